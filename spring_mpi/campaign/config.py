@@ -1,0 +1,198 @@
+"""The config file: read strictly, with every fault told at once, and written back complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from ..errors import ConfigError, SettingsError
+from ..events.calibration import ArraySpec, MaskSpec
+from ..settings import Settings
+from .decode import Decoder, refusal, shown
+from .document import (
+    COMMAND_LINE,
+    Node,
+    Place,
+    Problem,
+    Problems,
+    RefusalError,
+    Scalar,
+    Section,
+    find,
+    parse,
+    place_at,
+    put,
+    to_yaml,
+)  # fmt: skip
+from .forms import forms
+from .sections import Config, ConfigPath, EventSelection, HerePath
+from .sweep import PYTHON_ONLY, Sweep
+
+__all__ = ["Config", "dump_config", "load_config"]
+
+
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
+    """Read a config file.
+
+    Parameters
+    ----------
+    path
+        The YAML file. Its folder is where ``data.root`` starts.
+    overrides
+        ``a.b=value`` each, the value in YAML; they replace what the file says. Their paths start
+        at the current folder.
+
+    Returns
+    -------
+    Config
+        All values checked, all paths absolute. Files that it names may be missing.
+
+    Raises
+    ------
+    ConfigError
+        With one problem for every fault: ``file:line:column: key.path: message``.
+    """
+    source = os.fspath(path)
+    folder = os.path.dirname(os.path.abspath(source))
+    problems = Problems()
+    config = None
+    with problems.gathered():
+        tree = _document(_read(source), source, problems)
+        for text in overrides:
+            with problems.gathered():
+                tree = _overridden(tree, text, problems)
+        config = _decoded(tree, folder, problems)
+    if config is None:
+        sources = [source, *(COMMAND_LINE + text for text in overrides)]
+        problems.sort(key=lambda one: (sources.index(one.place.source), one.place))
+        raise ConfigError([str(one) for one in problems])
+    return config
+
+
+def _read(source: str) -> str:
+    try:
+        with open(source, "rb") as file:
+            data = file.read()
+    except OSError as fault:
+        raise ConfigError([f"{source}: cannot be read: {fault.strerror}"]) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        place = place_at(source, data[: fault.start].decode("utf-8-sig"))
+        message = "not UTF-8 text; save the file with that encoding"
+        raise RefusalError([Problem(place, "", message)]) from None
+
+
+def _document(text: str, source: str, problems: Problems) -> Node:
+    tree, faults = parse(text, source)
+    problems.extend(faults)
+    if tree is None:
+        message = "is empty; a config has at least name, data and pattern"
+        raise RefusalError([Problem(Place(source), "", message)])
+    if not isinstance(tree, Section):
+        message = f"must be a mapping with keys such as name, data and pattern, not {shown(tree)}"
+        raise refusal(tree, "", message)
+    return tree
+
+
+def _overridden(tree: Node, text: str, problems: Problems) -> Node:
+    source = COMMAND_LINE + text
+    path, sign, value = text.partition("=")
+    # The keys of sweep.over hold a dot themselves.
+    head, over, swept = path.strip().partition("sweep.over.")
+    keys = ["sweep", "over", swept] if over and not head else path.strip().split(".")
+    if not sign or not all(keys):
+        message = "must be KEY=VALUE, such as settings.init.supportsize=80"
+        raise RefusalError([Problem(Place(source), "", message)])
+    node, faults = parse(value, source)
+    problems.extend(faults)
+    return put(tree, keys, node or Scalar(Place(source), None))
+
+
+def _decoded(tree: Node, folder: str, problems: Problems) -> Config | None:
+    values, faults = Decoder(forms(tree, folder)).given(tree, Config, "")
+    problems.extend(faults)
+    if all(key in values or not find(tree, key) for key in ("settings", "sweep")):
+        settings, sweep = values.get("settings", Settings()), values.get("sweep", Sweep())
+        problems.extend(_variant_problems(tree, sweep, settings))
+    if problems:
+        return None
+    config = Config(**values)
+    output = os.path.abspath(config.output.replace("{name}", config.name))
+    root = os.path.abspath(os.path.join(folder, config.data.root))
+    return replace(
+        config, output=HerePath(output), data=replace(config.data, root=ConfigPath(root))
+    )
+
+
+def _variant_problems(tree: Node, sweep: Sweep, settings: Settings) -> Iterator[Problem]:
+    try:
+        variants = sweep.variants(settings)
+    except SettingsError as fault:
+        key = "over" if find(tree, "sweep", "tag") is None else "tag"
+        node = find(tree, "sweep", key) or tree
+        yield Problem(node.place, f"sweep.{key}", str(fault))
+        return
+    general, told = set(_conflicts(settings)), set()
+    for variant in variants:
+        for conflict in _conflicts(variant.settings):
+            if conflict not in told:
+                told.add(conflict)
+                section, key, message = conflict
+                label = "" if conflict in general else f" (variant {variant.tag!r})"
+                yield Problem(*_blamed(tree, section, key), message + label)
+
+
+def _conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    from ..engine.sequence import check_sequence
+
+    yield from settings.conflicts()
+    if message := check_sequence(settings):
+        yield "IA", "sequence", message
+
+
+def _blamed(tree: Node, section: str, key: str) -> tuple[Place, str]:
+    """Where a setting that is in conflict was given, or else the nearest place to it."""
+    swept = find(tree, "sweep", "over", f"{section}.{key}")
+    if swept:
+        return swept.place, f"sweep.over.{section}.{key}"
+    ways = (("settings", section, key), ("settings", section), ("sweep", "over"), ("settings",))
+    node = next((node for way in ways if (node := find(tree, *way))), tree)
+    return node.place, f"settings.{section}.{key}"
+
+
+def dump_config(config: Config) -> str:
+    """The complete config as YAML that `load_config` reads back to an equal one."""
+    return to_yaml(plain(config))
+
+
+def plain(value: Any) -> Any:
+    """A value of a config as the mappings, lists and scalars that it is written with."""
+    match value:
+        case Settings():
+            return _plain_settings(value)
+        case Sweep():
+            return {"tag": value.tag, "over": {key: plain(items) for key, items in value.over}}
+        case ArraySpec(value=float() | int()):
+            return value.value
+        case ArraySpec() | MaskSpec() | EventSelection():
+            given = {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+            return {key: item for key, item in given.items() if item is not None} or "all"
+        case tuple():
+            return [plain(item) for item in value]
+    if is_dataclass(value):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    return value
+
+
+def _plain_settings(settings: Settings) -> dict[str, dict[str, Any]]:
+    values = settings.to_dict()
+    for name in PYTHON_ONLY:
+        section, _, key = name.partition(".")
+        del values[section][key]
+    # Written beside an explicit sequence, a default of `it` would look like a given one.
+    if settings.IA.sequence != "auto" and ("IA", "it") not in settings.given:
+        del values["IA"]["it"]
+    return values

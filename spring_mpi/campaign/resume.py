@@ -1,0 +1,183 @@
+"""Resume: what an earlier run left behind becomes the queue to start with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, SourceError
+from ..hypervisor.journal import replay
+from ..hypervisor.queue import Queue, State
+from ..hypervisor.status import Finished
+from ..names import pid_text
+from ..result import Result
+from .config import load_config, plain
+from .plan import Plan
+from .rundir import RunDirectory
+
+
+@dataclass
+class Past:
+    """The last word of a journal on every job it names."""
+
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name -> last line."""
+    last_exit: int | None = None
+    """Exit code of the last run; None where it ended without a word."""
+    starts: int = 0
+
+    @classmethod
+    def read(cls, path: Path) -> Past:
+        """From a journal; a missing one says nothing."""
+        past = cls()
+        if path.exists():
+            for line in replay(path):
+                past._take(line)
+        return past
+
+    def _take(self, line: dict[str, Any]) -> None:
+        if "start" in line:
+            self.starts, self.last_exit = line["start"], None
+        elif "exit" in line:
+            self.last_exit = line["exit"]
+            for job in self._running():
+                # The end was orderly: it is no fault of the jobs that ran.
+                job["attempt"] -= 1
+        elif "job" in line:
+            self.jobs[line["job"]] = line
+
+    def _running(self) -> Iterator[dict[str, Any]]:
+        return (line for line in self.jobs.values() if line["state"] == State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A queue to start with, and what was found."""
+
+    queue: Queue
+    finished: tuple[Finished, ...]
+    """Of earlier runs, as they go into ``summary.csv``."""
+    adopted: tuple[dict[str, Any], ...]
+    """Journal lines of results that were complete but not yet in the journal."""
+    given_up: tuple[tuple[str, str], ...]
+    """(job, reason) of jobs that were lost too often, now failed."""
+    retried: int
+    """Failed jobs that are tried again."""
+
+
+def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resumption:
+    """Sort all planned jobs by what became of them.
+
+    A job is done when its result is there; failed ones are tried again, removed and stopped ones
+    stay so. Jobs that ran when the last run ended come first.
+
+    Raises
+    ------
+    ConfigError
+        If a finished job would come out differently now.
+    """
+    present = _present(rundir, plan)
+    _refuse_changes(plan, past, present, rundir)
+    queue = Queue(retries)
+    finished, adopted, given_up, retried = [], [], [], 0
+    for name in _interrupted_first(plan, past):
+        line = past.jobs.get(name, {})
+        state, attempts = State(line.get("state", State.WAITING)), int(line.get("attempt", 0))
+        if state is State.DONE and plan.result_file(name) in present:
+            finished.append(_finished(plan, name, line))
+        elif state is State.RUNNING and (found := _adopt(plan, name, rundir)):
+            state = State.DONE
+            adopted.append(found)
+            finished.append(_finished(plan, name, found))
+        elif state is State.RUNNING and attempts > retries:
+            state = State.FAILED
+            given_up.append((name, f"given up after {attempts} attempts: the run ended with it"))
+        elif state not in (State.REMOVED, State.STOPPED):
+            retried += state is State.FAILED
+            attempts = attempts if state in (State.RUNNING, State.WAITING) else 0
+            state = State.WAITING
+        queue.settle(name, state, attempts)
+    return Resumption(queue, tuple(finished), tuple(adopted), tuple(given_up), retried)
+
+
+def _interrupted_first(plan: Plan, past: Past) -> Iterator[str]:
+    ran = [
+        name
+        for name, line in past.jobs.items()
+        if name in plan.numbers and line["state"] == State.RUNNING
+    ]
+    yield from ran
+    first = set(ran)
+    yield from (name for name in plan.numbers if name not in first)
+
+
+def _present(rundir: RunDirectory, plan: Plan) -> set[str]:
+    """Result files that are there, relative to the run directory; each folder is read once."""
+    found: set[str] = set()
+    for folder, _, files in os.walk(rundir.results):
+        below = os.path.relpath(folder, rundir.path)
+        found.update(f"{below}/{name}" for name in files)
+    return found
+
+
+def _refuse_changes(plan: Plan, past: Past, present: set[str], rundir: RunDirectory) -> None:
+    for name, line in past.jobs.items():
+        if line["state"] != State.DONE or name not in plan.numbers:
+            continue
+        if plan.result_file(name) in present and line["fingerprint"] != plan.fingerprint(name):
+            raise ConfigError(
+                [
+                    f"{name} is already done in {rundir.path}, but not with this config:",
+                    *(f"  {change}" for change in _changes(plan, rundir)),
+                    "start anew with --fresh, or choose another output",
+                ]
+            )
+
+
+def _changes(plan: Plan, rundir: RunDirectory) -> Iterator[str]:
+    """What the config says now and said before, a line each; or that the data are others."""
+    try:
+        before = dict(_leaves(plain(load_config(rundir.config))))
+    except ConfigError:
+        before = {}
+    now = dict(_leaves(plain(plan.config)))
+    changed = [key for key in now if before and before.get(key) != now[key]]
+    for key in changed:
+        yield f"{key}: {before.get(key)} -> {now[key]}"
+    if not changed:
+        yield "the event lies elsewhere in its source, or its source has another name"
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else key)
+    else:
+        yield path, value
+
+
+def _adopt(plan: Plan, name: str, rundir: RunDirectory) -> dict[str, Any] | None:
+    """The line of a result that was finished, but whose line the end of rank 0 prevented."""
+    try:
+        result = Result.load(rundir.path / plan.result_file(name))
+    except SourceError:
+        return None
+    if result.provenance.fingerprint != plan.fingerprint(name):
+        return None
+    return {
+        "job": name, "state": State.DONE.value, "worker": 0, "reason": "result found complete",
+        "fingerprint": result.provenance.fingerprint, "error": result.error,
+        "resolution_px": result.resolution_px, "support_px": result.support_px,
+        "seconds": result.provenance.seconds,
+    }  # fmt: skip
+
+
+def _finished(plan: Plan, name: str, line: Mapping[str, Any]) -> Finished:
+    job = plan.job(name)
+    return Finished(
+        name, pid_text(job.event.pid), job.tag, line["error"], line["resolution_px"],
+        line["support_px"], line["seconds"], line["worker"], plan.result_file(name),
+    )  # fmt: skip

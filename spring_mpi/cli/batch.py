@@ -1,0 +1,93 @@
+"""``spring-batch``: runs a campaign, alone or under an MPI launcher, and resumes it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..comm import Communicator, connect
+from ..errors import SpringError
+from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
+from . import guarded
+
+_EXAMPLE = """examples:
+  spring-batch configs/demo.yaml --workers 2       alone, two workers on this machine
+  mpirun -n 9 spring-batch configs/demo.yaml       rank 0 and eight workers
+  spring-batch configs/demo.yaml --check           say what is wrong, and stop
+  spring-batch configs/demo.yaml --set seed=2 --set output=runs/second
+
+exit codes: 0 all jobs done, 1 some failed, 2 wrong config or usage, 3 interrupted (run again)
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    # A signal may come at any time, and its default action would end a rank without a word.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    arguments = _parser().parse_args(argv)
+    return guarded(lambda: _run(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spring-batch",
+        description="Reconstruct every event of a campaign; run again to resume.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", help="the campaign's config file (YAML)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="replace a value of the config, such as workers.retries=0; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--check", action="store_true", help="tell every fault, jobs and memory; run nothing"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="move an existing run directory aside first"
+    )
+    parser.add_argument(
+        "--workers", type=_positive, default=1, help="workers without MPI (default: 1)"
+    )
+    parser.add_argument(
+        "--transport", choices=("auto", "mpi", "local"), default="auto",
+        help="auto: MPI where a launcher started several tasks",
+    )  # fmt: skip
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    communicator = connect(arguments.transport)
+    if communicator.rank > 0:
+        return serve_rank(communicator)
+    transport = _transport(arguments, communicator)
+    try:
+        # Only rank 0 needs what follows; a thousand ranks need not read it from the disk.
+        from ..campaign.check import check_campaign
+        from ..campaign.run import run_campaign
+
+        if arguments.check:
+            return check_campaign(arguments.config, arguments.overrides)
+        return run_campaign(
+            arguments.config, arguments.overrides, transport, fresh=arguments.fresh
+        )
+    except SpringError:
+        transport.close()
+        raise
+
+
+def _transport(arguments: argparse.Namespace, communicator: Communicator) -> Transport:
+    if communicator.size > 1:
+        return MpiTransport(communicator)
+    return LocalTransport(arguments.workers)

@@ -1,0 +1,37 @@
+"""Real-space updates: ER, HIO, RAAR and DM as one rule.
+
+With x the iterate and q its projection onto the data, a pixel becomes q where it lies inside the
+support and the constraint holds, and ``a x + b q`` elsewhere. The constraint is tested on q (ER,
+HIO) or on the reflection 2q - x (RAAR, DM).
+
+ER and HIO: Fienup, Appl. Opt. 21, 2758 (1982). RAAR: Luke, Inverse Problems 21, 37 (2005).
+DM: Elser, J. Opt. Soc. Am. A 20, 40 (2003), at beta = 1, where it needs one projection onto the
+data in an iteration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..settings import IA
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The update of one algorithm: outside, x becomes ``a x + b q``."""
+
+    a: float
+    b: float
+    reflected: bool
+    """Test the constraint on 2q - x instead of q."""
+
+
+def rule(algorithm: str, settings: IA) -> Rule:
+    """The rule of ``ER``, ``HIO``, ``RAAR`` or ``DM`` with the relaxations of the settings."""
+    rules = {
+        "ER": Rule(0.0, 0.0, reflected=False),
+        "HIO": Rule(1.0, -settings.beta_hio, reflected=False),
+        "RAAR": Rule(settings.beta_raar, 1.0 - 2.0 * settings.beta_raar, reflected=True),
+        "DM": Rule(1.0, -1.0, reflected=True),
+    }
+    return rules[algorithm]

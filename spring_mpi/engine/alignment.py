@@ -1,0 +1,134 @@
+"""Registration: the ambiguities of phase retrieval are a shift, the twin and a global phase.
+
+The twin of rho(r) is conj(rho(-r)); it scatters the same intensities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+Density = NDArray[np.inexact]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a density moves onto another: first the twin, then the shift, then the phase."""
+
+    twin: bool
+    shift: tuple[float, float]
+    """(row, column), pixels."""
+    phase: float
+    """Radians; 0 for real densities."""
+
+    def move(self, density: Density) -> Density:
+        """The moved density; whole shifts move pixels, others turn phases in Fourier space."""
+        moved = twin(density) if self.twin else density
+        moved = _shifted(moved, self.shift)
+        if self.phase:
+            moved = moved * np.exp(1j * self.phase).astype(moved.dtype)
+        return moved
+
+    def move_support(self, support: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The support moved along, by the nearest whole shift."""
+        moved = _flipped(support) if self.twin else support
+        return np.roll(moved, [round(step) for step in self.shift], axis=(0, 1))
+
+
+def twin(density: Density) -> Density:
+    """conj(rho(-r)) on the periodic grid; pixel [0, 0] stays."""
+    flipped = _flipped(density)
+    return flipped.conj() if np.iscomplexobj(flipped) else flipped
+
+
+def register(density: Density, target: Density, *, subpixel: bool = False) -> Motion:
+    """The motion that brings a density closest to the target, by cross-correlation.
+
+    Both twins are tried; equal peaks prefer no twin. ``subpixel`` refines the shift by a parabola
+    through the peak and its neighbours.
+    """
+    first, second = fft.fft2(density), fft.fft2(target)
+    direct = fft.ifft2(first.conj() * second)
+    mirrored = fft.ifft2(first * second)
+    flipped = bool(np.abs(mirrored).max() > np.abs(direct).max() * (1 + 1e-6))
+    peaks = mirrored if flipped else direct
+    strength = np.abs(peaks)
+    row, column = np.unravel_index(int(strength.argmax()), strength.shape)
+    shift = _centred((int(row), int(column)), strength, subpixel)
+    phase = float(np.angle(peaks[row, column])) if np.iscomplexobj(density) else 0.0
+    return Motion(flipped, shift, phase)
+
+
+def canonical(density: Density, support: NDArray[np.bool_]) -> Motion:
+    """The motion to the standard orientation, so that results of different settings compare.
+
+    The centre of mass of |density| comes to [size // 2, size // 2] (whole pixels, on the periodic
+    grid); of the twins the one with the larger third moment along the longer axis is taken.
+    """
+    size = len(density)
+    weight = np.abs(density) * support
+    flipped = _third_moment(weight, _centre_of_mass(weight)) < 0
+    if flipped:
+        weight = _flipped(weight)
+    centre = _centre_of_mass(weight)
+    shift = [round(size // 2 - coordinate) for coordinate in centre]
+    return Motion(flipped, (float(shift[0]), float(shift[1])), 0.0)
+
+
+def _flipped(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    return np.roll(array[::-1, ::-1], 1, axis=(0, 1))
+
+
+def _shifted(density: Density, shift: tuple[float, float]) -> Density:
+    if all(step == int(step) for step in shift):
+        return np.roll(density, [int(step) for step in shift], axis=(0, 1))
+    rows, columns = (fft.fftfreq(side) for side in density.shape)
+    ramp = np.exp(-2j * np.pi * (rows[:, None] * shift[0] + columns[None, :] * shift[1]))
+    moved = fft.ifft2(fft.fft2(density) * ramp)
+    return (moved if np.iscomplexobj(density) else moved.real).astype(density.dtype)
+
+
+def _centred(
+    peak: tuple[int, int], strength: NDArray[np.floating], subpixel: bool
+) -> tuple[float, float]:
+    """The peak as a signed shift, each coordinate in [-size / 2, size / 2)."""
+    shift = []
+    for axis, position in enumerate(peak):
+        side = strength.shape[axis]
+        line = np.take(strength, peak[1 - axis], axis=1 - axis)
+        step = position + (_vertex(line, position) if subpixel else 0.0)
+        shift.append((step + side / 2) % side - side / 2)
+    return (float(shift[0]), float(shift[1]))
+
+
+def _vertex(line: NDArray[np.floating], position: int) -> float:
+    """Offset of the vertex of the parabola through a peak and its neighbours, in [-0.5, 0.5]."""
+    left, middle, right = (float(line[(position + step) % len(line)]) for step in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    return max(-0.5, min(0.5, 0.5 * (left - right) / bend)) if bend < 0 else 0.0
+
+
+def _centre_of_mass(weight: NDArray[np.floating]) -> tuple[float, float]:
+    """(row, column) on the periodic grid, by the angle of the first Fourier coefficient."""
+    centre = []
+    for axis in (0, 1):
+        profile = weight.sum(axis=1 - axis, dtype=np.float64)
+        angles = 2 * np.pi * np.arange(len(profile)) / len(profile)
+        mean = np.angle(np.sum(profile * np.exp(1j * angles)))
+        centre.append(mean * len(profile) / (2 * np.pi) % len(profile))
+    return (centre[0], centre[1])
+
+
+def _third_moment(weight: NDArray[np.floating], centre: tuple[float, float]) -> float:
+    """Third moment along the longer principal axis, the axis pointing down (or right)."""
+    axes = [
+        (np.arange(side) - middle + side / 2) % side - side / 2
+        for side, middle in zip(weight.shape, centre, strict=True)
+    ]
+    rows, columns = axes[0][:, None], axes[1][None, :]
+    moments = [np.sum(weight * term) for term in (rows**2, rows * columns, columns**2)]
+    angle = 0.5 * np.arctan2(2 * moments[1], moments[0] - moments[2])
+    return float(np.sum(weight * (rows * np.cos(angle) + columns * np.sin(angle)) ** 3))

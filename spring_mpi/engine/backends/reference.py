@@ -1,0 +1,214 @@
+"""The reference backend: plain numpy and scipy.fft, any size; the meaning of every operation.
+
+Real densities use half spectra (rfft2) throughout. All transforms are unitary. Every individual
+is worked through on its own, so that its arrays stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from ...settings import Settings
+from ..algorithms import Rule
+from ..alignment import register
+from ..interval import Interval
+from ..population import Areas, Cross, Cut, Errors, Flags, Indices
+from ..random import Purpose, uniforms
+from ..start import start_density, start_support
+
+Image = NDArray[Any]
+_TINY = np.finfo(np.float32).tiny
+
+
+@dataclass
+class Population:
+    """Individuals side by side."""
+
+    density: Image
+    """(popsize, size, size), float32 or complex64."""
+    support: Flags
+    """(popsize, size, size)."""
+
+    def __len__(self) -> int:
+        return len(self.density)
+
+
+class ReferenceBackend:
+    """See `spring_mpi.engine.population.Backend`; ``precision`` double is for tests."""
+
+    name = "reference"
+    device = "cpu"
+
+    def __init__(self, *, precision: str = "single") -> None:
+        self._real = np.dtype(np.float32 if precision == "single" else np.float64)
+
+    def load(self, interval: Interval, settings: Settings, key: int) -> None:
+        self._settings, self._key = settings, key
+        self._size, self._norm = interval.size, interval.norm
+        constraint = settings.object.constraint
+        self._is_real, self._is_positive = constraint != "complex", constraint == "positive"
+        columns = slice(0, self._size // 2 + 1) if self._is_real else slice(None)
+        self._lower = interval.lower[:, columns].astype(self._real)
+        self._upper = interval.upper[:, columns].astype(self._real)
+        self._multiplicity = _multiplicity(self._size) if self._is_real else np.ones(self._size)
+
+    def create(self, generation: int) -> Population:
+        popsize = self._settings.global_.popsize
+        support = start_support(self._settings.init, self._size)
+        individuals = range(popsize)
+        arguments = (self._settings, self._size, self._key, generation)
+        densities = [self._scaled(start_density(*arguments, one)) for one in individuals]
+        return Population(np.stack(densities), np.repeat(support[None], popsize, axis=0))
+
+    def copy(self, population: Population) -> Population:
+        return Population(population.density.copy(), population.support.copy())
+
+    def iterate(self, population: Population, rule: Rule, count: int) -> None:
+        for density, support in zip(population.density, population.support, strict=True):
+            for _ in range(count):
+                self._update(density, support, rule)
+
+    def shrinkwrap(self, population: Population, cut: Cut) -> None:
+        for density, support in zip(population.density, population.support, strict=True):
+            support[:] = _keep(self._blurred(np.abs(density), cut.sigma), cut)
+            density *= support
+
+    def errors(self, population: Population) -> Errors:
+        squares = [self._distance(density) for density in population.density]
+        return np.sqrt(np.array(squares) / self._norm)
+
+    def areas(self, population: Population) -> Areas:
+        return np.count_nonzero(population.support, axis=(1, 2)).astype(np.int64)
+
+    def register(self, population: Population, targets: Indices) -> None:
+        anchors = {index: population.density[index].copy() for index in set(targets.tolist())}
+        for one, target in enumerate(targets.tolist()):
+            if one != target:
+                motion = register(population.density[one], anchors[target])
+                population.density[one] = motion.move(population.density[one])
+                population.support[one] = motion.move_support(population.support[one])
+
+    def crossover(self, population: Population, cross: Cross) -> Population:
+        children = self.copy(population)
+        for child in range(len(population)):
+            a, b, c = cross.donors[child]
+            taken = self._taken(cross, child)
+            weight = self._real.type(cross.weights[child])
+            for own, parents in (
+                (children.density, population.density),
+                (children.support, population.support.astype(self._real)),
+            ):
+                mixed = parents[a] + weight * (parents[b] - parents[c])
+                own[child] = np.where(taken, mixed > 0.5 if own.dtype == bool else mixed, own[child])
+            self._constrain(children.density[child], children.support[child])
+        return children
+
+    def replace(self, population: Population, others: Population, where: Flags) -> None:
+        population.density[where] = others.density[where]
+        population.support[where] = others.support[where]
+
+    def save(self, population: Population) -> Mapping[str, NDArray[Any]]:
+        return {"density": population.density, "support": population.support}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Population:
+        return Population(arrays["density"].copy(), arrays["support"].copy())
+
+    def project(self, density: Image) -> Image:
+        """The nearest density whose moduli lie in the intervals; phases of zeros become 0."""
+        transform = self._forward(density)
+        modulus = _modulus(transform)
+        allowed = np.clip(modulus, self._lower, self._upper)
+        transform *= allowed / np.maximum(modulus, _TINY)
+        dark = modulus < _TINY
+        if dark.any():
+            transform[dark] = allowed[dark]
+        return self._backward(transform)
+
+    def _update(self, density: Image, support: Flags, rule: Rule) -> None:
+        projected = self.project(density)
+        inside = support
+        if self._is_positive:
+            tested = 2 * projected - density if rule.reflected else projected
+            inside = support & (tested >= 0)
+        density *= self._real.type(rule.a)
+        density += self._real.type(rule.b) * projected
+        np.copyto(density, projected, where=inside)
+
+    def _constrain(self, density: Image, support: Flags) -> None:
+        density *= support
+        if self._is_positive:
+            np.maximum(density, 0, out=density)
+
+    def _taken(self, cross: Cross, child: int) -> Flags:
+        """Pixels of a child that come from its donors; at least one does."""
+        pixels = self._size**2
+        numbers = uniforms(self._key, Purpose.MIXING, cross.generation, child, pixels + 1)
+        taken = numbers[:pixels] < cross.share
+        taken[int(numbers[pixels] * pixels)] = True
+        return taken.reshape(self._size, self._size)
+
+    def _scaled(self, density: Image) -> Image:
+        """The density scaled so that its moduli fit the measured ones by least squares."""
+        density = density.astype(self._real if self._is_real else np.result_type(self._real, 1j))
+        modulus = _modulus(self._forward(density))
+        measured = (self._lower == self._upper) * self._multiplicity
+        power = np.sum(measured * modulus**2)
+        scale = np.sum(measured * modulus * self._lower) / power if power else 1.0
+        return density * self._real.type(scale)
+
+    def _distance(self, density: Image) -> float:
+        modulus = _modulus(self._forward(density))
+        gap = modulus - np.clip(modulus, self._lower, self._upper)
+        return float(np.sum(gap**2 * self._multiplicity, dtype=np.float64))
+
+    def _blurred(self, image: Image, sigma: float) -> Image:
+        """Convolution with a Gaussian on the periodic grid, by its transfer function."""
+        rows, columns = np.fft.fftfreq(self._size), np.fft.rfftfreq(self._size)
+        squared = rows[:, None] ** 2 + columns[None, :] ** 2
+        transfer = np.exp(-2 * (np.pi * sigma) ** 2 * squared).astype(self._real)
+        return fft.irfft2(fft.rfft2(image) * transfer, s=image.shape)
+
+    def _forward(self, density: Image) -> Image:
+        transform = fft.rfft2 if self._is_real else fft.fft2
+        return transform(density, norm="ortho")
+
+    def _backward(self, transform: Image) -> Image:
+        if self._is_real:
+            return fft.irfft2(transform, s=(self._size, self._size), norm="ortho", overwrite_x=True)
+        return fft.ifft2(transform, norm="ortho", overwrite_x=True)
+
+
+def _modulus(transform: Image) -> Image:
+    return np.sqrt(transform.real**2 + transform.imag**2)
+
+
+def _multiplicity(size: int) -> NDArray[np.float64]:
+    """How many pixels of the full spectrum a column of the half spectrum stands for."""
+    twice = np.full(size // 2 + 1, 2.0)
+    twice[0] = 1.0
+    if size % 2 == 0:
+        twice[-1] = 1.0
+    return twice
+
+
+def _keep(image: Image, cut: Cut) -> Flags:
+    """The pixels that a cut keeps of a blurred image."""
+    if cut.threshold is None:
+        return _strongest(image, min(max(cut.area, cut.least), cut.most))
+    kept = image > cut.threshold * image.max()
+    area = int(np.count_nonzero(kept))
+    if cut.least <= area <= cut.most:
+        return kept
+    return _strongest(image, cut.least if area < cut.least else cut.most)
+
+
+def _strongest(image: Image, count: int) -> Flags:
+    """The ``count`` strongest pixels, more where several equal the weakest of them."""
+    weakest = np.partition(image, image.size - count, axis=None)[image.size - count]
+    return image >= weakest

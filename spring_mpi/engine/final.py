@@ -1,0 +1,84 @@
+"""The reconstruction: the aligned best individuals, averaged and judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..pattern import Pattern
+from ..rings import Profile
+from ..settings import Settings
+from .alignment import canonical, register
+from .genetics import islands
+from .metrics import prtf, ring_correlation
+from .population import Errors
+
+Density = NDArray[np.inexact]
+
+
+@dataclass(frozen=True)
+class Average:
+    """What the best individuals agree on; images are (size, size), centred as in `canonical`."""
+
+    data: Density
+    mask: NDArray[np.uint8]
+    best: Density
+    std: NDArray[np.float32]
+    support_frequency: NDArray[np.float32]
+    prtf: Profile
+    ring_correlation: Profile
+    """Between the averages of the first two islands, (size // 2,); empty with one island."""
+    members: int
+    """How many individuals were averaged."""
+
+
+def average(
+    densities: Density,
+    supports: NDArray[np.bool_],
+    scores: Errors,
+    pattern: Pattern,
+    settings: Settings,
+) -> Average:
+    """Average the individuals within ``final.error_factor`` of the best score of their island.
+
+    Parameters
+    ----------
+    densities, supports
+        (popsize, size, size).
+    scores
+        (popsize,).
+    """
+    home, best = islands(settings), int(scores.argmin())
+    chosen = np.flatnonzero(scores <= settings.final.error_factor * _island_best(scores, home))
+    aligned, frames = _aligned(densities, supports, chosen, best)
+    motion = canonical(aligned.mean(axis=0), frames.mean(axis=0) > 0.5)
+    aligned = np.stack([motion.move(one) for one in aligned])
+    frequency = motion.move_support(frames.mean(axis=0, dtype=np.float32))
+    means = [aligned[home[chosen] == island].mean(axis=0) for island in np.unique(home)]
+    return Average(
+        data=aligned.mean(axis=0),
+        mask=(frequency > 0.5).astype(np.uint8),
+        best=motion.move(densities[best]),
+        std=aligned.std(axis=0).astype(np.float32),
+        support_frequency=frequency,
+        prtf=prtf(aligned, pattern.amplitude, pattern.measured),
+        ring_correlation=ring_correlation(means[0], means[1]) if len(means) > 1 else np.empty(0),
+        members=len(chosen),
+    )
+
+
+def _island_best(scores: Errors, home: NDArray[np.int64]) -> Errors:
+    """The best score of every individual's island, (popsize,)."""
+    return np.array([scores[home == island].min() for island in home])
+
+
+def _aligned(
+    densities: Density, supports: NDArray[np.bool_], chosen: NDArray[np.int64], best: int
+) -> tuple[Density, NDArray[np.bool_]]:
+    motions = [register(densities[one], densities[best], subpixel=True) for one in chosen]
+    pairs = list(zip(motions, chosen, strict=True))
+    moved = np.stack([motion.move(densities[one]) for motion, one in pairs])
+    frames = np.stack([motion.move_support(supports[one]) for motion, one in pairs])
+    return moved, frames

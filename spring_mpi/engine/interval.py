@@ -1,0 +1,101 @@
+"""What the data say of every modulus: an interval [L, U], whatever happened to the pixel.
+
+A measured pixel has L = U, a masked one [0, inf], a saturated one [L, inf]; a bound on missing
+intensities lowers U. One projection then serves all cases: clip the modulus, keep the phase.
+Arrays have the zero frequency at [0, 0]; moduli are square roots of photons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..pattern import Pattern
+from ..rings import radii
+
+Moduli = NDArray[np.float32]
+_SAFETY = 3.0
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Lower and upper modulus of every Fourier pixel, (size, size) float32."""
+
+    lower: Moduli
+    upper: Moduli
+    norm: float
+    """Sum of the measured intensities: what errors are relative to."""
+
+    @property
+    def size(self) -> int:
+        return len(self.lower)
+
+
+def interval(pattern: Pattern, *, symmetric: bool, bounded: bool) -> Interval:
+    """The interval of a pattern.
+
+    Parameters
+    ----------
+    symmetric
+        The density is real: a pixel and its Friedel partner measure the same modulus, so their
+        intensities are averaged, and one of them is enough.
+    bounded
+        Missing intensities get the upper bound of `missing_bound`.
+    """
+    intensity, measured, saturated = pattern.intensity, pattern.measured, pattern.saturated
+    if symmetric:
+        intensity, measured, saturated = _friedel_mean(intensity, measured, saturated)
+    known = np.sqrt(np.maximum(intensity, 0), dtype=np.float32)
+    lower = np.where(measured | saturated, known, np.float32(0))
+    upper = np.where(measured, known, np.float32(np.inf))
+    if bounded:
+        bound = missing_bound(intensity, measured)
+        upper = np.where(measured | saturated, upper, np.sqrt(bound, dtype=np.float32))
+    norm = float(np.sum(np.square(known[measured], dtype=np.float64)))
+    return Interval(np.fft.ifftshift(lower), np.fft.ifftshift(upper), norm)
+
+
+def partner(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The array at -k, zero frequency at [size // 2, size // 2]; (size, size)."""
+    shifted = np.fft.ifftshift(array)
+    return np.fft.fftshift(np.roll(shifted[::-1, ::-1], 1, axis=(0, 1)))
+
+
+def _friedel_mean(
+    intensity: NDArray[np.float32], measured: NDArray[np.bool_], saturated: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+    twin_measured, twin_saturated = partner(measured), partner(saturated)
+    counts = np.where(measured, intensity, 0) + np.where(twin_measured, partner(intensity), 0)
+    number = measured.astype(np.float32) + twin_measured
+    floor = np.maximum(
+        np.where(saturated, intensity, 0), np.where(twin_saturated, partner(intensity), 0)
+    )
+    known = number > 0
+    mean = np.where(known, counts / np.maximum(number, 1), floor).astype(np.float32)
+    return mean, known, (saturated | twin_saturated) & ~known
+
+
+def missing_bound(
+    intensity: NDArray[np.float32], measured: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Upper bound of missing intensities, (size, size), zero frequency at the centre.
+
+    At radius q: three times the largest intensity measured at any radius >= q; inside the
+    innermost measured ring, three times the Guinier law I0 exp(-b q^2) fitted to the innermost
+    rings.
+    """
+    radius = radii(len(intensity))
+    rings = radius.astype(int)
+    highest = np.zeros(rings.max() + 1)
+    np.maximum.at(highest, rings[measured], intensity[measured].astype(np.float64))
+    envelope = np.maximum.accumulate(highest[::-1])[::-1]
+    inner = int(rings[measured].min())
+    fit = np.arange(inner, min(inner + 4, len(envelope)))
+    positive = envelope[fit] > 0
+    if positive.sum() >= 2:
+        slope, level = np.polyfit(fit[positive] ** 2.0, np.log(envelope[fit][positive]), 1)
+        centre = np.arange(inner)
+        envelope[:inner] = np.exp(np.minimum(level + min(slope, 0.0) * centre**2.0, 80.0))
+    return _SAFETY * envelope[rings]

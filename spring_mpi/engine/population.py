@@ -1,0 +1,98 @@
+"""What a backend is: the coarse operations of the engine on a whole population.
+
+An individual is a density and its support. How a population is laid out in memory is the
+backend's own business; the engine only passes it on. Errors and areas come back as host arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..settings import Settings
+from .algorithms import Rule
+from .interval import Interval
+
+Errors = NDArray[np.float64]
+Areas = NDArray[np.int64]
+Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One shrink-wrap: blur the modulus of the density, then keep the strongest pixels."""
+
+    sigma: float
+    """Standard deviation of the Gaussian, pixels."""
+    threshold: float | None
+    """Share of the maximum to exceed; None: keep ``area`` pixels."""
+    area: int
+    """Pixels to keep where there is no threshold."""
+    least: int
+    most: int
+    """Bounds of the area, pixels; a threshold that oversteps one keeps just that many."""
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Parents of all children of one generation."""
+
+    donors: Indices
+    """(popsize, 3): a, b, c, distinct and different from the child's own index."""
+    weights: NDArray[np.float32]
+    """(popsize,): F of every child."""
+    share: float
+    """CR, the probability that a pixel comes from the donors."""
+    generation: int
+
+
+class Backend(Protocol):
+    """Operations on populations (type ``Any`` here: each backend has its own)."""
+
+    name: str
+    device: str
+
+    def load(self, interval: Interval, settings: Settings, key: int) -> None:
+        """Take a pattern's moduli, the constraint and the key of the random numbers."""
+
+    def create(self, generation: int) -> Any:
+        """A population of new start densities, drawn for that generation."""
+
+    def copy(self, population: Any) -> Any:
+        """An independent copy."""
+
+    def iterate(self, population: Any, rule: Rule, count: int) -> None:
+        """Run one algorithm ``count`` times on every individual."""
+
+    def shrinkwrap(self, population: Any, cut: Cut) -> None:
+        """Replace every support by the cut of its density, and clear the density outside."""
+
+    def errors(self, population: Any) -> Errors:
+        """Relative distance of every individual to the data's intervals, (popsize,).
+
+        E = sqrt(sum d^2 / sum A^2), d the distance of a modulus to its interval, A the measured
+        moduli; on the density as it is, which is feasible after ER.
+        """
+
+    def areas(self, population: Any) -> Areas:
+        """Support areas in pixels, (popsize,)."""
+
+    def register(self, population: Any, targets: Indices) -> None:
+        """Move every individual (shift, twin, phase) onto the one with the index given for it."""
+
+    def crossover(self, population: Any, cross: Cross) -> Any:
+        """The children of a registered population."""
+
+    def replace(self, population: Any, others: Any, where: Flags) -> None:
+        """Put the others' individuals in place where the flag is set."""
+
+    def save(self, population: Any) -> Mapping[str, NDArray[Any]]:
+        """Host arrays ``density`` (popsize, size, size) and ``support`` (the same, bool)."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
+        """The population that `save` wrote."""

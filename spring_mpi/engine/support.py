@@ -1,0 +1,53 @@
+"""Shrink-wrap schedules, and the score by which individuals of different support compare.
+
+Blurred-threshold supports: Marchesini et al., Phys. Rev. B 68, 140101 (2003). A larger support
+always fits better, so the score multiplies the error with a power of the area, and areas are
+guarded: at least a few pixels, at most a quarter of the grid (the object must be sampled twice in
+either direction).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..settings import Settings
+from .population import Areas, Cut, Errors
+from .start import start_support
+
+_LEAST_AREA = 9
+_CONSTANT_FROM = 0.75
+
+
+def cut(settings: Settings, size: int, generation: int) -> Cut:
+    """The shrink-wrap of a generation: sigma falls geometrically, area linearly."""
+    rules, last = settings.SW, max(settings.global_.generations - 1, 1)
+    progress = min(generation / last, 1.0)
+    return Cut(
+        sigma=_geometric(rules.sigma_start, rules.sigma_end, progress),
+        threshold=rules.threshold if rules.mode == "threshold" else None,
+        area=target_area(settings, size, progress),
+        least=_LEAST_AREA,
+        most=size**2 // 4,
+    )
+
+
+def target_area(settings: Settings, size: int, progress: float) -> int:
+    """Support area, pixels: constant from three quarters of the generations on.
+
+    The last quarter runs at one area, so that its errors may be compared.
+    """
+    rules = settings.SW
+    area = rules.area or float(np.count_nonzero(start_support(settings.init, size)))
+    shrunk = min(progress / _CONSTANT_FROM, 1.0)
+    return round(area * (rules.area_start + (rules.area_end - rules.area_start) * shrunk))
+
+
+def score(errors: Errors, areas: Areas, settings: Settings) -> Errors:
+    """What selection compares: error x area^area_power, (popsize,)."""
+    return errors * areas**settings.SW.area_power
+
+
+def _geometric(start: float, end: float, progress: float) -> float:
+    if start <= 0 or end <= 0:
+        return start + (end - start) * progress
+    return start * (end / start) ** progress

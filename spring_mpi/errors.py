@@ -1,0 +1,62 @@
+"""Faults that a person can mend: commands print them in one or two lines, without a traceback.
+
+::
+
+    SpringError
+    ├── ConfigError        the config file, all its problems at once
+    ├── SettingsError      a setting that cannot be        (also ValueError)
+    ├── PatternError       a frame that cannot be prepared (also ValueError)
+    ├── SourceError        a file that cannot be read      (also OSError)
+    │   └── StaleIndexError    it changed since it was indexed
+    ├── UnknownPidError    no such event in the index      (also KeyError)
+    ├── RunDirectoryError  the run directory cannot be used
+    └── LaunchError        the launcher, MPI or a device is not what was asked for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SpringError(Exception):
+    """Base of all faults that are the user's to mend; its text says what, where and what to do."""
+
+    def __str__(self) -> str:
+        # KeyError and OSError, which some subclasses also are, would print repr(args).
+        return " ".join(str(arg) for arg in self.args)
+
+
+class ConfigError(SpringError):
+    """A config file with problems; ``problems`` holds one line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class SettingsError(SpringError, ValueError):
+    """A setting that does not exist, has the wrong type or lies outside its range."""
+
+
+class PatternError(SpringError, ValueError):
+    """A frame that cannot become a pattern: wrong shape, no valid pixel, nothing measured."""
+
+
+class SourceError(SpringError, OSError):
+    """A data file that is missing, truncated, or not what the reader expects."""
+
+
+class StaleIndexError(SourceError):
+    """A data file that changed since it was indexed."""
+
+
+class UnknownPidError(SpringError, KeyError):
+    """An event that the index does not hold."""
+
+
+class RunDirectoryError(SpringError):
+    """A run directory that cannot be written, is in use, or holds another campaign."""
+
+
+class LaunchError(SpringError):
+    """A launcher, an MPI library or a device that is not what was asked for."""

@@ -1,0 +1,26 @@
+"""Where the events are, and how to read any one of them: the index, the loader, the readers."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .build import build_index
+    from .index import EventIndex
+    from .loader import Loader
+    from .source import Event, EventRef, Source
+    from .storage import load_index
+
+__all__ = ["Event", "EventIndex", "EventRef", "Loader", "Source", "build_index", "load_index"]
+
+_HOMES = {
+    "build_index": "build", "load_index": "storage", "EventIndex": "index",
+    "Event": "source", "EventRef": "source", "Source": "source", "Loader": "loader",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

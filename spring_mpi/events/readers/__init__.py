@@ -1,0 +1,211 @@
+"""What a reader of a file format is, and the table of those there are."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import SourceError
+
+PidDatasets = str | Sequence[str] | None
+
+READ_FAULTS = (
+    OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError, EOFError,
+    zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What libraries raise for files that are missing, truncated or damaged."""
+
+# The class in the module of this folder that has the reader's name, in the order of guessing.
+_FILE_READERS = {"cxi": "CxiReader", "hdf5": "Hdf5Reader", "npy": "NpyReader", "npz": "NpzReader"}
+_TEXT_READERS = {"simulate": "SimulateReader"}
+_READERS = _FILE_READERS | _TEXT_READERS
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What an index keeps of one source; found without reading a frame."""
+
+    dataset: str
+    """Dataset of the frames; empty where the format has only one."""
+    pids: NDArray[np.int64] | None
+    """(events, numbers); None where the format brings no pids."""
+    pid_names: tuple[str, ...]
+    """One name for each number of a pid; ``run`` is one that the user may set."""
+    shape: tuple[int, ...]
+    """(events, rows, columns)."""
+    dtype: str
+
+
+class Frame(NamedTuple):
+    """The parts of an `Event` that its source brings; see there."""
+
+    data: NDArray[Any]
+    mask: NDArray[np.bool_] | None = None
+    center: tuple[float, float] | None = None
+    info: Mapping[str, Any] = {}
+
+
+class Handle(Protocol):
+    """An open source; its calls may raise any of `READ_FAULTS`."""
+
+    def event(self, dataset: str, row: int) -> Frame:
+        """The frame in that row of the dataset, and what comes with it."""
+        ...
+
+    def field(self, dataset: str, row: int) -> NDArray[Any]:
+        """Another dataset's values for the event in that row; see `has_rows`."""
+        ...
+
+    def close(self) -> None:
+        """Release the file."""
+        ...
+
+
+class Reader(Protocol):
+    """A file format; its calls may raise any of `READ_FAULTS`."""
+
+    needs_file: bool
+    """False where a source is a text that names no file."""
+
+    def sniff(self, path: str) -> bool:
+        """Whether the source is of this format, by its name and its first bytes."""
+        ...
+
+    def scan(self, source: str, *, dataset: str | None, pid: PidDatasets) -> Scan:
+        """What the index needs of a source; reads no frames."""
+        ...
+
+    def open(self, source: str) -> Handle:
+        """The source, ready for reading single events."""
+        ...
+
+
+def find_reader(name: str) -> Reader:
+    """The reader of that name, or the one for ``FILE.py:FUNCTION``.
+
+    Raises
+    ------
+    SourceError
+        If there is none.
+    """
+    if names_user_file(name):
+        from .userfile import UserFileReader
+
+        return UserFileReader(name)
+    if name not in _READERS:
+        near = difflib.get_close_matches(name, _READERS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {_known()}"
+        raise SourceError(f"no reader {name!r}; {hint}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    return cast(Reader, getattr(module, _READERS[name])())
+
+
+def names_user_file(reader: str) -> bool:
+    """Whether a reader's name is ``FILE.py:FUNCTION``."""
+    return re.search(r"\.py:\w+$", reader) is not None
+
+
+def guess_file_reader(path: str) -> str:
+    """The name of the reader that knows the file; `SourceError` if none does."""
+    try:
+        for name in _FILE_READERS:
+            if find_reader(name).sniff(path):
+                return name
+    except OSError as fault:
+        raise SourceError(f"{path} cannot be read: {fault.strerror}") from fault
+    raise SourceError(f"cannot tell the format of {path}; name its reader: {_known()}")
+
+
+def guess_text_reader(text: str) -> str | None:
+    """The name of the reader that takes the text for a source without a file, or None."""
+    return next((name for name in _TEXT_READERS if find_reader(name).sniff(text)), None)
+
+
+def starts_with(path: str, magic: bytes) -> bool:
+    """Whether the file begins with these bytes; raises `OSError` where it cannot be read."""
+    with open(path, "rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def has_rows(shape: tuple[int, ...]) -> bool:
+    """Whether an array that is no frame holds one entry per event, by its shape.
+
+    A single number, a centre (2,) and a frame (rows, columns) are the same for all events;
+    centres (events, 2) and frames (events, rows, columns) are not.
+    """
+    return len(shape) == 3 or (len(shape) == 2 and shape[1] == 2)
+
+
+def refuse_names(format_name: str, dataset: str | None, pid: PidDatasets) -> None:
+    """Raises `SourceError` if datasets are named for a format that has none."""
+    if dataset or pid:
+        given = "dataset" if dataset else "pid"
+        raise SourceError(f"{format_name} files hold no named datasets; leave {given!r} out")
+
+
+def as_pid(values: Any) -> tuple[int, ...]:
+    """One pid as integers.
+
+    Raises
+    ------
+    ValueError
+        If the values are not one row of 64-bit integers.
+    """
+    numbers = whole_numbers(np.atleast_1d(np.asarray(values)))
+    if numbers.ndim != 1:
+        raise ValueError(f"a pid must be one row of integers, not {numbers.shape}")
+    return tuple(int(number) for number in numbers)
+
+
+def whole_numbers(values: NDArray[Any]) -> NDArray[np.int64]:
+    """The same numbers as int64.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no integer, or too large to be exact.
+    """
+    exact = values.dtype.kind in "iuf"
+    if values.dtype.kind == "u":
+        exact = bool((values <= np.iinfo(np.int64).max).all())
+    elif values.dtype.kind == "f":
+        exact = bool(((np.abs(values) < 2**53) & (values == np.floor(values))).all())
+    if not exact:
+        raise ValueError(f"pids are 64-bit integers, these {values.dtype} values are not")
+    return values.astype(np.int64)
+
+
+def numbered_scan(dataset: str, pid: tuple[int, ...], shape: tuple[int, ...], dtype: str) -> Scan:
+    """The scan of a source with one event whose pid is a plain row of numbers, maybe none.
+
+    Raises
+    ------
+    ValueError
+        If the frame is no two-dimensional array of numbers.
+    """
+    if len(shape) != 2 or np.dtype(dtype).kind not in "iuf":
+        raise ValueError(f"frame is {shape} {dtype}, not numbers with the axes (rows, columns)")
+    names = tuple(f"pid_{number}" for number in range(1, len(pid) + 1))
+    pids = np.array([pid], dtype=np.int64) if pid else None
+    return Scan(dataset, pids, names, (1, *shape), dtype)
+
+
+def as_center(values: Any) -> tuple[float, float]:
+    """(row, column) as floats; raises `ValueError` for anything but two finite numbers."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.shape != (2,) or not np.isfinite(numbers).all():
+        raise ValueError(f"center must be two numbers (row, column), not {values!r}")
+    return float(numbers[0]), float(numbers[1])
+
+
+def _known() -> str:
+    return ", ".join((*_READERS, "FILE.py:FUNCTION"))

@@ -1,0 +1,178 @@
+"""Events in datasets of an HDF5 file, under any names."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import SourceError
+from . import Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+_MOST_NAMED = 8
+
+
+class Hdf5Reader:
+    """Frames in a dataset (events, rows, columns), or (rows, columns) for a single event."""
+
+    needs_file = True
+
+    def sniff(self, path: str) -> bool:
+        """Whether the file begins as HDF5 files do."""
+        return starts_with(path, MAGIC)
+
+    def scan(self, source: str, *, dataset: str | None, pid: PidDatasets) -> Scan:
+        """Shape of the frames and the pids, which are datasets with one integer per event.
+
+        Raises
+        ------
+        SourceError
+            If a dataset is missing, or its shape or type cannot be.
+        """
+        with open_file(source) as file:
+            name = dataset or self.default_dataset(file)
+            frames = _frames(file, name)
+            shape = (1, *frames.shape) if frames.ndim == 2 else frames.shape
+            names, pids = self.pids(file, pid, shape[0])
+            return Scan(name, pids, names, shape, str(frames.dtype))
+
+    def open(self, source: str) -> Hdf5Handle:
+        """The file, ready for reading single rows."""
+        return Hdf5Handle(source)
+
+    def default_dataset(self, file: h5py.File) -> str:
+        """The dataset of the frames where none is named; `SourceError` if that is unknown."""
+        raise SourceError(
+            f"{file.filename}: name the dataset of the frames (dataset); {_candidates(file)}"
+        )
+
+    def pids(
+        self, file: h5py.File, pid: PidDatasets, count: int
+    ) -> tuple[tuple[str, ...], NDArray[np.int64] | None]:
+        """Names of the pid's numbers, and the pids (events, numbers); None without ``pid``."""
+        if not pid:
+            return (), None
+        paths = [pid] if isinstance(pid, str) else list(pid)
+        columns = [integers(file, path, count) for path in paths]
+        return tuple(path.rsplit("/", 1)[-1] for path in paths), np.stack(columns, axis=1)
+
+
+class Hdf5Handle:
+    """An open HDF5 file."""
+
+    def __init__(self, path: str) -> None:
+        self._file = open_file(path)
+        # Looking a dataset up costs more than reading a row of it.
+        self._datasets: dict[str, h5py.Dataset] = {}
+        self._shared: dict[str, NDArray[Any]] = {}
+
+    def event(self, dataset: str, row: int) -> Frame:
+        """The frame in that row."""
+        frames = self._dataset(dataset)
+        return Frame(frames[row] if frames.ndim == 3 else frames[()])
+
+    def field(self, dataset: str, row: int) -> NDArray[Any]:
+        """The row's values of a dataset, or all of it where it is the same for all events."""
+        values = self._dataset(dataset)
+        if has_rows(values.shape):
+            return np.asarray(values[row])
+        if dataset not in self._shared:
+            self._shared[dataset] = np.asarray(values[()])
+            self._shared[dataset].flags.writeable = False
+        return self._shared[dataset]
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        if name not in self._datasets:
+            self._datasets[name] = find_dataset(self._file, name)
+        return self._datasets[name]
+
+
+def open_file(path: str) -> h5py.File:
+    """The HDF5 file, for reading, with the filters of ``hdf5plugin`` where that is installed.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, truncated or no HDF5 file.
+    """
+    # Bitshuffle and LZ4 are no part of HDF5; importing the package makes them known to it.
+    with contextlib.suppress(ImportError):
+        import hdf5plugin  # noqa: F401
+    try:
+        return h5py.File(path, "r")
+    except OSError as fault:
+        raise SourceError(f"{path}: cannot be read as HDF5: {fault}") from fault
+
+
+def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """The dataset of that name; `SourceError` with what there is if there is none."""
+    found = file.get(name) if name else None
+    if isinstance(found, h5py.Dataset):
+        return found
+    near = difflib.get_close_matches(name, _all_datasets(file), n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise SourceError(f"{file.filename}: no dataset {name!r}; {hint}{_candidates(file)}")
+
+
+def integers(file: h5py.File, name: str, count: int) -> NDArray[np.int64]:
+    """A dataset's values as int64, shape (count,).
+
+    Raises
+    ------
+    SourceError
+        If it is missing, has another number of values, or values that are no 64-bit integers.
+    """
+    dataset = find_dataset(file, name)
+    if dataset.size != count:
+        raise SourceError(
+            f"{file.filename}: {name} has {dataset.size} values for {count} events; "
+            "a pid dataset holds one number per event"
+        )
+    try:
+        return whole_numbers(np.asarray(dataset[()]).reshape(count))
+    except ValueError as fault:
+        raise SourceError(f"{file.filename}: {name}: {fault}") from fault
+
+
+def is_frames(item: Any, *axes: int) -> bool:
+    """Whether an item of a file is a dataset of real numbers with so many axes."""
+    return isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and item.ndim in axes
+
+
+def _frames(file: h5py.File, name: str) -> h5py.Dataset:
+    found = find_dataset(file, name)
+    if not is_frames(found, 2, 3):
+        raise SourceError(
+            f"{file.filename}: {name} is {found.shape} {found.dtype}; frames are numbers with the "
+            f"axes (events, rows, columns); {_candidates(file)}"
+        )
+    return found
+
+
+def _candidates(file: h5py.File) -> str:
+    frames = {name: item for name, item in _all_datasets(file).items() if is_frames(item, 3)}
+    if not frames:
+        return "it holds no numeric dataset with 3 axes"
+    shown = [f"{name} {item.shape}" for name, item in list(frames.items())[:_MOST_NAMED]]
+    more = len(frames) - len(shown)
+    return "it holds " + ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _all_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    found: dict[str, h5py.Dataset] = {}
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[f"/{name}"] = item
+
+    file.visititems(note)
+    return found

@@ -1,0 +1,40 @@
+"""Rows of integers in lexicographic order: sorting them, and finding many at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def sorting(rows: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The order (n,) that sorts rows (n, numbers); equal rows keep theirs."""
+    return np.lexsort(rows.T[::-1])
+
+
+def repeated(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the sorted rows occur more than once."""
+    like_next = (rows[1:] == rows[:-1]).all(axis=1)
+    found = np.zeros(len(rows), dtype=np.bool_)
+    found[:-1] |= like_next
+    found[1:] |= like_next
+    return found
+
+
+def first_not_below(rows: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each wanted row the first place in the sorted rows that is not below it."""
+    low = np.zeros(len(wanted), dtype=np.int64)
+    high = np.full(len(wanted), len(rows), dtype=np.int64)
+    for _ in range(len(rows).bit_length()):
+        middle = (low + high) // 2
+        below = (low < high) & _less(rows[np.minimum(middle, len(rows) - 1)], wanted)
+        low = np.where(below, middle + 1, low)
+        high = np.where(below, high, middle)
+    return low
+
+
+def _less(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Row by row, in lexicographic order."""
+    less = np.zeros(len(left), dtype=np.bool_)
+    for a, b in zip(left.T[::-1], right.T[::-1], strict=True):
+        less = (a < b) | ((a == b) & less)
+    return less

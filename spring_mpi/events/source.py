@@ -1,0 +1,83 @@
+"""Events and where they are: the values that pass between index, readers and workers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pid = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data file, as it was when it was indexed."""
+
+    path: str
+    """Absolute path, or the whole text where a reader needs no file (``simulate``)."""
+    reader: str
+    """Name of the reader, or ``/absolute/my_loader.py:load_data``."""
+    size: int = 0
+    """Bytes; 0 where there is no file."""
+    mtime_ns: int = 0
+    """Time of the last change, nanoseconds; 0 where there is no file."""
+
+
+@dataclass(frozen=True)
+class EventRef:
+    """All that a worker needs to read one event; small, and picklable."""
+
+    pid: Pid
+    source: Source
+    dataset: str
+    """Dataset of the frames; empty where the format has only one."""
+    row: int
+    """Position of the event in its source."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One shot."""
+
+    pid: Pid
+    source: str
+    data: NDArray[Any]
+    """The raw frame: (row, column), the detector's own type and units."""
+    mask: NDArray[np.bool_] | None = None
+    """True = excluded, (row, column); None where the format brings no mask."""
+    center: tuple[float, float] | None = None
+    """(row, column) in pixels, 0.0 = centre of the first pixel; None where not brought."""
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """What else the reader knows of the shot."""
+
+
+def source_of_file(path: str, reader: str) -> Source:
+    """The file as it is now; raises `OSError` where it is not accessible."""
+    now = os.stat(path)
+    return Source(path, reader, now.st_size, now.st_mtime_ns)
+
+
+def run_in_name(path: str) -> int:
+    """The run in a file name, 34 for ``exp-r0034-s00.h5``; 0 where the name tells none."""
+    found = re.search(r"(?<![A-Za-z0-9])r(\d{4})(?!\d)", os.path.basename(path))
+    return int(found[1]) if found else 0
+
+
+def change_of(source: Source) -> str:
+    """What happened to the file since it was indexed; empty where nothing did."""
+    if not source.mtime_ns:
+        return ""
+    try:
+        now = source_of_file(source.path, source.reader)
+    except OSError as fault:
+        return f"cannot be found any more ({fault.strerror})"
+    if now.size != source.size:
+        return f"has {now.size} bytes, but had {source.size} when it was indexed"
+    if now.mtime_ns != source.mtime_ns:
+        return "was written to since it was indexed"
+    return ""

@@ -1,0 +1,154 @@
+"""The event index as an HDF5 file of columns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SourceError
+from .index import EventIndex, Frames
+from .source import Source
+
+FORMAT_VERSION = 1
+_TOOL = "spring-index"
+
+
+def write_index(index: EventIndex, path: str | os.PathLike[str]) -> None:
+    """Write the index so that a reader sees the old file or the new one, never a part.
+
+    Equal indexes give equal bytes.
+
+    Raises
+    ------
+    SourceError
+        If the folder cannot be written.
+    """
+    final = Path(path).absolute()
+    partial = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    try:
+        with h5py.File(partial, "w") as file:
+            _write(index, file)
+        with open(partial, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, final)
+    except OSError as fault:
+        partial.unlink(missing_ok=True)
+        raise SourceError(f"cannot write the index {final}: {fault}") from fault
+
+
+def load_index(
+    path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
+) -> EventIndex:
+    """The index in that file; with ``root``, its sources are looked for below that folder.
+
+    Raises
+    ------
+    SourceError
+        If the file is missing, or no index of this version.
+    """
+    if not os.path.isfile(path):
+        raise SourceError(f"no event index {os.fspath(path)}; {_rebuild(path)}")
+    try:
+        with h5py.File(path, "r") as file:
+            index = _read(file)
+    except (OSError, KeyError, ValueError, IndexError, TypeError) as fault:
+        raise SourceError(
+            f"{os.fspath(path)} is no event index of version {FORMAT_VERSION}: {fault}; "
+            f"{_rebuild(path)}"
+        ) from fault
+    index = replace(index, file=os.path.abspath(path))
+    return index if root is None else _moved(index, os.path.abspath(root))
+
+
+def _rebuild(path: str | os.PathLike[str]) -> str:
+    return f"build it: spring-index build SOURCE... -o {os.fspath(path)}"
+
+
+def _moved(index: EventIndex, root: str) -> EventIndex:
+    sources = (
+        replace(source, path=os.path.join(root, os.path.relpath(source.path, index.root)))
+        if source.mtime_ns else source
+        for source in index.sources
+    )  # fmt: skip
+    return replace(index, sources=tuple(sources), root=root)
+
+
+def _write(index: EventIndex, file: h5py.File) -> None:
+    file.attrs["format_version"] = FORMAT_VERSION
+    file.attrs["tool"] = _TOOL
+    file.attrs["root"] = index.root
+    file.attrs["command"] = index.command
+    kinds = {kind: number for number, kind in enumerate(dict.fromkeys(index.frames))}
+    columns = {
+        "sources/path": _texts(source.path for source in index.sources),
+        "sources/reader": _texts(source.reader for source in index.sources),
+        "sources/size": np.array([source.size for source in index.sources], np.uint64),
+        "sources/mtime_ns": np.array([source.mtime_ns for source in index.sources], np.int64),
+        "sources/dataset": np.array([kinds[kind] for kind in index.frames], np.uint32),
+        "datasets/name": _texts(kind.dataset for kind in kinds),
+        "datasets/dtype": _texts(kind.dtype for kind in kinds),
+        "datasets/shape": np.array([kind.shape for kind in kinds], np.uint64).reshape(-1, 2),
+        "events/pid": index.pids,
+        "events/flags": index.flags,
+        # Parts of event i are part_ptr[i] to part_ptr[i + 1]; every event has one so far.
+        "events/part_ptr": np.arange(len(index) + 1, dtype=np.uint64),
+        "parts/source": index.source,
+        "parts/row": index.row,
+    }
+    for name, values in columns.items():
+        file.create_dataset(name, data=values, track_times=False)
+    file["events/pid"].attrs["names"] = _texts(index.pid_names)
+
+
+def _read(file: h5py.File) -> EventIndex:
+    version = file.attrs["format_version"]
+    if version != FORMAT_VERSION:
+        raise ValueError(f"its format_version is {version}")
+    sources, frames = _read_sources(file)
+    index = EventIndex(
+        pids=file["events/pid"][()],
+        source=file["parts/source"][()],
+        row=file["parts/row"][()],
+        flags=file["events/flags"][()],
+        pid_names=tuple(str(name) for name in file["events/pid"].attrs["names"]),
+        sources=sources,
+        frames=frames,
+        root=str(file.attrs["root"]),
+        command=str(file.attrs["command"]),
+    )
+    _check(index)
+    return index
+
+
+def _read_sources(file: h5py.File) -> tuple[tuple[Source, ...], tuple[Frames, ...]]:
+    datasets, group = file["datasets"], file["sources"]
+    names, dtypes = datasets["name"].asstr()[()], datasets["dtype"].asstr()[()]
+    shapes = map(tuple, datasets["shape"][()].tolist())
+    kinds = [Frames(*kind) for kind in zip(names, shapes, dtypes, strict=True)]
+    columns = (
+        group["path"].asstr()[()], group["reader"].asstr()[()],
+        group["size"][()].tolist(), group["mtime_ns"][()].tolist(),
+    )  # fmt: skip
+    sources = tuple(Source(*column) for column in zip(*columns, strict=True))
+    return sources, tuple(kinds[number] for number in group["dataset"][()])
+
+
+def _check(index: EventIndex) -> None:
+    """Raises `ValueError` where columns contradict each other, as in a file changed by hand."""
+    lengths = {len(column) for column in (index.pids, index.source, index.row, index.flags)}
+    if lengths != {len(index)} or index.pids.ndim != 2:
+        raise ValueError(f"its columns have different lengths {sorted(lengths)}")
+    if index.pids.shape[1] != len(index.pid_names):
+        raise ValueError("its pids have other numbers than names")
+    if len(index.frames) != len(index.sources) or (index.source >= len(index.sources)).any():
+        raise ValueError("it has events without a source")
+
+
+def _texts(values: Iterable[str]) -> NDArray[np.object_]:
+    return np.array(list(values), dtype=h5py.string_dtype())

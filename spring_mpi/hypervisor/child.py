@@ -1,0 +1,83 @@
+"""The child: the one process of a worker that touches the device, run as ``python -m``.
+
+It dies with its worker, and when memory runs out the kernel takes it before the worker. A crash
+or a kill therefore costs one child, never a rank.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from .messages import Assign, Done, Failed, Job, Progressed, Ready
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(descriptor: int, parent: int, device: str) -> None:
+    """Run what comes through the connection until it is closed."""
+    _tie_to(parent)
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        # Sent to whole process groups; the worker decides what they mean for its child.
+        signal.signal(number, signal.SIG_IGN)
+    faulthandler.enable()
+
+    from .running import Runner
+
+    connection = Connection(descriptor)
+    with Runner(device) as runner:
+        connection.send(runner.ready())
+        try:
+            while True:
+                order = connection.recv()
+                if isinstance(order, Assign):
+                    for job in order.jobs:
+                        connection.send(_attempt(runner, job, connection))
+        except (EOFError, BrokenPipeError):
+            return
+
+
+def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:  # noqa: F821
+    from ..errors import SpringError
+    from ..engine.mpr import Progress
+
+    def report(progress: Progress) -> None:
+        connection.send(
+            Progressed(
+                job.name, progress.generation, progress.generations, progress.best, progress.median
+            )
+        )
+
+    try:
+        return runner.run(job, report)
+    except SpringError as fault:
+        return Failed(job.name, str(fault))
+    except (EOFError, BrokenPipeError):
+        raise
+    except OSError as fault:
+        return Failed(job.name, f"{fault.strerror or fault}: {fault.filename or job.result}")
+    except Exception as fault:
+        return Failed(job.name, f"{type(fault).__name__}: {fault}", traceback.format_exc())
+
+
+def _tie_to(parent: int) -> None:
+    """Die with the parent (Linux), and be first when memory runs out."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        os._exit(1)
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError:
+        pass  # a container may forbid it; then the kernel chooses by size
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

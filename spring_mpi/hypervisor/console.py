@@ -1,0 +1,83 @@
+"""What people read: the log worth tailing, and SPRING's print-outs of queue and progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+from ..errors import RunDirectoryError
+from .queue import Queue
+
+_LISTED = 100
+_IDLE_DASHES, _RUNNING_DASHES = 11, 21
+
+
+class Log:
+    """``rank0.log`` and, the same lines, a stream; each line begins with date and time."""
+
+    def __init__(self, path: Path, stream: TextIO) -> None:
+        try:
+            self._file = open(path, "a", encoding="utf-8")
+        except OSError as fault:
+            raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
+        self._stream = stream
+
+    def __call__(self, text: str) -> None:
+        """Write the lines of a text."""
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        for line in text.splitlines():
+            for target in (self._file, self._stream):
+                print(now, line, file=target, flush=True)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def info_lines(queue: Queue, *, everything: bool = False) -> list[str]:
+    """What is running, and the waiting jobs with their positions."""
+    lines = [f"Running: {name}" for name in queue.running] or ["Idle."]
+    if not queue.waiting:
+        return [*lines, "Empty queue."]
+    total = len(queue.waiting)
+    shown = total if everything else min(total, _LISTED)
+    lines.append(f"Execution queue ({total} total):")
+    lines += [f"{position}: {name}" for position, name in enumerate(queue.head(shown))]
+    return [*lines, f"... and {total - shown} more"] if shown < total else lines
+
+
+def status_lines(queue: Queue) -> list[str]:
+    """The foot of the live log: a rule, then one line per running job, or IDLE."""
+    if not queue.running:
+        return [_rule(_IDLE_DASHES), "IDLE"]
+    lines = [_running_line(name, run.progress) for name, run in queue.running.items()]
+    if queue.waiting:
+        lines[-1] += f" ({len(queue.waiting)} queued)"
+    return [_rule(_RUNNING_DASHES), *lines]
+
+
+def device_lines(devices: Iterable[tuple[int, str, float]]) -> list[str]:
+    """The selected devices: (id, name, load from 0 to 1)."""
+    lines = [
+        f"- {name} (Id: {number}, load: {round(100 * load)}%)" for number, name, load in devices
+    ]
+    return ["Selected CPUs:", *lines]
+
+
+def duration(seconds: float) -> str:
+    """``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _running_line(name: str, progress: float) -> str:
+    percent = int(100 * progress)
+    cells = min(10, int(percent / 10 + 0.5))
+    return f"RUNNING {name} [{'#' * cells}{'-' * (10 - cells)}] {percent}%"
+
+
+def _rule(dashes: int) -> str:
+    return " ".join("-" * dashes)

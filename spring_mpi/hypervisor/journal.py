@@ -1,0 +1,78 @@
+"""The journal: append-only truth of a campaign, one JSON object per line.
+
+The first line holds the digest of config and index. Lines of one turn of rank 0 are written at
+once and flushed to the disk once (group commit), before anything follows from them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunDirectoryError
+
+
+class Journal:
+    """The journal of a campaign, open for appending; a torn last line is cut off."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = open(path, "ab")
+        except OSError as fault:
+            raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
+        os.truncate(path, _complete_length(path))
+
+    @property
+    def is_empty(self) -> bool:
+        return os.path.getsize(self.path) == 0
+
+    def commit(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Append the lines and return when they are on the disk."""
+        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        if text:
+            self._file.write(text.encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; everything committed is on the disk already."""
+        self._file.close()
+
+
+def replay(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a journal, oldest first; a torn last one is left out.
+
+    Raises
+    ------
+    RunDirectoryError
+        If a line other than the last is not JSON.
+    """
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield json.loads(line)
+            except ValueError as fault:
+                raise RunDirectoryError(
+                    f"{path}:{number} is damaged: {fault}; mend or delete that line, "
+                    "or start anew with --fresh"
+                ) from fault
+
+
+def _complete_length(path: Path) -> int:
+    """Bytes up to the end of the last complete line."""
+    with open(path, "rb") as file:
+        position = file.seek(0, os.SEEK_END)
+        while position > 0:
+            step = min(position, 4096)
+            position -= step
+            file.seek(position)
+            newline = file.read(step).rfind(b"\n")
+            if newline >= 0:
+                return position + newline + 1
+        return 0

@@ -1,0 +1,145 @@
+"""What rank 0, workers and children say to each other: frozen, picklable values.
+
+Orders go down (rank 0 -> worker -> child), reports come up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..events.calibration import Calibration
+from ..events.source import EventRef
+from ..settings import Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a child needs to make one result."""
+
+    name: str
+    """``pid`` or ``pid-tag``, perhaps with ``~2``; keys the random numbers and names the file."""
+    tag: str
+    event: EventRef
+    calibration: Calibration
+    cropsize: int
+    size: int
+    settings: Settings
+    seed: int
+    fingerprint: str
+    result: str
+    """Path of the result file."""
+    command: str = ""
+    """Command line of the campaign, for the record."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a finished job came to, as ``summary.csv`` and the journal show it."""
+
+    error: float
+    resolution_px: float
+    support_px: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What a worker gets to work with."""
+
+    device: str = "cpu"
+    threads: int = 1
+    timeout: float = 600.0
+    """Seconds without progress after which a child is hung."""
+
+
+# ---- orders
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Run these jobs, one after the other or together."""
+
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop this job if it runs here."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Quit:
+    """End the child and the worker."""
+
+
+Order = Assign | Cancel | Quit
+
+# ---- reports
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A child is up and has its device."""
+
+    host: str
+    device: str
+    """Name of the device, as people know it."""
+    load: float
+    """Share of the device in use by others, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """A job came so far."""
+
+    name: str
+    generation: int
+    generations: int
+    best: float
+    median: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job's result file is complete."""
+
+    name: str
+    summary: Summary
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job cannot be done; it is not tried again by itself."""
+
+    name: str
+    reason: str
+    details: str = ""
+    """Traceback where the fault is not the user's."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A job was stopped as ordered."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A job's child died or hung; it may be tried again."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The worker can do no more work."""
+
+    reason: str
+
+
+Report = Ready | Progressed | Done | Failed | Stopped | Lost | Gone

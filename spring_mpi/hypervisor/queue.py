@@ -1,0 +1,283 @@
+"""The queue of jobs: what happened goes in, decisions come out; no I/O, no clock.
+
+Every job is in exactly one state. Waiting jobs keep an order that people may change; jobs are
+known by name, and two names are equal when their file names are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import translate
+from itertools import islice
+from re import compile as compile_pattern
+
+from ..names import file_name
+
+
+class State(StrEnum):
+    """Of a job."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    REMOVED = "removed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One change of state, as the journal keeps it."""
+
+    name: str
+    state: State
+    worker: int | None = None
+    attempt: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Give:
+    """Let a worker run a job."""
+
+    worker: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """Let a worker stop a job."""
+
+    worker: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows from an event: first write the records, then carry out the instructions."""
+
+    records: tuple[Record, ...] = ()
+    instructions: tuple[Give | Interrupt, ...] = ()
+    reply: tuple[str, ...] = ()
+    """Lines for the person who asked, in SPRING's formats."""
+    refused: bool = False
+    """True where nothing could be done of what was asked."""
+
+
+@dataclass
+class Run:
+    """A running job."""
+
+    worker: int
+    attempt: int
+    is_stopping: bool = False
+    progress: float = 0.0
+    """0 to 1."""
+
+
+@dataclass
+class Queue:
+    """All jobs of a campaign.
+
+    Parameters
+    ----------
+    retries
+        How often a job that was lost with its child or worker is tried again.
+    """
+
+    retries: int = 2
+    waiting: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """Name -> attempts so far, in the order of execution."""
+    running: dict[str, Run] = field(default_factory=dict)
+    idle: dict[int, None] = field(default_factory=dict)
+    """Workers without a job, longest idle first (a dict for its order)."""
+    workers: set[int] = field(default_factory=set)
+    states: dict[str, State] = field(default_factory=dict)
+    """File name -> state, of every job there ever was."""
+    counts: Counter[State] = field(default_factory=Counter)
+    """Jobs by state."""
+
+    # ---- what people ask for
+
+    def append(self, names: Iterable[str]) -> Decision:
+        """Put new jobs at the back; a taken name becomes ``name~2``. The reply holds the names."""
+        fresh = []
+        for name in names:
+            fresh.append(self._free(name))
+            self.waiting[fresh[-1]] = 0
+            self._set(fresh[-1], State.WAITING)
+        return Decision(tuple(Record(name, State.WAITING) for name in fresh), reply=tuple(fresh))
+
+    def prepend(self, names: Iterable[str]) -> Decision:
+        """Put jobs at the front in the given order; waiting ones move, new ones are added."""
+        fresh = [name if name in self.waiting else self._free(name) for name in names]
+        for name in reversed(fresh):
+            attempts = self.waiting.get(name, 0)
+            self.waiting[name] = attempts
+            self.waiting.move_to_end(name, last=False)
+            self._set(name, State.WAITING)
+        records = [Record(name, State.WAITING, reason="front") for name in fresh]
+        return Decision(tuple(records), reply=tuple(fresh))
+
+    def remove(self, item: str, *, is_name: bool = False) -> Decision:
+        """Remove waiting jobs: by position (digits), by exact name, or by wildcard (fnmatch)."""
+        chosen = self._matching(item, is_name)
+        if not chosen:
+            return Decision(reply=(f"No job matching {item} in queue",), refused=True)
+        for name in chosen:
+            del self.waiting[name]
+        return Decision(
+            tuple(self._enter(name, State.REMOVED) for name in chosen),
+            reply=tuple(f"Removing {name} from queue" for name in chosen),
+        )
+
+    def stop(self, name: str | None = None) -> Decision:
+        """Stop a running job, or all of them; the next waiting ones start by themselves."""
+        chosen = [one for one in self.running if name is None or one == name]
+        if not chosen:
+            missing = "No job is running" if name is None else f"No job matching {name} is running"
+            return Decision(reply=(missing,), refused=True)
+        for one in chosen:
+            self.running[one].is_stopping = True
+        # The name is told where there are several; the last word has no full stop.
+        labels = [f" {one}" if len(chosen) > 1 else "" for one in chosen]
+        return Decision(
+            instructions=tuple(Interrupt(self.running[one].worker, one) for one in chosen),
+            reply=tuple(f"Terminating running MPR process{label}... Done" for label in labels),
+        )
+
+    def kill(self) -> Decision:
+        """Remove every waiting job, then stop every running one."""
+        removed = self.remove("*") if self.waiting else Decision()
+        stopped = self.stop() if self.running else Decision()
+        return Decision(
+            removed.records, stopped.instructions, removed.reply + stopped.reply,
+            refused=not (removed.records or stopped.instructions),
+        )  # fmt: skip
+
+    # ---- what workers report
+
+    def joined(self, worker: int) -> Decision:
+        """A worker is there and free."""
+        self.workers.add(worker)
+        if all(run.worker != worker for run in self.running.values()):
+            self.idle.setdefault(worker)
+        return Decision()
+
+    def gone(self, worker: int, reason: str) -> Decision:
+        """A worker is lost, with what it ran."""
+        self.workers.discard(worker)
+        self.idle.pop(worker, None)
+        lost = [name for name, run in self.running.items() if run.worker == worker]
+        return Decision(
+            tuple(record for name in lost for record in self.lost(worker, name, reason).records)
+        )
+
+    def progressed(self, worker: int, name: str, progress: float) -> Decision:
+        """A running job came so far."""
+        if self._runs(worker, name):
+            self.running[name].progress = progress
+        return Decision()
+
+    def done(self, worker: int, name: str) -> Decision:
+        """A job's result is complete."""
+        return self._ended(worker, name, State.DONE)
+
+    def failed(self, worker: int, name: str, reason: str) -> Decision:
+        """A job cannot be done."""
+        return self._ended(worker, name, State.FAILED, reason)
+
+    def stopped(self, worker: int, name: str) -> Decision:
+        """A job was stopped."""
+        return self._ended(worker, name, State.STOPPED)
+
+    def lost(self, worker: int, name: str, reason: str) -> Decision:
+        """A job's child died: try again from the front, or give up after ``retries``."""
+        if not self._runs(worker, name):
+            return Decision()
+        run = self.running[name]
+        if run.is_stopping:
+            return self.stopped(worker, name)
+        if run.attempt > self.retries:
+            return self.failed(worker, name, f"given up after {run.attempt} attempts: {reason}")
+        self._release(worker, name)
+        self.waiting[name] = run.attempt
+        self.waiting.move_to_end(name, last=False)
+        return Decision((self._enter(name, State.WAITING, attempt=run.attempt, reason=reason),))
+
+    # ---- what follows
+
+    def assign(self) -> Decision:
+        """Give waiting jobs to idle workers."""
+        records, orders = [], []
+        while self.idle and self.waiting:
+            name, attempts = self.waiting.popitem(last=False)
+            worker = next(iter(self.idle))
+            del self.idle[worker]
+            self.running[name] = Run(worker, attempts + 1)
+            records.append(self._enter(name, State.RUNNING, worker, attempts + 1))
+            orders.append(Give(worker, name))
+        return Decision(tuple(records), tuple(orders))
+
+    def settle(self, name: str, state: State, attempts: int = 0) -> None:
+        """Take over a planned job in the state that an earlier run left it in."""
+        self._set(name, state)
+        if state is State.WAITING:
+            self.waiting[name] = attempts
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing waits and nothing runs."""
+        return not self.waiting and not self.running
+
+    def head(self, number: int) -> Iterator[str]:
+        """The first waiting jobs."""
+        return islice(self.waiting, number)
+
+    def _matching(self, item: str, is_name: bool) -> list[str]:
+        if item.isdecimal() and not is_name:
+            return list(islice(self.waiting, int(item), int(item) + 1))
+        if item in self.waiting:
+            return [item]
+        matches = compile_pattern(translate(item)).match
+        return [name for name in self.waiting if matches(name)]
+
+    def _free(self, name: str) -> str:
+        number, candidate = 1, name
+        while file_name(candidate) in self.states:
+            number += 1
+            candidate = f"{name}~{number}"
+        return candidate
+
+    def _runs(self, worker: int, name: str) -> bool:
+        run = self.running.get(name)
+        return run is not None and run.worker == worker
+
+    def _ended(self, worker: int, name: str, state: State, reason: str = "") -> Decision:
+        """A late report, of a worker that no longer has the job, changes nothing."""
+        if not self._runs(worker, name):
+            return Decision()
+        attempt = self.running[name].attempt
+        self._release(worker, name)
+        return Decision((self._enter(name, state, worker, attempt, reason),))
+
+    def _release(self, worker: int, name: str) -> None:
+        del self.running[name]
+        if worker in self.workers:
+            self.idle.setdefault(worker)
+
+    def _enter(
+        self, name: str, state: State, worker: int | None = None, attempt: int = 0, reason: str = ""
+    ) -> Record:
+        self._set(name, state)
+        return Record(name, state, worker, attempt, reason)
+
+    def _set(self, name: str, state: State) -> None:
+        key = file_name(name)
+        if key in self.states:
+            self.counts[self.states[key]] -= 1
+        self.states[key] = state
+        self.counts[state] += 1

@@ -1,0 +1,81 @@
+"""Inside a child: read the event, prepare the pattern, reconstruct, save."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from ..engine.backends import make_backend
+from ..engine.mpr import Progress, reconstruct
+from ..events.calibration import Calibration, Calibrator
+from ..events.loader import Loader
+from ..pattern import Pattern
+from .messages import Done, Job, Ready, Summary
+
+
+class Runner:
+    """Open files, calibration and backend, kept from job to job."""
+
+    def __init__(self, device: str) -> None:
+        self._backend = make_backend(device)
+        self._loader = Loader()
+        self._calibrators: dict[Calibration, Calibrator] = {}
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._loader.close()
+
+    def ready(self) -> Ready:
+        """Who and what this child is."""
+        load = os.getloadavg()[0] / (os.cpu_count() or 1)
+        return Ready(platform.node(), processor_name(), min(load, 1.0))
+
+    def run(self, job: Job, report: Callable[[Progress], None]) -> Done:
+        """Make one result file."""
+        pattern = self.prepare(job)
+        result = reconstruct(
+            pattern, job.settings, backend=self._backend, tag=job.tag, name=job.name,
+            seed=job.seed, report=report,
+        ).with_provenance(
+            fingerprint=job.fingerprint, source=job.event.source.path, command=job.command
+        )  # fmt: skip
+        result.save(job.result)
+        summary = Summary(
+            result.error, result.resolution_px, result.support_px, result.provenance.seconds
+        )
+        return Done(job.name, summary, pattern.warnings)
+
+    def prepare(self, job: Job) -> Pattern:
+        """The pattern of a job, from its event and its calibration."""
+        event = self._loader.read(job.event)
+        calibrator = self._calibrators.setdefault(
+            job.calibration, Calibrator(job.calibration, self._loader)
+        )
+        return Pattern(
+            pattern=event.data,
+            mask=calibrator.mask(job.event, event),
+            center=calibrator.center(job.event, event),
+            pid=event.pid,
+            cropsize=job.cropsize,
+            size=job.size,
+            satvalue=job.calibration.satvalue,
+            background=calibrator.background(job.event),
+            gain=calibrator.gain(job.event),
+        )
+
+
+def processor_name() -> str:
+    """The processor's model, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()

@@ -1,0 +1,70 @@
+"""Files for programs: ``status.json``, replaced about once a second, and ``summary.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_COLUMNS = (
+    "name", "pid", "tag", "error", "resolution_px", "support_px", "seconds", "worker", "file",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One line of ``summary.csv``."""
+
+    name: str
+    pid: str
+    tag: str
+    error: float
+    resolution_px: float
+    support_px: int
+    seconds: float
+    worker: int
+    file: str
+    """Relative to the run directory."""
+
+
+class SummaryFile:
+    """``summary.csv``: one line per finished job; the journal can always restore it."""
+
+    def __init__(self, path: Path, finished: Iterable[Finished]) -> None:
+        replace_file(path, _csv([_COLUMNS, *map(_row, finished)]))
+        self._path = path
+
+    def append(self, finished: Finished) -> None:
+        """Add a line."""
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(_csv([_row(finished)]))
+
+
+def write_status(path: Path, status: dict[str, Any]) -> None:
+    """Replace ``status.json``: readers see the old one or the new one, complete."""
+    replace_file(path, json.dumps(status, indent=1))
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a text aside and rename it into place."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    os.replace(aside, path)
+
+
+def _row(one: Finished) -> tuple[Any, ...]:
+    return (
+        one.name, one.pid, one.tag, f"{one.error:.6g}", f"{one.resolution_px:.4g}",
+        one.support_px, f"{one.seconds:.2f}", one.worker, one.file,
+    )  # fmt: skip
+
+
+def _csv(rows: Iterable[Iterable[Any]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()

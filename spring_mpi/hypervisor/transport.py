@@ -1,0 +1,121 @@
+"""How rank 0 reaches its workers: over MPI, or within its own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from ..comm import Communicator
+from .messages import Equipment, Order, Quit, Report
+from .worker import Worker
+
+_SHORTEST_WAIT, _LONGEST_WAIT, _GROWTH = 0.001, 0.010, 1.5
+
+
+class Transport(Protocol):
+    """Orders to and reports from numbered workers, without waiting."""
+
+    def start(self, equipment: Equipment) -> None:
+        """Give every worker what it works with."""
+
+    def send(self, worker: int, order: Order) -> None:
+        """Send an order."""
+
+    def poll(self) -> list[tuple[int, Report]]:
+        """(worker, report) for everything that has arrived."""
+
+    def close(self) -> None:
+        """Let all workers end."""
+
+
+class LocalTransport:
+    """Workers number 1 to ``count`` in this process, each with its own child."""
+
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._count, self._clock = count, clock
+        self._workers: dict[int, Worker] = {}
+        self._reports: list[tuple[int, Report]] = []
+
+    def start(self, equipment: Equipment) -> None:
+        self._workers = {
+            number: Worker(equipment, self._clock) for number in range(1, self._count + 1)
+        }
+
+    def send(self, worker: int, order: Order) -> None:
+        self._reports += [(worker, report) for report in self._workers[worker].send(order)]
+
+    def poll(self) -> list[tuple[int, Report]]:
+        reports, self._reports = self._reports, []
+        for number, worker in self._workers.items():
+            reports += [(number, report) for report in worker.poll()]
+        return reports
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            worker.close()
+
+
+class MpiTransport:
+    """Worker N is rank N."""
+
+    def __init__(self, communicator: Communicator) -> None:
+        self._communicator = communicator
+        self._ranks = range(1, communicator.size)
+
+    def start(self, equipment: Equipment) -> None:
+        for rank in self._ranks:
+            self._communicator.send(equipment, rank)
+
+    def send(self, worker: int, order: Order) -> None:
+        self._communicator.send(order, worker)
+
+    def poll(self) -> list[tuple[int, Report]]:
+        reports = []
+        while (arrived := self._communicator.receive()) is not None:
+            reports.append(arrived)
+        return reports
+
+    def close(self) -> None:
+        for rank in self._ranks:
+            self._communicator.send(Quit(), rank)
+        self._communicator.close()
+
+
+class Backoff:
+    """Waits 1 ms after traffic, then longer, up to 10 ms: a rank that spins burns a core."""
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep, self._wait = sleep, _SHORTEST_WAIT
+
+    def rest(self, *, after_traffic: bool) -> None:
+        """Sleep for as long as is due."""
+        grown = min(self._wait * _GROWTH, _LONGEST_WAIT)
+        self._wait = _SHORTEST_WAIT if after_traffic else grown
+        self._sleep(self._wait)
+
+
+def serve_rank(communicator: Communicator) -> int:
+    """The life of a worker rank: carry messages between rank 0 and the worker until told to quit."""
+    worker, backoff = None, Backoff()
+    try:
+        while True:
+            arrived = communicator.receive()
+            reports: list[Report] = []
+            if arrived is not None:
+                order = arrived[1]
+                if isinstance(order, Quit):
+                    return 0
+                if isinstance(order, Equipment):
+                    worker = Worker(order, time.monotonic)
+                elif worker is not None:
+                    reports += worker.send(order)
+            if worker is not None:
+                reports += worker.poll()
+            for report in reports:
+                communicator.send(report, 0)
+            backoff.rest(after_traffic=bool(arrived or reports))
+    finally:
+        if worker is not None:
+            worker.close()
+        communicator.close()

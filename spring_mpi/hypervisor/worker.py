@@ -1,0 +1,170 @@
+"""A worker: supervises one child, passes orders down and reports up, and never waits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+
+from .messages import (
+    Assign,
+    Cancel,
+    Done,
+    Equipment,
+    Failed,
+    Gone,
+    Lost,
+    Order,
+    Quit,
+    Ready,
+    Report,
+    Stopped,
+)
+
+_MPI_PREFIXES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_LOCAL", "HYDI", "HYDRA", "I_MPI")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_MOST_FAILED_STARTS = 3
+
+
+class Worker:
+    """One child at a time; a dead one is replaced.
+
+    Parameters
+    ----------
+    equipment
+        Device, threads and patience.
+    clock
+        Seconds on a clock that only goes forward.
+    """
+
+    def __init__(self, equipment: Equipment, clock: Callable[[], float]) -> None:
+        self._equipment, self._clock = equipment, clock
+        self._jobs: list[str] = []
+        self._failed_starts = 0
+        self._child: Child | None = Child(equipment)
+        self._last_sign = clock()
+
+    def send(self, order: Order) -> list[Report]:
+        """Carry out an order; the reports that follow at once."""
+        match order:
+            case Assign(jobs):
+                self._jobs = [job.name for job in jobs]
+                self._last_sign = self._clock()
+                if self._child is None or not self._child.send(order):
+                    return self._replace("its child was gone")
+            case Cancel(name) if name in self._jobs:
+                self._jobs.remove(name)
+                return [Stopped(name), *self._replace("another job was stopped beside it")]
+            case Quit():
+                self.close()
+        return []
+
+    def poll(self) -> list[Report]:
+        """What the child said since the last call, its death included."""
+        if self._child is None:
+            return []
+        reports = self._child.receive()
+        for report in reports:
+            self._note(report)
+        if not self._child.is_alive:
+            return [*reports, *self._replace(self._child.last_words())]
+        if self._is_hung():
+            return [*reports, *self._replace(f"no progress for {self._equipment.timeout:g} s")]
+        return reports
+
+    def close(self) -> None:
+        """End the child."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def _note(self, report: Report) -> None:
+        self._last_sign = self._clock()
+        if isinstance(report, Ready):
+            self._failed_starts = 0
+        elif isinstance(report, Done | Failed) and report.name in self._jobs:
+            self._jobs.remove(report.name)
+
+    def _is_hung(self) -> bool:
+        return bool(self._jobs) and self._clock() - self._last_sign > self._equipment.timeout
+
+    def _replace(self, reason: str) -> list[Report]:
+        """A new child; the jobs of the old one are lost."""
+        lost: list[Report] = [Lost(name, reason) for name in self._jobs]
+        was_ready = self._child is not None and self._child.was_ready
+        self.close()
+        self._jobs = []
+        self._failed_starts = 0 if was_ready else self._failed_starts + 1
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            return [*lost, Gone(f"its child cannot start: {reason}")]
+        self._child = Child(self._equipment)
+        self._last_sign = self._clock()
+        return lost
+
+
+class Child:
+    """A child process and the connection to it."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        ours, theirs = socket.socketpair()
+        arguments = [str(theirs.fileno()), str(os.getpid()), equipment.device]
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "spring_mpi.hypervisor.child", *arguments],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=child_environment(os.environ, equipment),
+            )
+        self._connection = Connection(ours.detach())
+        self.was_ready = False
+        self._is_open = True
+
+    @property
+    def is_alive(self) -> bool:
+        return self._is_open and self._process.poll() is None
+
+    def send(self, order: Order) -> bool:
+        """False where the child is gone."""
+        try:
+            self._connection.send(order)
+        except OSError:
+            self._is_open = False
+        return self._is_open
+
+    def receive(self) -> list[Report]:
+        """Everything that has arrived; what a dying child sent last is not lost."""
+        reports: list[Report] = []
+        try:
+            while self._connection.poll():
+                reports.append(self._connection.recv())
+        except (EOFError, OSError):
+            self._is_open = False
+        self.was_ready |= any(isinstance(report, Ready) for report in reports)
+        return reports
+
+    def last_words(self) -> str:
+        """How a dead child ended."""
+        code = self._process.wait()
+        if code >= 0:
+            return f"its child ended with exit code {code}"
+        name = signal.Signals(-code).name
+        hint = " (out of memory?)" if -code == signal.SIGKILL else ""
+        return f"its child was killed by {name}{hint}"
+
+    def kill(self) -> None:
+        """End it now, and wait until the system has taken it back."""
+        self._process.kill()
+        self._process.wait()
+        self._connection.close()
+
+
+def child_environment(environment: Mapping[str, str], equipment: Equipment) -> dict[str, str]:
+    """The worker's environment without MPI, so that a child cannot join it, and with its threads."""
+    kept = {
+        name: value for name, value in environment.items() if not name.startswith(_MPI_PREFIXES)
+    }
+    return kept | dict.fromkeys(_THREADS, str(equipment.threads))

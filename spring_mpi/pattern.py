@@ -1,0 +1,248 @@
+"""A pattern: one recorded frame, cropped and rescaled, ready for the engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import PatternError
+from .names import pid_text
+from .rings import object_extent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Frame = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+_OFF_CENTER = 0.25
+_LEAST_SPECKLE = 2.0
+
+
+class Pattern:
+    """One diffraction pattern, prepared.
+
+    Preparation, in this order: masked = mask or not finite; saturated = raw >= ``satvalue``;
+    intensity = (raw - background) / gain, negative values kept; crop about the centre; bin by
+    summation. A binned pixel is b^2 times the mean of its valid pixels, masked when fewer than
+    half of them are valid, saturated when any of them is.
+
+    Parameters
+    ----------
+    pattern
+        The raw frame, (row, column), any real type, detector units.
+    mask
+        Same shape; non-zero excludes a pixel.
+    center
+        (row, column) of the zero frequency in pixels, 0.0 = centre of the first pixel; default:
+        the middle of the frame.
+    pid
+        Numbers that identify the event; the first is the run.
+    cropsize
+        Side of the square cut about the centre, detector pixels; default: the shorter side.
+    size
+        Side after binning; ``cropsize / size`` must be an integer. Default: ``cropsize``.
+    satvalue
+        Raw value at and above which a pixel is saturated; None: no pixel is.
+    background, gain
+        Number or array of the frame's shape; gain in raw units per photon.
+
+    Attributes
+    ----------
+    intensity
+        (size, size) float32, photons, zero frequency at [size // 2, size // 2].
+    masked, saturated, measured
+        (size, size) bool; a measured pixel is neither masked nor saturated.
+    offset
+        (row, column) of the true zero frequency relative to pixel [size // 2, size // 2], in
+        binned pixels.
+    object_size
+        Extent of the object in pixels of the density, see `spring_mpi.rings.object_extent`; 0 if
+        unknown.
+    warnings
+        What a person should know of this pattern, a sentence each.
+
+    Raises
+    ------
+    PatternError
+        For a frame that is not 2-D, a mask of another shape, a binning that is not an integer, or
+        a pattern without a measured pixel or without light.
+    """
+
+    def __init__(
+        self,
+        pattern: ArrayLike,
+        mask: ArrayLike | None = None,
+        center: Iterable[float] | None = None,
+        pid: Iterable[int] = (0,),
+        cropsize: int | None = None,
+        size: int | None = None,
+        satvalue: float | None = None,
+        background: ArrayLike = 0.0,
+        gain: ArrayLike = 1.0,
+    ) -> None:
+        self.raw = _frame(pattern)
+        self.excluded = _excluded(mask, self.raw.shape)
+        self.pid = tuple(int(number) for number in pid)
+        self.center = _center(center, self.raw.shape)
+        self.cropsize = min(self.raw.shape) if cropsize is None else int(cropsize)
+        self.size = self.cropsize if size is None else int(size)
+        self.satvalue = satvalue
+        binning = check_binning(self.cropsize, self.size)
+
+        finite = np.isfinite(self.raw)
+        valid = finite & ~self.excluded
+        counts = _photons(np.where(finite, self.raw, 0), background, gain)
+        full = valid & (self.raw >= satvalue) if satvalue is not None else np.zeros_like(valid)
+
+        start, self.offset = crop_start(self.center, self.size, binning)
+        window = [_crop(array, start, self.cropsize) for array in (counts, valid, full)]
+        self.intensity, self.masked, self.saturated = _bin(*window, binning)
+        self.measured = ~(self.masked | self.saturated)
+        self._check_content()
+        self.object_size = object_extent(window[0], window[1] & ~window[2])
+        self.warnings = tuple(self._warnings())
+
+    @property
+    def name(self) -> str:
+        """The pid as text, numbers joined by ``-``."""
+        return pid_text(self.pid)
+
+    @property
+    def amplitude(self) -> Frame:
+        """sqrt(max(intensity, 0)), (size, size) float32, sqrt(photons); 0 where masked."""
+        return np.sqrt(np.maximum(self.intensity, 0))
+
+    @property
+    def photons(self) -> float:
+        """Sum over the measured pixels."""
+        return float(self.intensity[self.measured].sum(dtype=np.float64))
+
+    def plot(self) -> Figure:
+        """A figure of the prepared pattern, logarithmic, with masked and saturated pixels."""
+        from .plots import plot_pattern
+
+        return plot_pattern(self)
+
+    def _check_content(self) -> None:
+        if not self.measured.any():
+            raise PatternError(
+                f"pattern {self.name} has no measured pixel: {self.masked.sum()} of "
+                f"{self.masked.size} are masked, {self.saturated.sum()} saturated; "
+                "check mask, center, cropsize and satvalue"
+            )
+        if self.photons <= 0:
+            raise PatternError(
+                f"pattern {self.name} is empty: its measured pixels sum to {self.photons:g} "
+                "photons; leave this event out, or check background and gain"
+            )
+
+    def _warnings(self) -> Iterable[str]:
+        if max(map(abs, self.offset)) >= _OFF_CENTER:
+            row, column = self.offset
+            yield f"the centre is ({row:+.2f}, {column:+.2f}) binned pixels off the grid"
+        if self.object_size * _LEAST_SPECKLE > self.size:
+            yield (
+                f"speckles are about {self.size / self.object_size:.1f} pixels wide, less than "
+                f"{_LEAST_SPECKLE:g}: the object (about {self.object_size:.0f} px) is larger than "
+                "half the field of view; bin less"
+            )
+
+
+def check_binning(cropsize: int, size: int) -> int:
+    """The binning factor; raises `PatternError` naming the nearest legal cropsizes."""
+    if size < 8 or cropsize < size:
+        raise PatternError(f"size {size} must be at least 8 and at most cropsize {cropsize}")
+    if cropsize % size:
+        below = cropsize // size * size
+        raise PatternError(
+            f"cropsize {cropsize} is not a multiple of size {size}; "
+            f"nearest legal: {below} and {below + size}"
+        )
+    return cropsize // size
+
+
+def crop_start(
+    center: tuple[float, float], size: int, binning: int
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """First (row, column) of the crop, and how far the centre is off the grid in binned pixels.
+
+    Binned pixel ``size // 2`` covers raw pixels from ``start + binning * (size // 2)``, so its
+    centre lies ``(binning - 1) / 2`` further on: that is where the zero frequency belongs.
+    """
+    middle = binning * (size // 2) + (binning - 1) / 2
+    start = [math.floor(coordinate - middle + 0.5) for coordinate in center]
+    offset = [
+        (coordinate - middle - first) / binning
+        for coordinate, first in zip(center, start, strict=True)
+    ]
+    return (start[0], start[1]), (offset[0], offset[1])
+
+
+def _frame(pattern: ArrayLike) -> NDArray[Any]:
+    frame = np.asarray(pattern)
+    if frame.ndim != 2 or frame.dtype.kind not in "biuf":
+        raise PatternError(
+            f"a pattern is a 2-D array of real numbers, not {frame.ndim}-D {frame.dtype} "
+            f"of shape {frame.shape}"
+        )
+    return frame
+
+
+def _excluded(mask: ArrayLike | None, shape: tuple[int, ...]) -> Flags:
+    if mask is None:
+        return np.zeros(shape, bool)
+    excluded = np.asarray(mask) != 0
+    if excluded.shape != shape:
+        raise PatternError(f"the mask has shape {excluded.shape}, the pattern {shape}")
+    return excluded
+
+
+def _center(center: Iterable[float] | None, shape: tuple[int, ...]) -> tuple[float, float]:
+    if center is None:
+        return ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
+    pair = tuple(float(coordinate) for coordinate in center)
+    if len(pair) != 2 or not all(map(math.isfinite, pair)):
+        raise PatternError(f"center must be two finite numbers (row, column), not {pair}")
+    return (pair[0], pair[1])
+
+
+def _photons(raw: NDArray[Any], background: ArrayLike, gain: ArrayLike) -> NDArray[np.float64]:
+    for name, value in (("background", background), ("gain", gain)):
+        if np.ndim(value) and np.shape(value) != raw.shape:
+            raise PatternError(f"{name} has shape {np.shape(value)}, the pattern {raw.shape}")
+    if not np.all(np.asarray(gain) > 0):
+        raise PatternError("gain must be positive: raw units per photon")
+    return (raw.astype(np.float64) - background) / gain
+
+
+def _crop(array: NDArray[Any], start: tuple[int, int], side: int) -> NDArray[Any]:
+    """The square window; what lies outside the frame is 0 (False: not valid)."""
+    window = np.zeros((side, side), array.dtype)
+    inside = [
+        (max(first, 0), min(first + side, length))
+        for first, length in zip(start, array.shape, strict=True)
+    ]
+    if all(low < high for low, high in inside):
+        (top, bottom), (left, right) = inside
+        window[
+            top - start[0] : bottom - start[0], left - start[1] : right - start[1]
+        ] = array[top:bottom, left:right]
+    return window
+
+
+def _bin(
+    counts: NDArray[np.float64], valid: Flags, full: Flags, binning: int
+) -> tuple[Frame, Flags, Flags]:
+    """Intensity, masked and saturated pixels after binning."""
+    size = len(counts) // binning
+    blocks = (size, binning, size, binning)
+    number = valid.reshape(blocks).sum(axis=(1, 3))
+    total = np.where(valid, counts, 0).reshape(blocks).sum(axis=(1, 3))
+    masked = number * 2 < binning**2
+    mean = total / np.maximum(number, 1)
+    intensity = np.where(masked, 0, mean * binning**2).astype(np.float32)
+    return intensity, masked, full.reshape(blocks).any(axis=(1, 3)) & ~masked

@@ -1,0 +1,127 @@
+"""The result of a job: what was reconstructed, how well, and from what; one HDF5 file in CXI layout."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import SourceError
+from .names import file_name
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Image = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a result comes from."""
+
+    seed: int = 1
+    backend: str = ""
+    device: str = ""
+    started: float = 0.0
+    """Seconds since 1970."""
+    seconds: float = 0.0
+    """Duration of the reconstruction."""
+    warnings: tuple[str, ...] = ()
+    """Of the pattern's preparation."""
+    command: str = ""
+    fingerprint: str = ""
+    """Digest of event, preparation, settings and seed; see `spring_mpi.campaign.plan`."""
+    source: str = ""
+    """File of the event."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One reconstruction; images are (size, size), (row, column), centre of mass at the middle."""
+
+    name: str
+    pid: tuple[int, ...]
+    tag: str
+    data: Image
+    """Mean of the aligned best individuals, float32 or complex64, sqrt(photons)."""
+    mask: NDArray[np.uint8]
+    """1 = inside the support of more than half of them."""
+    best: Image
+    """The individual with the lowest score."""
+    std: NDArray[np.float32]
+    """Standard deviation over the averaged individuals."""
+    support_frequency: NDArray[np.float32]
+    """Share of the averaged individuals whose support holds the pixel."""
+    intensity: NDArray[np.float32]
+    """The prepared pattern, photons, zero frequency at [size // 2, size // 2]."""
+    excluded: NDArray[np.uint8]
+    """1 = masked or saturated in the prepared pattern."""
+    error: float
+    """Relative distance of the best individual's moduli to the data."""
+    error_history: NDArray[np.float32]
+    """(generations, popsize)."""
+    prtf: NDArray[np.float64]
+    """Phase retrieval transfer function at radius 0, 1, ... pixels; nan where not measured."""
+    ring_correlation: NDArray[np.float64]
+    """Between two islands, radius 0, 1, ... pixels; empty with one island."""
+    resolution_px: float
+    """Full period at which the PRTF falls below 1/e, pixels of the density."""
+    members: int
+    """How many individuals were averaged."""
+    settings: Settings = field(compare=False)
+    provenance: Provenance = field(default_factory=Provenance, compare=False)
+
+    @property
+    def support_px(self) -> int:
+        """Area of the support, pixels."""
+        return int(self.mask.sum())
+
+    def with_provenance(self, **changes: Any) -> Result:
+        """The same result with other provenance."""
+        return replace(self, provenance=replace(self.provenance, **changes))
+
+    def save(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the file completely or not at all; default ``<workdir>/<name>.h5``.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written or is full; no partial file is left.
+        """
+        from .result_file import write
+
+        target = Path(path or Path(self.settings.global_.workdir) / f"{file_name(self.name)}.h5")
+        aside = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            write(self, aside)
+            os.replace(aside, target)
+        finally:
+            aside.unlink(missing_ok=True)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Result:
+        """Read a result file.
+
+        Raises
+        ------
+        SourceError
+            If the file is missing, damaged, or not a result.
+        """
+        from .result_file import read
+
+        try:
+            return read(Path(path))
+        except (OSError, KeyError, ValueError) as fault:
+            raise SourceError(f"{path} is not a result file of spring-mpi: {fault}") from fault
+
+    def plot(self) -> Figure:
+        """A figure: pattern, reconstruction, support, errors over generations, PRTF."""
+        from .plots import plot_result
+
+        return plot_result(self)

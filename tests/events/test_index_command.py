@@ -1,0 +1,94 @@
+"""``spring-index`` builds and describes, and tells mistakes in a line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spring_mpi.cli import guarded
+from spring_mpi.cli.index import main
+from spring_mpi.errors import SourceError
+from spring_mpi.events import load_index
+
+
+def build(run: Path, *more: str) -> int:
+    """Build the index of the run beside it."""
+    output = str(run.parent / "index.h5")
+    return main(["build", str(run), "--dataset", "data", "-o", output, *more])
+
+
+def test_build(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The index is written and counted."""
+    assert build(run, "--pid", "train", "--pid", "pulse") == 0
+    assert capsys.readouterr().out == f"{run.parent / 'index.h5'}: 6 events in 1 sources\n"
+    assert load_index(run.parent / "index.h5").pid(0) == (7, 0)
+
+
+def test_build_warns_of_duplicates(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Events that share a pid are counted on stderr."""
+    assert build(run, "--pid", "train") == 0
+    assert capsys.readouterr().err == "6 events share their pid with others\n"
+
+
+def test_info(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The description tells events, pids, frames, duplicates and what changed since."""
+    build(run, "--run", "34")
+    os.utime(run, ns=(1, 1))
+    capsys.readouterr()
+    assert main(["info", str(run.parent / "index.h5")]) == 0
+    lines = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
+    told = {name: text.strip() for name, text in lines.items()}
+    assert (told["events"], told["pid"], told["range"]) == ("6", "run, row", "34-0 to 34-5")
+    assert (told["frames"], told["duplicates"]) == ("5 x 7 uint16 data", "0")
+    assert (told["stale"], told[""]) == ("1", f"{run} was written to since it was indexed")
+    assert told["rebuild"].startswith("spring-index build ")
+
+
+@pytest.mark.parametrize(
+    "argv", [["build", "nowhere-*.h5"], ["info", "nowhere.h5"]], ids=["build", "info"]
+)
+def test_mistakes(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake exits with 2, a line on stderr and no traceback."""
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert "nowhere" in captured.err
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["build", "--help"], ["info", "--help"]])
+def test_help_has_an_example(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Help exits with 0 and shows a command to copy."""
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 0
+    assert "example:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [(SourceError("mend it"), 2), (KeyboardInterrupt(), 130)]
+)
+def test_guarded(fault: BaseException, code: int) -> None:
+    """A user's fault gives 2, Ctrl-C gives 130."""
+
+    def fail() -> int:
+        raise fault
+
+    assert guarded(fail) == code
+
+
+def test_guarded_passes_programming_errors() -> None:
+    """A fault of ours is not hidden."""
+    with pytest.raises(ZeroDivisionError):
+        guarded(lambda: 1 // 0)
+
+
+def test_events_are_light() -> None:
+    """Importing the package of events loads no heavy library."""
+    heavy = "{'h5py', 'scipy', 'matplotlib', 'yaml', 'mpi4py'}"
+    code = f"import sys, spring_mpi.events; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
