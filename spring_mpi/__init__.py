@@ -9,14 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .engine.mpr import MPR as MPR
+    from .mpr import MPR as MPR
     from .pattern import Pattern as Pattern
     from .result import Result as Result
     from .settings import Settings as Settings
 
 __all__ = ["MPR", "Pattern", "Result", "Settings"]
 
-_HOMES = {"MPR": ".engine.mpr", "Pattern": ".pattern", "Result": ".result", "Settings": ".settings"}
+_HOMES = {"MPR": ".mpr", "Pattern": ".pattern", "Result": ".result", "Settings": ".settings"}
 
 
 def __getattr__(name: str) -> Any:

@@ -48,7 +48,8 @@ class Pattern:
     satvalue
         Raw value at and above which a pixel is saturated; None: no pixel is.
     background, gain
-        Number or array of the frame's shape; gain in raw units per photon.
+        Number or array of the frame's shape; gain in raw units per photon. A pixel without a
+        finite background is masked; masked pixels need no gain.
 
     Attributes
     ----------
@@ -68,8 +69,8 @@ class Pattern:
     Raises
     ------
     PatternError
-        For a frame that is not 2-D, a mask of another shape, a binning that is not an integer, or
-        a pattern without a measured pixel or without light.
+        For a frame that is not 2-D, a mask of another shape, a binning that is not an integer, a
+        gain that is not positive, or a pattern without a measured pixel or without light.
     """
 
     def __init__(
@@ -86,24 +87,24 @@ class Pattern:
     ) -> None:
         self.raw = _frame(pattern)
         self.excluded = _excluded(mask, self.raw.shape)
-        self.pid = tuple(int(number) for number in pid)
+        self.pid = _pid(pid)
         self.center = _center(center, self.raw.shape)
         self.cropsize = min(self.raw.shape) if cropsize is None else int(cropsize)
         self.size = self.cropsize if size is None else int(size)
         self.satvalue = satvalue
         binning = check_binning(self.cropsize, self.size)
 
-        finite = np.isfinite(self.raw)
-        valid = finite & ~self.excluded
-        counts = _photons(np.where(finite, self.raw, 0), background, gain)
-        full = valid & (self.raw >= satvalue) if satvalue is not None else np.zeros_like(valid)
+        photons = _photons(self.raw, self.excluded, background, gain)
+        usable = np.isfinite(photons) & ~self.excluded
+        clipped = np.zeros_like(usable) if satvalue is None else usable & (self.raw >= satvalue)
 
         start, self.offset = crop_start(self.center, self.size, binning)
-        window = [_crop(array, start, self.cropsize) for array in (counts, valid, full)]
-        self.intensity, self.masked, self.saturated = _bin(*window, binning)
+        counts = _crop(np.where(usable, photons, 0), start, self.cropsize)
+        valid, full = (_crop(flags, start, self.cropsize) for flags in (usable, clipped))
+        self.intensity, self.masked, self.saturated = _bin(counts, valid, full, binning)
         self.measured = ~(self.masked | self.saturated)
         self._check_content()
-        self.object_size = object_extent(window[0], window[1] & ~window[2])
+        self.object_size = object_extent(counts, valid & ~full)
         self.warnings = tuple(self._warnings())
 
     @property
@@ -192,10 +193,21 @@ def _frame(pattern: ArrayLike) -> NDArray[Any]:
     return frame
 
 
+def _pid(pid: Iterable[int]) -> tuple[int, ...]:
+    try:
+        given = tuple(pid)
+        numbers = tuple(int(number) for number in given)
+    except (TypeError, ValueError, OverflowError):
+        raise PatternError(f"pid must be a list of integers, not {pid!r}") from None
+    if not numbers or numbers != given:
+        raise PatternError(f"pid must be a list of integers, not {given}")
+    return numbers
+
+
 def _excluded(mask: ArrayLike | None, shape: tuple[int, ...]) -> Flags:
     if mask is None:
         return np.zeros(shape, bool)
-    excluded = np.asarray(mask) != 0
+    excluded: Flags = np.asarray(mask) != 0
     if excluded.shape != shape:
         raise PatternError(f"the mask has shape {excluded.shape}, the pattern {shape}")
     return excluded
@@ -204,33 +216,45 @@ def _excluded(mask: ArrayLike | None, shape: tuple[int, ...]) -> Flags:
 def _center(center: Iterable[float] | None, shape: tuple[int, ...]) -> tuple[float, float]:
     if center is None:
         return ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
-    pair = tuple(float(coordinate) for coordinate in center)
-    if len(pair) != 2 or not all(map(math.isfinite, pair)):
-        raise PatternError(f"center must be two finite numbers (row, column), not {pair}")
-    return (pair[0], pair[1])
+    try:
+        row, column = (float(coordinate) for coordinate in center)
+    except (TypeError, ValueError):
+        row = column = math.nan
+    if not (math.isfinite(row) and math.isfinite(column)):
+        raise PatternError(f"center must be two finite numbers (row, column), not {center}")
+    return (row, column)
 
 
-def _photons(raw: NDArray[Any], background: ArrayLike, gain: ArrayLike) -> NDArray[np.float64]:
-    for name, value in (("background", background), ("gain", gain)):
-        if np.ndim(value) and np.shape(value) != raw.shape:
-            raise PatternError(f"{name} has shape {np.shape(value)}, the pattern {raw.shape}")
-    if not np.all(np.asarray(gain) > 0):
-        raise PatternError("gain must be positive: raw units per photon")
-    return (raw.astype(np.float64) - background) / gain
+def _photons(
+    raw: NDArray[Any], excluded: Flags, background: ArrayLike, gain: ArrayLike
+) -> NDArray[np.float64]:
+    """Photons per pixel; anything where the pixel is excluded."""
+    dark = _calibration("background", background, raw.shape)
+    scale = _calibration("gain", gain, raw.shape)
+    if not np.all(excluded | ((scale > 0) & np.isfinite(scale))):
+        raise PatternError(
+            "gain must be positive, raw units per photon, wherever the mask excludes no pixel"
+        )
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        return (raw - dark) / scale
+
+
+def _calibration(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    values = np.asarray(value, np.float64)
+    if values.ndim and values.shape != shape:
+        raise PatternError(f"{name} has shape {values.shape}, the pattern {shape}")
+    return values
 
 
 def _crop(array: NDArray[Any], start: tuple[int, int], side: int) -> NDArray[Any]:
     """The square window; what lies outside the frame is 0 (False: not valid)."""
     window = np.zeros((side, side), array.dtype)
-    inside = [
-        (max(first, 0), min(first + side, length))
-        for first, length in zip(start, array.shape, strict=True)
-    ]
-    if all(low < high for low, high in inside):
-        (top, bottom), (left, right) = inside
-        window[
-            top - start[0] : bottom - start[0], left - start[1] : right - start[1]
-        ] = array[top:bottom, left:right]
+    rows, columns = (first + np.arange(side) for first in start)
+    in_rows, in_columns = (
+        (index >= 0) & (index < length)
+        for index, length in zip((rows, columns), array.shape, strict=True)
+    )
+    window[np.ix_(in_rows, in_columns)] = array[np.ix_(rows[in_rows], columns[in_columns])]
     return window
 
 

@@ -1,9 +1,9 @@
-"""The result of a job: what was reconstructed, how well, and from what; one HDF5 file in CXI layout."""
+"""The result of a job: what was reconstructed, how well, and from what."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class Provenance:
     """File of the event."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """One reconstruction; images are (size, size), (row, column), centre of mass at the middle."""
 
@@ -66,15 +66,16 @@ class Result:
     error_history: NDArray[np.float32]
     """(generations, popsize)."""
     prtf: NDArray[np.float64]
-    """Phase retrieval transfer function at radius 0, 1, ... pixels; nan where not measured."""
+    """Phase retrieval transfer function at radius 0, 1, ... pixels; nan where not measured, and
+    everywhere when only one individual was averaged."""
     ring_correlation: NDArray[np.float64]
     """Between two islands, radius 0, 1, ... pixels; empty with one island."""
     resolution_px: float
-    """Full period at which the PRTF falls below 1/e, pixels of the density."""
+    """Full period at which the PRTF falls below 1/e, pixels of the density; inf where unknown."""
     members: int
     """How many individuals were averaged."""
-    settings: Settings = field(compare=False)
-    provenance: Provenance = field(default_factory=Provenance, compare=False)
+    settings: Settings
+    provenance: Provenance = field(default_factory=Provenance)
 
     @property
     def support_px(self) -> int:
@@ -98,7 +99,7 @@ class Result:
         target = Path(path or Path(self.settings.global_.workdir) / f"{file_name(self.name)}.h5")
         aside = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            write(self, aside)
+            write(vars(self) | vars(self.provenance), aside)
             os.replace(aside, target)
         finally:
             aside.unlink(missing_ok=True)
@@ -113,12 +114,16 @@ class Result:
         SourceError
             If the file is missing, damaged, or not a result.
         """
-        from .result_file import read
+        from .result_file import READ_FAULTS, read
 
+        if not Path(path).is_file():
+            raise SourceError(f"{path}: there is no such file")
         try:
-            return read(Path(path))
-        except (OSError, KeyError, ValueError) as fault:
+            values = read(Path(path))
+        except READ_FAULTS as fault:
             raise SourceError(f"{path} is not a result file of spring-mpi: {fault}") from fault
+        origin = {one.name: values.pop(one.name) for one in fields(Provenance)}
+        return cls(**values, provenance=Provenance(**origin))
 
     def plot(self) -> Figure:
         """A figure: pattern, reconstruction, support, errors over generations, PRTF."""

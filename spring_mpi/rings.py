@@ -11,7 +11,7 @@ _SHORTEST = 5.0
 
 def radii(size: int) -> NDArray[np.float64]:
     """Distance of every pixel to [size // 2, size // 2], in pixels, (size, size)."""
-    axis = np.arange(size) - size // 2
+    axis = np.arange(size, dtype=np.float64) - size // 2
     return np.hypot(axis[:, None], axis[None, :])
 
 
@@ -20,7 +20,8 @@ def ring_sums(values: NDArray[np.floating], where: NDArray[np.bool_] | None = No
     size = len(values)
     ring = np.rint(radii(size)).astype(int)
     chosen = ring < size // 2 if where is None else where & (ring < size // 2)
-    return np.bincount(ring[chosen], values[chosen].astype(np.float64), minlength=size // 2)
+    sums = np.bincount(ring[chosen], weights=values[chosen], minlength=size // 2)
+    return sums.astype(np.float64)
 
 
 def object_extent(intensity: NDArray[np.floating], measured: NDArray[np.bool_]) -> float:
@@ -40,7 +41,8 @@ def object_extent(intensity: NDArray[np.floating], measured: NDArray[np.bool_]) 
 
     size = len(intensity)
     radius = radii(size)
-    envelope = _envelope(intensity, measured)[np.minimum(np.rint(radius), size // 2 - 1).astype(int)]
+    ring = np.minimum(np.rint(radius), size // 2 - 1).astype(int)
+    envelope = _envelope(intensity, measured)[ring]
     taper = np.maximum(1 - radius / (size / 2), 0)
     fringes = np.where(measured, (intensity - envelope) / (envelope + 1), 0) * taper
     pairs = np.abs(fft.fftshift(fft.fft2(fft.ifftshift(fringes))))
@@ -56,11 +58,15 @@ def _envelope(intensity: NDArray[np.floating], measured: NDArray[np.bool_]) -> P
 
     means = ratio(ring_sums(intensity, measured), ring_sums(measured * 1.0, measured))
     known = np.flatnonzero(np.isfinite(means))
+    if len(known) == 0:
+        return np.zeros(len(means))
     means = np.interp(np.arange(len(means)), known, np.maximum(means[known], 0))
-    return np.exp(ndimage.gaussian_filter1d(np.log(means + 0.1), 4, mode="nearest"))
+    smooth: Profile = np.exp(ndimage.gaussian_filter1d(np.log(means + 0.1), 4, mode="nearest"))
+    return smooth
 
 
 def ratio(numerator: Profile, denominator: Profile) -> Profile:
     """Element by element; nan where the denominator is not positive."""
-    out = np.full(len(numerator), np.nan)
-    return np.divide(numerator, denominator, out=out, where=denominator > 0)
+    quotient = np.full(len(numerator), np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient

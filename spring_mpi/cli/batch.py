@@ -91,3 +91,7 @@ def _transport(arguments: argparse.Namespace, communicator: Communicator) -> Tra
     if communicator.size > 1:
         return MpiTransport(communicator)
     return LocalTransport(arguments.workers)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -6,12 +6,14 @@ The twin of rho(r) is conj(rho(-r)); it scatters the same intensities.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-Density = NDArray[np.inexact]
+Density = NDArray[Any]
+_TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,15 @@ class Motion:
     shift: tuple[float, float]
     """(row, column), pixels."""
     phase: float
-    """Radians; 0 for real densities."""
+    """Radians; 0 or pi for real densities."""
 
     def move(self, density: Density) -> Density:
         """The moved density; whole shifts move pixels, others turn phases in Fourier space."""
         moved = twin(density) if self.twin else density
         moved = _shifted(moved, self.shift)
-        if self.phase:
-            moved = moved * np.exp(1j * self.phase).astype(moved.dtype)
-        return moved
+        return _turned(moved, self.phase) if self.phase else moved
 
-    def move_support(self, support: NDArray[np.generic]) -> NDArray[np.generic]:
+    def move_support(self, support: NDArray[Any]) -> NDArray[Any]:
         """The support moved along, by the nearest whole shift."""
         moved = _flipped(support) if self.twin else support
         return np.roll(moved, [round(step) for step in self.shift], axis=(0, 1))
@@ -58,27 +58,42 @@ def register(density: Density, target: Density, *, subpixel: bool = False) -> Mo
     strength = np.abs(peaks)
     row, column = np.unravel_index(int(strength.argmax()), strength.shape)
     shift = _centred((int(row), int(column)), strength, subpixel)
-    phase = float(np.angle(peaks[row, column])) if np.iscomplexobj(density) else 0.0
-    return Motion(flipped, shift, phase)
+    return Motion(flipped, shift, _phase(peaks[row, column], density))
 
 
 def canonical(density: Density, support: NDArray[np.bool_]) -> Motion:
     """The motion to the standard orientation, so that results of different settings compare.
 
     The centre of mass of |density| comes to [size // 2, size // 2] (whole pixels, on the periodic
-    grid); of the twins the one with the larger third moment along the longer axis is taken.
+    grid); of the twins the one with the larger third moment along the longer axis is taken; the
+    sum of the density becomes real and positive.
     """
     size = len(density)
     weight = np.abs(density) * support
     flipped = _third_moment(weight, _centre_of_mass(weight)) < 0
     if flipped:
         weight = _flipped(weight)
-    centre = _centre_of_mass(weight)
-    shift = [round(size // 2 - coordinate) for coordinate in centre]
-    return Motion(flipped, (float(shift[0]), float(shift[1])), 0.0)
+    # Halves are always rounded up: round() would make the result depend on where the object lay.
+    row, column = (np.floor(size // 2 - middle + 0.5) for middle in _centre_of_mass(weight))
+    total = np.sum(density * support, dtype=np.complex128)
+    phase = _phase(total if flipped else total.conjugate(), density)
+    return Motion(flipped, (float(row), float(column)), phase)
 
 
-def _flipped(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def _phase(overlap: complex, density: Density) -> float:
+    """The phase of an overlap; for real densities 0, or pi where they differ in sign."""
+    if np.iscomplexobj(density):
+        return float(np.angle(overlap))
+    return np.pi if overlap.real < 0 else 0.0
+
+
+def _turned(density: Density, phase: float) -> Density:
+    factor = np.exp(1j * phase) if np.iscomplexobj(density) else np.sign(np.cos(phase))
+    turned: Density = density * factor.astype(density.dtype)
+    return turned
+
+
+def _flipped(array: NDArray[Any]) -> NDArray[Any]:
     return np.roll(array[::-1, ::-1], 1, axis=(0, 1))
 
 
@@ -87,7 +102,7 @@ def _shifted(density: Density, shift: tuple[float, float]) -> Density:
         return np.roll(density, [int(step) for step in shift], axis=(0, 1))
     rows, columns = (fft.fftfreq(side) for side in density.shape)
     ramp = np.exp(-2j * np.pi * (rows[:, None] * shift[0] + columns[None, :] * shift[1]))
-    moved = fft.ifft2(fft.fft2(density) * ramp)
+    moved: Density = fft.ifft2(fft.fft2(density) * ramp)
     return (moved if np.iscomplexobj(density) else moved.real).astype(density.dtype)
 
 
@@ -112,20 +127,28 @@ def _vertex(line: NDArray[np.floating], position: int) -> float:
 
 
 def _centre_of_mass(weight: NDArray[np.floating]) -> tuple[float, float]:
-    """(row, column) on the periodic grid, by the angle of the first Fourier coefficient."""
-    centre = []
-    for axis in (0, 1):
-        profile = weight.sum(axis=1 - axis, dtype=np.float64)
-        angles = 2 * np.pi * np.arange(len(profile)) / len(profile)
-        mean = np.angle(np.sum(profile * np.exp(1j * angles)))
-        centre.append(mean * len(profile) / (2 * np.pi) % len(profile))
-    return (centre[0], centre[1])
+    """(row, column) on the periodic grid."""
+    rows, columns = (weight.sum(axis=1 - axis, dtype=np.float64) for axis in (0, 1))
+    return (_middle(rows), _middle(columns))
+
+
+def _middle(profile: NDArray[np.float64]) -> float:
+    """Mean position on a ring: the angle of the first Fourier coefficient says where to cut it."""
+    side, positions = len(profile), np.arange(len(profile))
+    turn = np.angle(np.sum(profile * np.exp(2j * np.pi * positions / side))) / (2 * np.pi)
+    offsets = _around(positions - turn * side, side)
+    return float(turn * side + np.sum(profile * offsets) / max(profile.sum(), _TINY))
+
+
+def _around(positions: NDArray[np.floating], side: int) -> NDArray[np.floating]:
+    """Positions on a ring as signed distances from 0, in [-side / 2, side / 2)."""
+    return (positions + side / 2) % side - side / 2
 
 
 def _third_moment(weight: NDArray[np.floating], centre: tuple[float, float]) -> float:
     """Third moment along the longer principal axis, the axis pointing down (or right)."""
     axes = [
-        (np.arange(side) - middle + side / 2) % side - side / 2
+        _around(np.arange(side) - middle, side)
         for side, middle in zip(weight.shape, centre, strict=True)
     ]
     rows, columns = axes[0][:, None], axes[1][None, :]

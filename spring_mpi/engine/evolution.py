@@ -15,11 +15,26 @@ import numpy as np
 from ..settings import Settings
 from .algorithms import rule
 from .genetics import leaders, plan
-from .population import Backend, Errors
+from .population import Backend, Cut, Errors, Flags
 from .sequence import SHRINKWRAP, improvement_steps
-from .support import Cut, cut, score
+from .support import cut, score
 
 _SETTLING = 3
+
+
+@dataclass(frozen=True)
+class Rating:
+    """How good the individuals of a population are, (popsize,) each; lower is better."""
+
+    scores: Errors
+    """What is compared; inf where unknown."""
+    errors: Errors
+
+    def replaced(self, other: Rating, where: Flags) -> Rating:
+        """With the other's values where the flag is set."""
+        return Rating(
+            np.where(where, other.scores, self.scores), np.where(where, other.errors, self.errors)
+        )
 
 
 @dataclass(frozen=True)
@@ -28,13 +43,12 @@ class State:
 
     generation: int
     population: Any
-    scores: Errors
-    """(popsize,): of the population; inf before the first selection."""
+    rating: Rating
     archive: Any
     """Best individual of every index so far, among those of the latest target area."""
-    archive_scores: Errors
-    archive_errors: Errors
-    archive_area: int
+    archive_rating: Rating
+    archive_area: int | None
+    """That target area, pixels; None where areas have no target."""
     history: Errors
     """(generation, popsize): errors after every selection."""
 
@@ -54,11 +68,9 @@ class Evolution:
         """The initial population, nothing improved yet."""
         popsize = self._settings.global_.popsize
         population = self._backend.create(0)
-        unknown = np.full(popsize, np.inf)
         archive = self._backend.copy(population)
-        return State(
-            0, population, unknown, archive, unknown, unknown, -1, np.empty((0, popsize))
-        )
+        unknown = Rating(np.full(popsize, np.inf), np.full(popsize, np.inf))
+        return State(0, population, unknown, archive, unknown, None, np.empty((0, popsize)))
 
     def run(self, state: State, progress: Progress) -> State:
         """Step to the last generation, reporting after each."""
@@ -69,28 +81,19 @@ class Evolution:
 
     def step(self, state: State) -> State:
         """One generation; the arrays of the given state are used up."""
-        backend, population = self._backend, state.population
+        population = state.population
         generation_cut = cut(self._settings, self._size, state.generation)
         rivals = self._rivals(state)
-        before = backend.copy(population) if self._memory and state.generation else None
-
-        scores, errors = self._improve(population, generation_cut)
+        before = self._backend.copy(population) if self._memory else None
+        rating = self._improve(population, generation_cut)
         if before is not None:
-            worse = scores > state.scores
-            backend.replace(population, before, worse)
-            scores = np.where(worse, state.scores, scores)
-            errors = np.where(worse, state.history[-1], errors)
-
-        rival_scores, rival_errors = self._improve(rivals, generation_cut)
-        better = rival_scores < scores
-        backend.replace(population, rivals, better)
-        scores = np.where(better, rival_scores, scores)
-        errors = np.where(better, rival_errors, errors)
+            rating = self._select(population, rating, before, state.rating)
+        rating = self._select(population, rating, rivals, self._improve(rivals, generation_cut))
         state = replace(
             state,
             generation=state.generation + 1,
-            scores=scores,
-            history=np.vstack([state.history, errors]),
+            rating=rating,
+            history=np.vstack([state.history, rating.errors]),
         )
         return self._archived(state, generation_cut)
 
@@ -99,12 +102,12 @@ class Evolution:
         if state.generation < self._settings.DE.start:
             return self._backend.create(state.generation + 1)
         if self._settings.DE.align:
-            self._backend.register(state.population, leaders(self._settings, state.scores))
+            self._backend.register(state.population, leaders(self._settings, state.rating.scores))
         cross = plan(self._settings, self._key, state.generation)
         return self._backend.crossover(state.population, cross)
 
-    def _improve(self, population: Any, generation_cut: Cut) -> tuple[Errors, Errors]:
-        """Scores and errors after the sequence and some ER, so that the density is feasible."""
+    def _improve(self, population: Any, generation_cut: Cut) -> Rating:
+        """Run the sequence and some ER, so that what is rated is a feasible density."""
         for step in self._steps:
             if step.algorithm == SHRINKWRAP:
                 for _ in range(step.count):
@@ -114,16 +117,19 @@ class Evolution:
                 self._backend.iterate(population, algorithm, step.count)
         self._backend.iterate(population, rule("ER", self._settings.IA), _SETTLING)
         errors = self._backend.errors(population)
-        return score(errors, self._backend.areas(population), self._settings), errors
+        return Rating(score(errors, self._backend.areas(population), self._settings), errors)
+
+    def _select(self, population: Any, rating: Rating, others: Any, rivals: Rating) -> Rating:
+        """Put the others in place of those of equal index that score worse."""
+        better = rivals.scores < rating.scores
+        self._backend.replace(population, others, better)
+        return rating.replaced(rivals, better)
 
     def _archived(self, state: State, generation_cut: Cut) -> State:
-        better = state.scores < state.archive_scores
-        if generation_cut.threshold is None and generation_cut.area != state.archive_area:
-            better[:] = True
+        """The archive brought up to date; a new target area starts it anew."""
+        area = generation_cut.area if generation_cut.threshold is None else None
+        is_new = area != state.archive_area
+        better = (state.rating.scores < state.archive_rating.scores) | is_new
         self._backend.replace(state.archive, state.population, better)
-        return replace(
-            state,
-            archive_scores=np.where(better, state.scores, state.archive_scores),
-            archive_errors=np.where(better, state.history[-1], state.archive_errors),
-            archive_area=generation_cut.area,
-        )
+        archive_rating = state.archive_rating.replaced(state.rating, better)
+        return replace(state, archive_rating=archive_rating, archive_area=area)

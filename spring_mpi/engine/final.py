@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from .genetics import islands
 from .metrics import prtf, ring_correlation
 from .population import Errors
 
-Density = NDArray[np.inexact]
+Density = NDArray[Any]
 
 
 @dataclass(frozen=True)

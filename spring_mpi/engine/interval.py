@@ -8,6 +8,7 @@ Arrays have the zero frequency at [0, 0]; moduli are square roots of photons.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def interval(pattern: Pattern, *, symmetric: bool, bounded: bool) -> Interval:
     intensity, measured, saturated = pattern.intensity, pattern.measured, pattern.saturated
     if symmetric:
         intensity, measured, saturated = _friedel_mean(intensity, measured, saturated)
-    known = np.sqrt(np.maximum(intensity, 0), dtype=np.float32)
+    known: Moduli = np.sqrt(np.maximum(intensity, 0), dtype=np.float32)
     lower = np.where(measured | saturated, known, np.float32(0))
     upper = np.where(measured, known, np.float32(np.inf))
     if bounded:
@@ -57,7 +58,7 @@ def interval(pattern: Pattern, *, symmetric: bool, bounded: bool) -> Interval:
     return Interval(np.fft.ifftshift(lower), np.fft.ifftshift(upper), norm)
 
 
-def partner(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def partner(array: NDArray[Any]) -> NDArray[Any]:
     """The array at -k, zero frequency at [size // 2, size // 2]; (size, size)."""
     shifted = np.fft.ifftshift(array)
     return np.fft.fftshift(np.roll(shifted[::-1, ::-1], 1, axis=(0, 1)))
@@ -66,12 +67,15 @@ def partner(array: NDArray[np.generic]) -> NDArray[np.generic]:
 def _friedel_mean(
     intensity: NDArray[np.float32], measured: NDArray[np.bool_], saturated: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
-    twin_measured, twin_saturated = partner(measured), partner(saturated)
-    counts = np.where(measured, intensity, 0) + np.where(twin_measured, partner(intensity), 0)
+    """Intensity, measured and saturated pixels of an exactly symmetric pattern.
+
+    A measured partner says more than a saturated or masked pixel; of two saturated ones the
+    higher value is the bound.
+    """
+    twin, twin_measured, twin_saturated = map(partner, (intensity, measured, saturated))
+    counts = np.where(measured, intensity, 0) + np.where(twin_measured, twin, 0)
     number = measured.astype(np.float32) + twin_measured
-    floor = np.maximum(
-        np.where(saturated, intensity, 0), np.where(twin_saturated, partner(intensity), 0)
-    )
+    floor = np.maximum(np.where(saturated, intensity, 0), np.where(twin_saturated, twin, 0))
     known = number > 0
     mean = np.where(known, counts / np.maximum(number, 1), floor).astype(np.float32)
     return mean, known, (saturated | twin_saturated) & ~known
@@ -98,4 +102,5 @@ def missing_bound(
         slope, level = np.polyfit(fit[positive] ** 2.0, np.log(envelope[fit][positive]), 1)
         centre = np.arange(inner)
         envelope[:inner] = np.exp(np.minimum(level + min(slope, 0.0) * centre**2.0, 80.0))
-    return _SAFETY * envelope[rings]
+    bound: NDArray[np.float64] = _SAFETY * envelope[rings]
+    return bound

@@ -14,7 +14,9 @@ from ..rings import Profile, radii, ratio, ring_sums
 
 def spectrum(density: NDArray[np.inexact]) -> NDArray[np.complexfloating]:
     """Unitary Fourier transform, zero frequency at [size // 2, size // 2]."""
-    return fft.fftshift(fft.fft2(fft.ifftshift(density), norm="ortho"))
+    transform = fft.fft2(fft.ifftshift(density), norm="ortho")
+    centred: NDArray[np.complexfloating] = fft.fftshift(transform)
+    return centred
 
 
 def prtf(
@@ -23,8 +25,8 @@ def prtf(
     """Phase retrieval transfer function of aligned densities, ring by ring.
 
     The modulus of the mean transform over the measured amplitude, both summed over the measured
-    pixels of a ring; nan where a ring has none (Chapman et al., J. Opt. Soc. Am. A 23, 1179
-    (2006)).
+    pixels of a ring (Chapman et al., J. Opt. Soc. Am. A 23, 1179 (2006)); nan where a ring has
+    none, and everywhere for a single density, which agrees with itself whatever it is.
 
     Parameters
     ----------
@@ -33,14 +35,14 @@ def prtf(
     amplitude, measured
         (size, size).
     """
+    if len(densities) < 2:
+        return np.full(len(amplitude) // 2, np.nan)
     mean = np.zeros(amplitude.shape, np.complex128)
     for density in densities:
         transform = spectrum(density)
         modulus = np.abs(transform)
         mean += amplitude * transform / np.maximum(modulus, np.finfo(np.float32).tiny)
-    return ratio(
-        ring_sums(np.abs(mean) / len(densities), measured), ring_sums(amplitude, measured)
-    )
+    return ratio(ring_sums(np.abs(mean) / len(densities), measured), ring_sums(amplitude, measured))
 
 
 def ring_correlation(first: NDArray[np.inexact], second: NDArray[np.inexact]) -> Profile:
@@ -55,9 +57,11 @@ def crossing(profile: Profile, level: float) -> float:
     """The first radius at which a profile falls below a level, linear between rings.
 
     nan rings are skipped; the edge ``len(profile)`` is returned where it never falls, and 0.0
-    where it starts below.
+    where it starts below or all rings are nan.
     """
     known = np.flatnonzero(np.isfinite(profile))
+    if len(known) == 0:
+        return 0.0
     below = np.flatnonzero(profile[known] < level)
     if len(below) == 0:
         return float(len(profile))
@@ -71,7 +75,7 @@ def crossing(profile: Profile, level: float) -> float:
 def resolution(profile: Profile, level: float = 1 / np.e) -> float:
     """Full-period resolution in pixels: size over the radius where the profile crosses.
 
-    inf where the profile is below the level everywhere; 2.0 where it never is.
+    inf where the profile starts below the level or is unknown; 2.0 where it never is.
     """
     radius = crossing(profile, level)
     return float(2 * len(profile) / radius) if radius else float("inf")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import PatternError, SettingsError
 from ..names import job_name
@@ -33,6 +35,9 @@ class Progress:
     """Median error of the population."""
 
 
+Report = Callable[[Progress], None]
+
+
 def reconstruct(
     pattern: Pattern,
     settings: Settings,
@@ -41,7 +46,7 @@ def reconstruct(
     tag: str = "",
     name: str | None = None,
     seed: int = 1,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Report = lambda progress: None,
 ) -> Result:
     """Run MPR on a pattern.
 
@@ -58,20 +63,9 @@ def reconstruct(
     check(settings, pattern.size)
     began = time.time()
     name = name or job_name(pattern.pid, tag)
-    key = job_key(seed, name)
-    is_real = settings.object.constraint != "complex"
-    data = interval(pattern, symmetric=is_real, bounded=bool(settings.global_.bounds))
-    backend.load(data, settings, key)
-
-    evolution = Evolution(backend, settings, key, pattern.size)
-    state = evolution.run(evolution.start(), lambda state: report(_progress(state, settings)))
-    arrays = backend.save(state.archive)
-    if not np.isfinite(state.archive_scores).any() or not arrays["density"].any():
-        raise PatternError(f"pattern {pattern.name}: no individual kept any density")
-    final = average(
-        arrays["density"], arrays["support"], state.archive_scores, pattern, settings
-    )
-    best = int(state.archive_scores.argmin())
+    state, archive = _evolved(pattern, settings, backend, job_key(seed, name), report)
+    scores = state.archive_rating.scores
+    final = average(archive["density"], archive["support"], scores, pattern, settings)
     return Result(
         name=name,
         pid=pattern.pid,
@@ -83,7 +77,7 @@ def reconstruct(
         support_frequency=final.support_frequency,
         intensity=pattern.intensity,
         excluded=(~pattern.measured).astype(np.uint8),
-        error=float(state.archive_errors[best]),
+        error=float(state.archive_rating.errors[scores.argmin()]),
         error_history=state.history.astype(np.float32),
         prtf=final.prtf,
         ring_correlation=final.ring_correlation,
@@ -95,6 +89,21 @@ def reconstruct(
             started=began, seconds=time.time() - began, warnings=pattern.warnings,
         ),
     )  # fmt: skip
+
+
+def _evolved(
+    pattern: Pattern, settings: Settings, backend: Backend, key: int, report: Report
+) -> tuple[State, Mapping[str, NDArray[Any]]]:
+    """The last state of the evolution, and the densities and supports of its archive."""
+    is_real = settings.object.constraint != "complex"
+    data = interval(pattern, symmetric=is_real, bounded=bool(settings.global_.bounds))
+    backend.load(data, settings, key)
+    evolution = Evolution(backend, settings, key, pattern.size)
+    state = evolution.run(evolution.start(), lambda state: report(_progress(state, settings)))
+    archive = backend.save(state.archive)
+    if not archive["density"].any():
+        raise PatternError(f"pattern {pattern.name}: no individual kept any density")
+    return state, archive
 
 
 def check(settings: Settings, size: int) -> None:
@@ -112,6 +121,6 @@ def _progress(state: State, settings: Settings) -> Progress:
     return Progress(
         generation=state.generation,
         generations=settings.global_.generations,
-        best=float(state.archive_errors.min()),
+        best=float(state.archive_rating.errors.min()),
         median=float(np.median(state.history[-1])),
     )

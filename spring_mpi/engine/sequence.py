@@ -19,8 +19,9 @@ from ..settings import Settings
 
 ALGORITHMS = ("ER", "HIO", "RAAR", "DM")
 SHRINKWRAP = "SW"
-_TOKEN = re.compile(r"\s*(?:(?P<count>\d+)|(?P<name>[A-Za-z]+)|(?P<sign>[+*()])|(?P<bad>\S))")
+_TOKEN = re.compile(r"\s*(?:(?P<count>[0-9]+)|(?P<name>[A-Za-z]+)|(?P<sign>[+*()])|(?P<bad>\S))")
 _MOST_STEPS = 100_000
+_DEEPEST = 20
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def improvement_steps(settings: Settings) -> tuple[Step, ...]:
         raise SettingsError(f"IA.sequence {settings.IA.sequence!r} has no iteration")
     if ("IA", "it") in settings.given and settings.IA.it != total:
         raise SettingsError(
-            f"IA.sequence has {total} iterations, IA.it says {settings.IA.it}: leave one of them out"
+            f"IA.sequence has {total} iterations, IA.it says {settings.IA.it}: "
+            "leave one of them out"
         )
     return steps
 
@@ -91,9 +93,9 @@ class _Parser:
     """Recursive descent over the tokens of one text."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = re.sub(r"\s", " ", text)
         self.tokens = list(_tokens(text))
-        self.next = 0
+        self.next = self.depth = 0
 
     def parse(self) -> list[str]:
         names = self.sequence()
@@ -124,9 +126,7 @@ class _Parser:
     def atom(self) -> list[str]:
         token = self.take()
         if token.text == "(":
-            names = self.sequence()
-            self.expect(")")
-            return names
+            return self.group(token)
         if token.text in (*ALGORITHMS, SHRINKWRAP):
             return [token.text]
         known = ", ".join((*ALGORITHMS, SHRINKWRAP))
@@ -134,9 +134,18 @@ class _Parser:
             raise self.fault(token, f"unknown algorithm {token.text!r}; known: {known}")
         raise self.fault(token, f"expected one of {known}, or a group in parentheses")
 
+    def group(self, start: _Token) -> list[str]:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise self.fault(start, f"more than {_DEEPEST} groups within one another")
+        names = self.sequence()
+        self.expect(")")
+        self.depth -= 1
+        return names
+
     def count(self) -> int:
         token = self.take()
-        if token.kind != "count" or not 0 < int(token.text) <= _MOST_STEPS:
+        if not _is_count(token):
             raise self.fault(token, f"expected a number from 1 to {_MOST_STEPS}")
         return int(token.text)
 
@@ -156,6 +165,13 @@ class _Parser:
 
     def fault(self, token: _Token, message: str) -> SettingsError:
         return SettingsError(f"{message}\n  {self.text}\n  {' ' * token.position}^")
+
+
+def _is_count(token: _Token) -> bool:
+    # Digits are counted first, since int() refuses some thousands of them.
+    digits = token.text.lstrip("0")
+    is_short = len(digits) <= len(str(_MOST_STEPS))
+    return token.kind == "count" and is_short and 0 < int(digits or 0) <= _MOST_STEPS
 
 
 def _tokens(text: str) -> Iterator[_Token]:

@@ -51,4 +51,5 @@ def _sphere(init: Init, size: int, numbers: NDArray[np.float64]) -> NDArray[np.f
     row, column = distance * np.sin(angle), distance * np.cos(angle)
     axis = np.arange(size) - size // 2
     squared = ((axis[:, None] - row) ** 2 + (axis[None, :] - column) ** 2) / inner**2
-    return numbers[3] * np.maximum(1 - squared, 0) ** init.gamma
+    sphere: NDArray[np.float64] = numbers[3] * np.maximum(1 - squared, 0) ** init.gamma
+    return sphere

@@ -50,4 +50,4 @@ def score(errors: Errors, areas: Areas, settings: Settings) -> Errors:
 def _geometric(start: float, end: float, progress: float) -> float:
     if start <= 0 or end <= 0:
         return start + (end - start) * progress
-    return start * (end / start) ** progress
+    return float(start * (end / start) ** progress)

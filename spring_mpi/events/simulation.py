@@ -67,7 +67,8 @@ def diffraction(density: Density, detector: Detector, photons: float) -> Density
     transforms = [np.exp(-2j * np.pi * np.outer(cycle, _axis(len(density)))) for cycle in cycles]
     amplitude = transforms[0] @ density @ transforms[1].T
     intensity = np.abs(amplitude) ** 2
-    return intensity * (photons / intensity.sum())
+    expected: Density = intensity * (photons / intensity.sum())
+    return expected
 
 
 def truth(density: Density, size: int) -> NDArray[np.float32]:
@@ -79,11 +80,12 @@ def truth(density: Density, size: int) -> NDArray[np.float32]:
     cycles = axis / (size * _OVERSAMPLING)
     forward = np.exp(-2j * np.pi * np.outer(cycles, _axis(len(density))))
     backward = np.exp(2j * np.pi * np.outer(axis, axis / size)) / size
-    return (backward @ (forward @ density @ forward.T) @ backward.T).real.astype(np.float32)
+    sampled: NDArray[np.complex128] = backward @ (forward @ density @ forward.T) @ backward.T
+    return sampled.real.astype(np.float32)
 
 
 def _axis(length: int) -> Density:
-    return np.arange(length) - length // 2
+    return np.arange(length, dtype=np.float64) - length // 2
 
 
 def _grid(diameter: float) -> tuple[Density, Density]:
@@ -95,7 +97,8 @@ def _grid(diameter: float) -> tuple[Density, Density]:
 
 def _ball(rows: Density, columns: Density, radius: float) -> Density:
     """Thickness of a ball along the beam."""
-    return 2 * np.sqrt(np.maximum(radius**2 - rows**2 - columns**2, 0))
+    thickness: Density = 2 * np.sqrt(np.maximum(radius**2 - rows**2 - columns**2, 0))
+    return thickness
 
 
 def sphere(diameter: float, random: Generator) -> Density:
@@ -116,15 +119,16 @@ def polyhedron(diameter: float, random: Generator) -> Density:
     rows, columns = _grid(diameter)
     normals = random.normal(size=(random.integers(4, 8), 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    near, far = np.full((2, *np.broadcast(rows, columns).shape), np.inf) * [[[-1]], [[1]]]
+    near, far = -np.inf, np.inf
     for row, column, depth in np.vstack([normals, np.eye(3)]):
         reach = diameter / 2 * random.uniform(0.55, 0.8)
-        across = row * rows + column * columns
-        ends = np.sort([(-reach - across) / depth, (reach - across) / depth], axis=0) if (
-            abs(depth) > 1e-9
-        ) else np.where(np.abs(across) <= reach, [[[-np.inf]], [[np.inf]]], 0.0)
-        near, far = np.maximum(near, ends[0]), np.minimum(far, ends[1])
-    return np.maximum(far - near, 0)
+        # A beam within the plane of a facet crosses it so far away that the others decide.
+        slope = max(abs(depth), 1e-9)
+        across = (row * rows + column * columns) * np.copysign(1.0, depth)
+        near = np.maximum(near, (-reach - across) / slope)
+        far = np.minimum(far, (reach - across) / slope)
+    thickness: Density = np.maximum(far - near, 0)
+    return thickness
 
 
 def aggregate(diameter: float, random: Generator) -> Density:

@@ -14,8 +14,14 @@ import sys
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .messages import Assign, Done, Failed, Job, Progressed, Ready
+from ..errors import SpringError
+from .messages import Assign, Done, Failed, Gone, Job, Progressed
+
+if TYPE_CHECKING:
+    from ..engine.mpr import Progress
+    from .running import Runner
 
 _PR_SET_PDEATHSIG = 1
 
@@ -27,26 +33,29 @@ def main(descriptor: int, parent: int, device: str) -> None:
         # Sent to whole process groups; the worker decides what they mean for its child.
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()
+    connection = Connection(descriptor)
+    try:
+        _serve(connection, device)
+    except SpringError as fault:
+        connection.send(Gone(str(fault)))
+    except (EOFError, BrokenPipeError):
+        return
 
+
+def _serve(connection: Connection, device: str) -> None:
+    # The engine's libraries take half a second to load: the ties above come first.
     from .running import Runner
 
-    connection = Connection(descriptor)
     with Runner(device) as runner:
         connection.send(runner.ready())
-        try:
-            while True:
-                order = connection.recv()
-                if isinstance(order, Assign):
-                    for job in order.jobs:
-                        connection.send(_attempt(runner, job, connection))
-        except (EOFError, BrokenPipeError):
-            return
+        while True:
+            order = connection.recv()
+            if isinstance(order, Assign):
+                for job in order.jobs:
+                    connection.send(_attempt(runner, job, connection))
 
 
-def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:  # noqa: F821
-    from ..errors import SpringError
-    from ..engine.mpr import Progress
-
+def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:
     def report(progress: Progress) -> None:
         connection.send(
             Progressed(

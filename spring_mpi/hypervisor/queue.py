@@ -113,12 +113,13 @@ class Queue:
 
     def prepend(self, names: Iterable[str]) -> Decision:
         """Put jobs at the front in the given order; waiting ones move, new ones are added."""
-        fresh = [name if name in self.waiting else self._free(name) for name in names]
+        fresh = []
+        for name in dict.fromkeys(names):
+            fresh.append(name if name in self.waiting else self._free(name))
+            self._set(fresh[-1], State.WAITING)
         for name in reversed(fresh):
-            attempts = self.waiting.get(name, 0)
-            self.waiting[name] = attempts
+            self.waiting[name] = self.waiting.get(name, 0)
             self.waiting.move_to_end(name, last=False)
-            self._set(name, State.WAITING)
         records = [Record(name, State.WAITING, reason="front") for name in fresh]
         return Decision(tuple(records), reply=tuple(fresh))
 

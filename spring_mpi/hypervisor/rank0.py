@@ -253,7 +253,7 @@ class Hypervisor:
         code = 3 if not self._queue.is_over else 1 if failed else 0
         tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
         elapsed = duration(self._clock() - self._run.began)
-        ending = {"exit": code, "t": round(time.time(), 3)}
+        ending: dict[str, Any] = {"exit": code, "t": round(time.time(), 3)}
         if self._interruption:
             ending["reason"] = self._interruption
             self._desk.log(f"Interrupted by {self._interruption}; run again to resume")

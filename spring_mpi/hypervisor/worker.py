@@ -28,6 +28,7 @@ from .messages import (
 _MPI_PREFIXES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_LOCAL", "HYDI", "HYDRA", "I_MPI")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _MOST_FAILED_STARTS = 3
+_START_PATIENCE = 300.0
 
 
 class Worker:
@@ -54,8 +55,8 @@ class Worker:
             case Assign(jobs):
                 self._jobs = [job.name for job in jobs]
                 self._last_sign = self._clock()
-                if self._child is None or not self._child.send(order):
-                    return self._replace("its child was gone")
+                if self._child is not None and not self._child.send(order):
+                    return self._replace(self._child.last_words())
             case Cancel(name) if name in self._jobs:
                 self._jobs.remove(name)
                 return [Stopped(name), *self._replace("another job was stopped beside it")]
@@ -70,10 +71,14 @@ class Worker:
         reports = self._child.receive()
         for report in reports:
             self._note(report)
+        if any(isinstance(report, Gone) for report in reports):
+            self.close()
+            return reports
         if not self._child.is_alive:
             return [*reports, *self._replace(self._child.last_words())]
         if self._is_hung():
-            return [*reports, *self._replace(f"no progress for {self._equipment.timeout:g} s")]
+            silence = self._clock() - self._last_sign
+            return [*reports, *self._replace(f"no progress for {silence:.0f} s")]
         return reports
 
     def close(self) -> None:
@@ -90,7 +95,10 @@ class Worker:
             self._jobs.remove(report.name)
 
     def _is_hung(self) -> bool:
-        return bool(self._jobs) and self._clock() - self._last_sign > self._equipment.timeout
+        """No sign of life for too long; a child that is still starting has its own patience."""
+        is_ready = self._child is not None and self._child.was_ready
+        patience = self._equipment.timeout if is_ready else _START_PATIENCE
+        return bool(self._jobs) and self._clock() - self._last_sign > patience
 
     def _replace(self, reason: str) -> list[Report]:
         """A new child; the jobs of the old one are lost."""

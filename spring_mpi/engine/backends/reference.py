@@ -23,7 +23,8 @@ from ..random import Purpose, uniforms
 from ..start import start_density, start_support
 
 Image = NDArray[Any]
-_TINY = np.finfo(np.float32).tiny
+# Darker moduli have no phase; far enough from 0 that no division by it overflows float32.
+_DARK = 1e-30
 
 
 @dataclass
@@ -47,6 +48,7 @@ class ReferenceBackend:
 
     def __init__(self, *, precision: str = "single") -> None:
         self._real = np.dtype(np.float32 if precision == "single" else np.float64)
+        self._dark = self._real.type(_DARK)
 
     def load(self, interval: Interval, settings: Settings, key: int) -> None:
         self._settings, self._key = settings, key
@@ -84,7 +86,8 @@ class ReferenceBackend:
         return np.sqrt(np.array(squares) / self._norm)
 
     def areas(self, population: Population) -> Areas:
-        return np.count_nonzero(population.support, axis=(1, 2)).astype(np.int64)
+        areas: Areas = population.support.sum(axis=(1, 2), dtype=np.int64)
+        return areas
 
     def register(self, population: Population, targets: Indices) -> None:
         anchors = {index: population.density[index].copy() for index in set(targets.tolist())}
@@ -96,17 +99,14 @@ class ReferenceBackend:
 
     def crossover(self, population: Population, cross: Cross) -> Population:
         children = self.copy(population)
-        for child in range(len(population)):
-            a, b, c = cross.donors[child]
+        for child, (donors, weight) in enumerate(zip(cross.donors, cross.weights, strict=True)):
             taken = self._taken(cross, child)
-            weight = self._real.type(cross.weights[child])
-            for own, parents in (
-                (children.density, population.density),
-                (children.support, population.support.astype(self._real)),
-            ):
-                mixed = parents[a] + weight * (parents[b] - parents[c])
-                own[child] = np.where(taken, mixed > 0.5 if own.dtype == bool else mixed, own[child])
-            self._constrain(children.density[child], children.support[child])
+            density, support = children.density[child], children.support[child]
+            mixed = _combined(population.density[donors], self._real.type(weight))
+            np.copyto(density, mixed, where=taken)
+            mixed = _combined(population.support[donors].astype(self._real), weight)
+            np.copyto(support, mixed > 0.5, where=taken)
+            self._constrain(density, support)
         return children
 
     def replace(self, population: Population, others: Population, where: Flags) -> None:
@@ -124,8 +124,8 @@ class ReferenceBackend:
         transform = self._forward(density)
         modulus = _modulus(transform)
         allowed = np.clip(modulus, self._lower, self._upper)
-        transform *= allowed / np.maximum(modulus, _TINY)
-        dark = modulus < _TINY
+        transform *= allowed / np.maximum(modulus, self._dark)
+        dark = modulus < self._dark
         if dark.any():
             transform[dark] = allowed[dark]
         return self._backward(transform)
@@ -172,20 +172,30 @@ class ReferenceBackend:
         rows, columns = np.fft.fftfreq(self._size), np.fft.rfftfreq(self._size)
         squared = rows[:, None] ** 2 + columns[None, :] ** 2
         transfer = np.exp(-2 * (np.pi * sigma) ** 2 * squared).astype(self._real)
-        return fft.irfft2(fft.rfft2(image) * transfer, s=image.shape)
+        blurred: Image = fft.irfft2(fft.rfft2(image) * transfer, s=image.shape)
+        return blurred
 
     def _forward(self, density: Image) -> Image:
-        transform = fft.rfft2 if self._is_real else fft.fft2
-        return transform(density, norm="ortho")
+        forward = fft.rfft2 if self._is_real else fft.fft2
+        transform: Image = forward(density, norm="ortho")
+        return transform
 
     def _backward(self, transform: Image) -> Image:
-        if self._is_real:
-            return fft.irfft2(transform, s=(self._size, self._size), norm="ortho", overwrite_x=True)
-        return fft.ifft2(transform, norm="ortho", overwrite_x=True)
+        sides = (self._size, self._size)
+        backward = fft.irfft2 if self._is_real else fft.ifft2
+        density: Image = backward(transform, s=sides, norm="ortho", overwrite_x=True)
+        return density
 
 
 def _modulus(transform: Image) -> Image:
-    return np.sqrt(transform.real**2 + transform.imag**2)
+    modulus: Image = np.sqrt(transform.real**2 + transform.imag**2)
+    return modulus
+
+
+def _combined(donors: Image, weight: np.floating) -> Image:
+    """a + F (b - c) of three donors a, b, c."""
+    mixed: Image = donors[0] + weight * (donors[1] - donors[2])
+    return mixed
 
 
 def _multiplicity(size: int) -> NDArray[np.float64]:
@@ -201,7 +211,7 @@ def _keep(image: Image, cut: Cut) -> Flags:
     """The pixels that a cut keeps of a blurred image."""
     if cut.threshold is None:
         return _strongest(image, min(max(cut.area, cut.least), cut.most))
-    kept = image > cut.threshold * image.max()
+    kept: Flags = image > cut.threshold * image.max()
     area = int(np.count_nonzero(kept))
     if cut.least <= area <= cut.most:
         return kept
@@ -209,6 +219,8 @@ def _keep(image: Image, cut: Cut) -> Flags:
 
 
 def _strongest(image: Image, count: int) -> Flags:
-    """The ``count`` strongest pixels, more where several equal the weakest of them."""
-    weakest = np.partition(image, image.size - count, axis=None)[image.size - count]
-    return image >= weakest
+    """The ``count`` strongest pixels; any of those that equal the weakest of them."""
+    order = np.argpartition(image, image.size - count, axis=None)
+    kept = np.zeros(image.size, bool)
+    kept[order[image.size - count :]] = True
+    return kept.reshape(image.shape)

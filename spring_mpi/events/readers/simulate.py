@@ -20,6 +20,8 @@ _KNOWN_PIDS = (
 _HITS = 0.4
 _BLANK_PHOTONS = 200.0
 _MOST_EVENTS = 10_000_000
+_MOST_PHOTONS = 1e12
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,17 @@ class Run:
             )
         except ValueError as fault:
             raise SourceError(f"{text}: {fault}") from fault
-        if not (0 < run.events <= _MOST_EVENTS and run.seed >= 0 and run.photons > 0):
-            raise SourceError(
-                f"{text}: events must be 1 to {_MOST_EVENTS}, seed >= 0, photons > 0"
-            )
+        run.verify(text)
         return run
+
+    def verify(self, text: str) -> None:
+        """Raise `SourceError` for a value out of range."""
+        limits = {
+            "events": (1, _MOST_EVENTS), "seed": (0, _LARGEST_SEED), "photons": (1, _MOST_PHOTONS),
+        }  # fmt: skip
+        for name, (least, most) in limits.items():
+            if not least <= getattr(self, name) <= most:
+                raise SourceError(f"{text}: {name} must be {least} to {most:g}")
 
 
 class SimulateReader:

@@ -1,0 +1,198 @@
+"""``spring-view``: pictures of one reconstruction, or of a whole campaign."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunDirectoryError, SourceError, SpringError
+from ..result import Result
+from . import guarded
+
+if TYPE_CHECKING:
+    from ..plots import Missing
+
+_CELLS_PER_PAGE = 200
+_EXAMPLE = """\
+example:
+  spring-view runs/demo/results/71-1-145.h5
+  spring-view runs/demo/results/71-1-145.h5 -o shot.pdf
+  spring-view runs/demo --sheet demo.png --sort error --limit 400
+"""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A job that is done or has failed."""
+
+    name: str
+    error: float = math.inf
+    resolution_px: float = math.inf
+    file: Path | None = None
+    """The result of a job that is done."""
+    reason: str = ""
+    """Why a job failed."""
+
+
+def _natural(name: str) -> list[str | int]:
+    """A key that sorts numbers in names as numbers: 71-9 before 71-10."""
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+_ORDERS: dict[str, Callable[[_Ended], Any]] = {
+    "error": lambda job: job.error,
+    "resolution": lambda job: job.resolution_px,
+    "name": lambda job: _natural(job.name),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 done, 2 where something must be mended."""
+    arguments = _parser().parse_args(argv)
+    return guarded(partial(_view, arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spring-view",
+        description=__doc__,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("target", metavar="RESULT.h5|RUNDIR", type=Path)
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("-o", "--output", metavar="FILE", type=Path,
+                        help="picture of a result (default: <name>.png, here)")  # fmt: skip
+    output.add_argument("--sheet", metavar="FILE", type=Path,
+                        help="contact sheet of a campaign; beyond "
+                        f"{_CELLS_PER_PAGE} jobs FILE-1, FILE-2, ...")  # fmt: skip
+    parser.add_argument("--sort", choices=tuple(_ORDERS), help="order of the sheet (default: as "
+                        "finished); failed jobs come last")  # fmt: skip
+    parser.add_argument("--limit", type=_positive, default=_CELLS_PER_PAGE, metavar="N",
+                        help="most jobs on the sheet (default: %(default)s)")  # fmt: skip
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _view(arguments: argparse.Namespace) -> int:
+    target: Path = arguments.target
+    if not target.is_dir():
+        if arguments.sheet:
+            raise SpringError(f"--sheet is for a run directory, and {target} is none")
+        return _view_result(target, arguments.output or Path(f"{target.stem}.png"))
+    if not arguments.sheet:
+        raise SpringError(f"{target} is a folder; --sheet FILE.png makes its contact sheet")
+    return _view_campaign(target, arguments.sheet, arguments.sort, arguments.limit)
+
+
+def _view_result(file: Path, output: Path) -> int:
+    result = Result.load(file)
+    from ..plots import plot_result, save
+
+    save(plot_result(result), output)
+    print(f"{output}: 1 of 1 jobs")
+    return 0
+
+
+def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> int:
+    status = _status(rundir)
+    jobs = _ended(rundir, status, sort)
+    if not jobs:
+        raise RunDirectoryError(f"{rundir / 'summary.csv'}: no job has finished yet; look later")
+    shown, total = jobs[:limit], max(status.get("jobs", 0), len(jobs))
+    order = f"by {sort}" if sort else "as finished"
+    files = _write_pages(shown, sheet, f"{rundir.resolve().name}, {order}: {{}} of {total} jobs")
+    print(f"{', '.join(map(str, files))}: {len(shown)} of {total} jobs")
+    return 0
+
+
+def _write_pages(jobs: Sequence[_Ended], sheet: Path, title: str) -> list[Path]:
+    """Write a file for every page of cells; the braces of the title become the jobs' numbers."""
+    from ..plots import contact_sheet, save
+
+    starts = range(0, len(jobs), _CELLS_PER_PAGE)
+    files = [sheet]
+    if len(starts) > 1:
+        files = [sheet.with_stem(f"{sheet.stem}-{page + 1}") for page in range(len(starts))]
+    for start, file in zip(starts, files, strict=True):
+        page = jobs[start : start + _CELLS_PER_PAGE]
+        numbers = f"{start + 1} to {start + len(page)}"
+        save(contact_sheet(map(_read, page), title.format(numbers)), file)
+    return files
+
+
+def _read(job: _Ended) -> Result | Missing:
+    """The result; where there is none, or none that can be read, the reason."""
+    from ..plots import Missing
+
+    if job.file is None:
+        return Missing(job.name, f"failed: {job.reason}")
+    try:
+        return Result.load(job.file)
+    except SourceError as fault:
+        print(fault, file=sys.stderr)
+        return Missing(job.name, f"cannot be read: {fault.__cause__ or fault}")
+
+
+def _ended(rundir: Path, status: dict[str, Any], sort: str | None) -> list[_Ended]:
+    """The jobs that are done, in order, then those that failed."""
+    done = _done(rundir)
+    # A job that was tried again keeps its place in the list of failures.
+    failed = [
+        _Ended(one["name"], reason=one["reason"])
+        for one in status.get("failed", ())
+        if one["name"] not in done
+    ]
+    return (sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())) + failed
+
+
+def _done(rundir: Path) -> dict[str, _Ended]:
+    """The lines of ``summary.csv`` by name, as finished; the last line of a name counts."""
+    path = rundir / "summary.csv"
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            # The last line may be half written while the campaign runs.
+            rows = [row for row in csv.DictReader(file) if row.get("file")]
+        return {row["name"]: _line(rundir, row) for row in rows}
+    except FileNotFoundError as fault:
+        raise RunDirectoryError(
+            f"{rundir} has no summary.csv; give the run directory of a campaign (its `output`)"
+        ) from fault
+    except OSError as fault:
+        raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
+    except (ValueError, KeyError, csv.Error) as fault:
+        raise RunDirectoryError(f"{path} is no summary of a campaign: {fault}") from fault
+
+
+def _line(rundir: Path, row: dict[str, str]) -> _Ended:
+    error, resolution_px = float(row["error"]), float(row["resolution_px"])
+    return _Ended(
+        name=row["name"],
+        error=math.inf if math.isnan(error) else error,
+        resolution_px=math.inf if math.isnan(resolution_px) else resolution_px,
+        file=rundir / row["file"],
+    )
+
+
+def _status(rundir: Path) -> dict[str, Any]:
+    """The campaign's status; empty where there is none."""
+    try:
+        status = json.loads((rundir / "status.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}

@@ -1,0 +1,65 @@
+"""A job as users of Python make it: a pattern, settings and a tag."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from .engine.backends import make_backend
+from .engine.mpr import Progress, reconstruct
+from .names import job_name
+from .pattern import Pattern
+from .result import Result
+from .settings import Settings
+
+
+class MPR:
+    """Memetic Phase Retrieval of one pattern.
+
+    Pattern and settings are taken as they are now; later changes of the settings do not reach the
+    job.
+    """
+
+    def __init__(
+        self, pattern: Pattern, settings: Settings | None = None, tag: str = "", *, seed: int = 1
+    ) -> None:
+        self.pattern, self.tag, self.seed = pattern, tag, seed
+        self.settings = settings.copy() if settings else Settings()
+
+    @property
+    def name(self) -> str:
+        """``pid`` or ``pid-tag``; also the name of the result's file."""
+        return job_name(self.pattern.pid, self.tag)
+
+    def run(self, report: Callable[[Progress], None] | None = None) -> Result:
+        """Reconstruct, save ``<name>.h5`` in ``global.workdir``, and return the result.
+
+        Parameters
+        ----------
+        report
+            Called after each generation; default: a line of progress where stderr is a terminal.
+
+        Raises
+        ------
+        SettingsError, PatternError
+            If the settings do not go together or do not suit the pattern.
+        OSError
+            If the result cannot be saved.
+        """
+        result = reconstruct(
+            self.pattern,
+            self.settings,
+            backend=make_backend("auto"),
+            tag=self.tag,
+            seed=self.seed,
+            report=report or self._meter,
+        )
+        result.save()
+        return result
+
+    def _meter(self, progress: Progress) -> None:
+        if sys.stderr.isatty():
+            share = progress.generation / progress.generations
+            end = "\n" if share == 1 else ""
+            text = f"\r{self.name} {share:4.0%}  error {progress.best:.4f}"
+            print(text, end=end, file=sys.stderr, flush=True)

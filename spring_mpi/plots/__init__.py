@@ -1,0 +1,10 @@
+"""Pictures of patterns and results; the only package that imports matplotlib.
+
+They need no display, use no state of pyplot, and show themselves in a notebook.
+"""
+
+from .figures import plot_pattern, plot_result
+from .look import save
+from .sheet import Missing, contact_sheet
+
+__all__ = ["Missing", "contact_sheet", "plot_pattern", "plot_result", "save"]

@@ -1,0 +1,92 @@
+"""What all pictures share: colours, letters, cuts, and how they reach a file or a notebook."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ..errors import SpringError
+
+Image = NDArray[Any]
+Flags = NDArray[np.bool_]
+Window = tuple[slice, slice]
+
+INTENSITY, DENSITY, PHASE, SHARE = "inferno", "viridis", "twilight", "cividis"
+MASKED, SATURATED, MISSING = "#9aa0a6", "#19d3f3", "#e3e5e8"
+LINE, SECOND_LINE, LEVEL, FAINT = "#1f4e79", "#c2571a", "#3c4043", "#5f6368"
+DPI = 150
+_FAINTEST = 0.3
+"""Photons; a pixel below has read noise alone."""
+
+
+class Picture(Figure):
+    """A figure that a notebook shows even where pyplot was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        # IPython knows how to show a plain Figure only once pyplot has registered that.
+        buffer = BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def look() -> AbstractContextManager[None]:
+    """The same letters and background for all pictures, whatever the user's own style."""
+    return rc_context({
+        "font.size": 9, "font.family": ["sans-serif"], "axes.titlesize": 10, "axes.labelsize": 9,
+        "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "text.usetex": False,
+        "figure.facecolor": "white", "axes.facecolor": "white", "axes.grid": False,
+        "legend.frameon": False, "image.origin": "upper", "image.interpolation": "antialiased",
+    })  # fmt: skip
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure; the ending of the name chooses the format.
+
+    Raises
+    ------
+    SpringError
+        If the file cannot be written, or the ending names no format of pictures.
+    """
+    try:
+        figure.savefig(path, dpi=DPI)
+    except OSError as fault:
+        raise SpringError(f"cannot write {os.fspath(path)}: {fault.strerror or fault}") from fault
+    except ValueError as fault:
+        ending = os.path.splitext(path)[1]
+        raise SpringError(
+            f"cannot write {os.fspath(path)}: {ending!r} is no format of pictures; "
+            "use .png, .pdf or .svg"
+        ) from fault
+
+
+def intensity_norm(intensity: Image, measured: Flags) -> LogNorm:
+    """Logarithmic colours from the noise to the strongest pixel, photons."""
+    positive = intensity[measured & (intensity > 0)]
+    low, high = np.percentile(positive, [5, 100]) if positive.size else (1.0, 1.0)
+    low = max(low, min(_FAINTEST, high / 100))
+    return LogNorm(float(low), float(max(high, 10 * low)), clip=True)
+
+
+def zoom(mask: Image) -> Window:
+    """The square window about the support with a margin; the whole image where it is empty."""
+    size = len(mask)
+    rows, columns = np.nonzero(mask)
+    if rows.size == 0:
+        return slice(0, size), slice(0, size)
+    side = min(size, int(1.25 * max(np.ptp(rows), np.ptp(columns))) + 6)
+    starts = [(int(axis.min() + axis.max()) + 1 - side) // 2 for axis in (rows, columns)]
+    row, column = (min(max(start, 0), size - side) for start in starts)
+    return slice(row, row + side), slice(column, column + side)
+
+
+def resolution_text(resolution_px: float) -> str:
+    """``3.41 px``, or that nothing is resolved."""
+    return f"{resolution_px:.2f} px" if np.isfinite(resolution_px) else "none"

@@ -1,0 +1,270 @@
+"""The queue: order, removal, retries and, under random histories, its invariants."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from spring_mpi.hypervisor.queue import Give, Interrupt, Queue, Record, State
+from spring_mpi.names import file_name
+
+
+@pytest.fixture
+def queue():
+    """Four waiting jobs, one worker."""
+    queue = Queue()
+    queue.append(["a", "b", "c", "d"])
+    queue.joined(1)
+    return queue
+
+
+def test_assignment_follows_the_order(queue):
+    """The first waiting job goes to the worker that has been idle longest."""
+    queue.joined(2)
+    decision = queue.assign()
+    assert decision.instructions == (Give(1, "a"), Give(2, "b"))
+    assert decision.records == (
+        Record("a", State.RUNNING, 1, 1),
+        Record("b", State.RUNNING, 2, 1),
+    )
+    assert list(queue.waiting) == ["c", "d"]
+
+
+def test_done_frees_the_worker(queue):
+    """A finished job's worker gets the next one."""
+    queue.assign()
+    assert queue.done(1, "a").records == (Record("a", State.DONE, 1, 1),)
+    assert queue.assign().instructions == (Give(1, "b"),)
+
+
+def test_taken_names_are_numbered(queue):
+    """Names are equal when their file names are; a taken one gets the next free number."""
+    assert queue.append(["a", "a", "x:y", "x_y"]).reply == ("a~2", "a~3", "x:y", "x_y~2")
+
+
+def test_prepend_moves_and_keeps_order(queue):
+    """Waiting jobs move to the front, new ones come with them, in the order given."""
+    assert queue.prepend(["c", "new", "b"]).reply == ("c", "new", "b")
+    assert list(queue.waiting) == ["c", "new", "b", "a", "d"]
+
+
+def test_prepend_does_not_interrupt(queue):
+    """The running job goes on; a second one of its name gets another."""
+    queue.assign()
+    assert queue.prepend(["a"]).reply == ("a~2",)
+    assert list(queue.running) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("item", "by_name", "removed"),
+    [("1", False, ["b"]), ("c", False, ["c"]), ("[bc]", False, ["b", "c"]), ("*", False, list("abcd"))],
+)
+def test_remove(queue, item, by_name, removed):
+    """Digits are a position, else the exact name, else a wildcard; one line each, in order."""
+    decision = queue.remove(item, is_name=by_name)
+    assert decision.reply == tuple(f"Removing {name} from queue" for name in removed)
+    assert list(queue.waiting) == [name for name in "abcd" if name not in removed]
+
+
+def test_remove_by_name_of_digits():
+    """``is_name`` lets a job be removed whose name is a number."""
+    queue = Queue()
+    queue.append(["7", "0"])
+    assert queue.remove("0", is_name=True).reply == ("Removing 0 from queue",)
+    assert list(queue.waiting) == ["7"]
+
+
+@pytest.mark.parametrize("item", ["4", "A", "x*"])
+def test_remove_nothing(queue, item):
+    """No match changes nothing and says so; case counts."""
+    decision = queue.remove(item)
+    assert (decision.reply, decision.refused) == ((f"No job matching {item} in queue",), True)
+    assert list(queue.waiting) == list("abcd")
+
+
+def test_remove_spares_the_running_job(queue):
+    """Only waiting jobs are removed."""
+    queue.assign()
+    queue.remove("*")
+    assert list(queue.running) == ["a"]
+
+
+def test_stop(queue):
+    """The running job is stopped; the next one starts when its worker says so."""
+    queue.assign()
+    decision = queue.stop()
+    assert decision.reply == ("Terminating running MPR process... Done",)
+    assert decision.instructions == (Interrupt(1, "a"),)
+    assert queue.stopped(1, "a").records == (Record("a", State.STOPPED, 1, 1),)
+    assert queue.assign().instructions == (Give(1, "b"),)
+
+
+def test_stop_of_several_names_them(queue):
+    """With several running jobs each line has its name."""
+    queue.joined(2)
+    queue.assign()
+    assert queue.stop().reply == (
+        "Terminating running MPR process a... Done",
+        "Terminating running MPR process b... Done",
+    )
+
+
+def test_stop_of_an_idle_queue(queue):
+    """There is nothing to stop, and the reply says so."""
+    assert queue.stop().refused
+    assert queue.stop("a").reply == ("No job matching a is running",)
+
+
+def test_kill(queue):
+    """Removal lines first, then the line of the running job."""
+    queue.assign()
+    assert queue.kill().reply == (
+        "Removing b from queue",
+        "Removing c from queue",
+        "Removing d from queue",
+        "Terminating running MPR process... Done",
+    )
+
+
+def test_done_wins_over_stop(queue):
+    """A result that was complete before the stop arrived counts."""
+    queue.assign()
+    queue.stop()
+    queue.done(1, "a")
+    assert queue.states["a"] is State.DONE
+
+
+def test_lost_is_tried_again_then_given_up(queue):
+    """A lost job returns to the front ``retries`` times, then it fails with the reason."""
+    for attempt in (1, 2):
+        assert queue.assign().instructions == (Give(1, "a"),)
+        assert queue.lost(1, "a", "killed").records == (
+            Record("a", State.WAITING, None, attempt, "killed"),
+        )
+    queue.assign()
+    (record,) = queue.lost(1, "a", "killed").records
+    assert (record.state, record.reason) == (State.FAILED, "given up after 3 attempts: killed")
+    assert queue.assign().instructions == (Give(1, "b"),)
+
+
+def test_lost_while_stopping_is_stopped(queue):
+    """A job that was to be stopped is not tried again."""
+    queue.assign()
+    queue.stop()
+    queue.lost(1, "a", "killed")
+    assert queue.states["a"] is State.STOPPED
+
+
+def test_gone_worker_gives_its_job_back(queue):
+    """A lost worker's job goes to another one; the lost one gets nothing."""
+    queue.assign()
+    queue.gone(1, "rank died")
+    assert list(queue.waiting)[0] == "a"
+    assert queue.assign().instructions == ()
+    queue.joined(2)
+    assert queue.assign().instructions == (Give(2, "a"),)
+
+
+def test_late_reports_change_nothing(queue):
+    """What a worker says of a job that it no longer has is ignored."""
+    queue.joined(2)
+    queue.assign()
+    queue.gone(1, "rank died")
+    queue.assign()
+    assert queue.done(1, "a").records == ()
+    assert queue.failed(2, "a", "no").records == ()
+    assert queue.progressed(1, "a", 0.5).records == ()
+
+
+class History(RuleBasedStateMachine):
+    """Random histories: people ask, workers report, also what no longer makes sense."""
+
+    def __init__(self):
+        super().__init__()
+        self.queue = Queue(retries=1)
+        self.ever: set[str] = set()
+
+    names = st.sampled_from(["a", "b", "c:1", "c_1", "d-x", "e~2"])
+    workers = st.integers(1, 3)
+
+    @rule(names=st.lists(names, max_size=3))
+    def append(self, names):
+        self.ever |= set(self.queue.append(names).reply)
+
+    @rule(names=st.lists(names, max_size=3))
+    def prepend(self, names):
+        before = list(self.queue.waiting)
+        reply = list(self.queue.prepend(names).reply)
+        self.ever |= set(reply)
+        assert len(reply) == len(set(names))
+        rest = [name for name in before if name not in reply]
+        assert list(self.queue.waiting) == reply + rest
+
+    @rule(item=st.sampled_from(["0", "1", "a", "c*", "*", "zzz", "[", "[!a]*"]))
+    def remove(self, item):
+        before = list(self.queue.waiting)
+        removed = [record.name for record in self.queue.remove(item).records]
+        assert list(self.queue.waiting) == [name for name in before if name not in removed]
+
+    @rule(name=st.none() | names)
+    def stop(self, name):
+        self.queue.stop(name)
+
+    @rule(worker=workers)
+    def join(self, worker):
+        self.queue.joined(worker)
+
+    @rule(worker=workers)
+    def leave(self, worker):
+        self.queue.gone(worker, "gone")
+
+    @rule()
+    def assign(self):
+        before = list(self.queue.waiting)
+        given = [order.name for order in self.queue.assign().instructions]
+        assert given == before[: len(given)]
+        assert not (self.queue.idle and self.queue.waiting)
+
+    @rule(worker=workers, name=names, how=st.sampled_from(["done", "stopped"]))
+    def end(self, worker, name, how):
+        getattr(self.queue, how)(worker, name)
+
+    @rule(worker=workers, name=names, how=st.sampled_from(["failed", "lost"]))
+    def fail(self, worker, name, how):
+        getattr(self.queue, how)(worker, name, "because")
+
+    @precondition(lambda self: self.queue.running)
+    @rule(how=st.sampled_from(["done", "failed", "stopped", "lost"]))
+    def end_first(self, how):
+        name, run = next(iter(self.queue.running.items()))
+        extra = ("because",) if how in ("failed", "lost") else ()
+        assert len(getattr(self.queue, how)(run.worker, name, *extra).records) == 1
+
+    @invariant()
+    def every_job_is_in_one_state(self):
+        queue = self.queue
+        assert set(queue.states) == {file_name(name) for name in self.ever}
+        assert not set(queue.waiting) & set(queue.running)
+        for state, names in ((State.WAITING, queue.waiting), (State.RUNNING, queue.running)):
+            held = {key for key, value in queue.states.items() if value is state}
+            assert held == {file_name(name) for name in names}
+        assert +queue.counts == Counter(queue.states.values())
+
+    @invariant()
+    def every_worker_does_one_thing(self):
+        busy = [run.worker for run in self.queue.running.values()]
+        assert len(busy) == len(set(busy))
+        assert not set(busy) & set(self.queue.idle)
+        assert set(busy) | set(self.queue.idle) == self.queue.workers
+
+    @invariant()
+    def attempts_are_bounded(self):
+        assert all(run.attempt <= 2 for run in self.queue.running.values())
+
+
+History.TestCase.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+TestHistory = History.TestCase

@@ -1,0 +1,81 @@
+"""Workers with real children: crashes, kills and hangs cost a child and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from spring_mpi.hypervisor.messages import Equipment, Gone, Quit, Ready
+from spring_mpi.hypervisor.worker import Worker, child_environment
+
+
+@pytest.fixture
+def worker():
+    """A worker on this machine's CPU."""
+    worker = Worker(Equipment(), time.monotonic)
+    yield worker
+    worker.close()
+
+
+def wait_for(worker, kind, deadline=30.0):
+    """The first report of a kind."""
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        for report in worker.poll():
+            if isinstance(report, kind):
+                return report
+        time.sleep(0.01)
+    pytest.fail(f"no {kind.__name__} within {deadline} s")
+
+
+def test_child_says_what_it_is(worker):
+    """A child that is up names host and device."""
+    ready = wait_for(worker, Ready)
+    assert ready.host == os.uname().nodename
+    assert 0 <= ready.load <= 1
+
+
+def test_idle_child_is_replaced(worker):
+    """A child that dies while idle is replaced without a lost job."""
+    wait_for(worker, Ready)
+    os.kill(worker._child._process.pid, signal.SIGKILL)
+    wait_for(worker, Ready)
+
+
+def test_device_that_is_not_there():
+    """A child that cannot have its device says why, and the worker gives up at once."""
+    worker = Worker(Equipment(device="cuda:7"), time.monotonic)
+    assert "device 'cuda:7'" in wait_for(worker, Gone).reason
+    assert worker.poll() == []
+
+
+def test_child_that_cannot_start(monkeypatch):
+    """After three failed starts the worker gives up and says how they ended."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    worker = Worker(Equipment(), time.monotonic)
+    assert wait_for(worker, Gone).reason == (
+        "its child cannot start: its child ended with exit code 1"
+    )
+
+
+def test_quit_ends_the_child(worker):
+    """After Quit there is no child, and the worker is silent."""
+    wait_for(worker, Ready)
+    pid = worker._child._process.pid
+    worker.send(Quit())
+    assert worker.poll() == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_child_environment():
+    """A child cannot join MPI, and its libraries use the threads that it is given."""
+    environment = {"PATH": "/bin", "OMPI_COMM_WORLD_RANK": "1", "PMIX_RANK": "1", "I_MPI_X": "y"}
+    assert child_environment(environment, Equipment(threads=3)) == {
+        "PATH": "/bin", "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3",
+        "MKL_NUM_THREADS": "3", "NUMEXPR_NUM_THREADS": "3",
+    }  # fmt: skip
