@@ -30,7 +30,8 @@ def object_extent(intensity: NDArray[np.floating], measured: NDArray[np.bool_]) 
     The autocorrelation of an object of extent D ends at distance D. It is taken of the fringes
     alone, (I - E) / (E + 1 photon) with E the smoothed ring mean, since missing low frequencies
     ruin the plain one; what exceeds a quarter of its maximum, and four times its median, counts.
-    On simulated particles with a missing centre it is right to a fifth from 10^5 photons on.
+    On simulated particles with a missing centre, from 10^5 photons on, it is right to a fifth for
+    compact shapes; aggregates and branched shapes may look two fifths smaller or larger.
 
     Parameters
     ----------

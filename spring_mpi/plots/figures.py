@@ -66,7 +66,7 @@ def plot_result(result: Result) -> Figure:
     """Pattern, transform of the best individual, reconstruction, support, errors, and PRTF.
 
     The reconstruction is the modulus, zoomed to the support; where densities need not be positive
-    the phase stands beside it, relative to that of the sum, and their spread below.
+    the phase stands beside it, and the standard deviation below.
     """
     above = [_draw_pattern, _draw_transform, _draw_density]
     below = [_draw_support, _draw_errors, _draw_transfer]
@@ -143,10 +143,9 @@ def _draw_support(axes: Axes, result: Result) -> None:
 
 
 def _draw_phase(axes: Axes, result: Result) -> None:
-    """The phase in the support; that of the sum is taken off, since it means nothing."""
-    inside = result.mask != 0
-    turned = result.data * np.conj(result.data[inside].sum())
-    image = _draw_zoomed(axes, result, np.where(inside, np.angle(turned), np.nan), PHASE)
+    """The phase in the support; outside it means nothing."""
+    inside = np.where(result.mask, np.angle(result.data), np.nan)
+    image = _draw_zoomed(axes, result, inside, PHASE)
     image.set_clim(-np.pi, np.pi)
     _label(image, "Phase", "radians")
 

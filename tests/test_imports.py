@@ -1,0 +1,47 @@
+"""Importing costs: a thousand ranks pay for what a worker loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("numpy", "scipy", "h5py", "yaml", "matplotlib", "mpi4py", "cupy", "hdf5plugin")
+
+
+def loaded(statement):
+    """Heavy libraries that a statement loads in a new interpreter."""
+    code = f"import sys; {statement}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_package_is_light():
+    """Importing the package loads nothing heavy."""
+    assert loaded("import spring_mpi") == []
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("spring_mpi.cli.batch", ["numpy"]),
+        ("spring_mpi.hypervisor.transport", ["numpy"]),
+        ("spring_mpi.events", []),
+        ("spring_mpi.comm", []),
+    ],
+)
+def test_worker_ranks_are_thin(module, allowed):
+    """What a worker rank runs loads no FFT, HDF5, YAML or plotting library."""
+    assert loaded(f"import {module}") == allowed
+
+
+def test_public_names():
+    """SPRING's names come from the top level."""
+    import spring_mpi
+
+    assert {"MPR", "Pattern", "Result", "Settings"} <= set(dir(spring_mpi))
+    for name in spring_mpi.__all__:
+        assert getattr(spring_mpi, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Pfad'"):
+        _ = spring_mpi.Pfad

@@ -1,0 +1,64 @@
+"""The Python interface: SPRING's notebook cells for one pattern."""
+
+from __future__ import annotations
+
+import pytest
+
+from spring_mpi import MPR, Pattern, Result, Settings
+from spring_mpi.events.readers.simulate import SimulateReader
+from spring_mpi.events.simulation import Detector
+
+
+@pytest.fixture
+def pattern():
+    """A simulated hit, prepared."""
+    handle, detector = SimulateReader().open("events=4:seed=7"), Detector()
+    return Pattern(
+        pattern=handle.event("", 0).data, mask=detector.excluded(), center=detector.center,
+        pid=[197, 10, 14558540587], cropsize=256, size=64, satvalue=3e4, gain=10.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Settings of a second or less, saved into the test's folder."""
+    return (
+        Settings()
+        .set("global", "generations", 2)
+        .set("global", "popsize", 4)
+        .set("global", "workdir", str(tmp_path))
+        .set("init", "supportsize", 30)
+        .set("IA", "it", 10)
+    )
+
+
+def test_run_saves_and_returns(pattern, settings, tmp_path):
+    """run() blocks, saves <name>.h5 in workdir, and returns what the file holds."""
+    result = MPR(pattern=pattern, settings=settings, tag="suppsize:30").run()
+    assert result.name == "197-10-14558540587-suppsize:30"
+    loaded = Result.load(tmp_path / "197-10-14558540587-suppsize_30.h5")
+    assert loaded.name == result.name
+    assert (loaded.data == result.data).all()
+
+
+def test_settings_are_taken_at_once(pattern, settings):
+    """Later changes of the settings do not reach the job."""
+    job = MPR(pattern=pattern, settings=settings)
+    settings.set("init", "supportsize", 20)
+    assert job.settings.init.supportsize == 30
+
+
+def test_reports_every_generation(pattern, settings):
+    """A caller can watch the generations go by."""
+    seen = []
+    MPR(pattern=pattern, settings=settings).run(report=seen.append)
+    assert [(one.generation, one.generations) for one in seen] == [(1, 2), (2, 2)]
+
+
+def test_seed_decides(pattern, settings):
+    """Same seed, same result; another seed, another one."""
+    first = MPR(pattern=pattern, settings=settings).run()
+    again = MPR(pattern=pattern, settings=settings).run()
+    other = MPR(pattern=pattern, settings=settings, seed=2).run()
+    assert (first.data == again.data).all()
+    assert (first.data != other.data).any()
