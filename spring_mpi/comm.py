@@ -1,4 +1,4 @@
-"""The communicator: MPI or none, behind one small interface; the only module that imports mpi4py."""
+"""The communicator, MPI or none, behind one small interface; nothing else imports mpi4py."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def connect(transport: str = "auto", environment: Mapping[str, str] = os.environ
     if communicator.size == 1 and expected > 1 and _counts_tasks(environment):
         raise LaunchError(
             f"the launcher started {expected} tasks, but each is alone in its MPI: launcher and "
-            "MPI library do not match; under srun choose --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)"
+            "MPI library do not match; with srun use --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)"
         )
     return communicator
 

@@ -43,9 +43,7 @@ def pattern_of(density: Density, mask: NDArray[Any] | None = None, **options: An
 
 def interval_of(density: Density, mask: NDArray[Any] | None = None) -> Interval:
     """What the noiseless pattern of a density says of its moduli."""
-    return interval(
-        pattern_of(density, mask), symmetric=np.isrealobj(density), bounded=False
-    )
+    return interval(pattern_of(density, mask), symmetric=np.isrealobj(density), bounded=False)
 
 
 def settings_of(**values: Any) -> Settings:

@@ -1,4 +1,4 @@
-"""Killed processes, for real: what was finished stays, the rerun does only the rest and says why."""
+"""Killed processes, for real: what was finished stays, and the rerun does only the rest."""
 
 from __future__ import annotations
 

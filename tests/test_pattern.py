@@ -100,9 +100,7 @@ def test_outside_the_frame_is_masked(center: tuple[float, float]) -> None:
     size=st.integers(8, 33),
     center=st.tuples(st.floats(0, 60), st.floats(0, 60)),
 )
-def test_center_lands_in_the_middle(
-    binning: int, size: int, center: tuple[float, float]
-) -> None:
+def test_center_lands_in_the_middle(binning: int, size: int, center: tuple[float, float]) -> None:
     """The zero frequency lies at the centre of binned pixel [size//2, size//2] to 1/(2b)."""
     start, offset = crop_start(center, size, binning)
     middle_pixel = np.array(start) + binning * (size // 2) + np.arange(binning)[:, None]

@@ -29,7 +29,9 @@ def check_campaign(path: str, overrides: Sequence[str]) -> int:
     problems = list(faults(config))
     plan = None
     try:
-        plan = Plan(config, open_index(config, RunDirectory(Path(config.output))), Path(config.output))
+        plan = Plan(
+            config, open_index(config, RunDirectory(Path(config.output))), Path(config.output)
+        )
     except SpringError as fault:
         problems += str(fault).splitlines()
     if problems or plan is None:

@@ -18,7 +18,8 @@ from ..errors import ConfigError
 from ..events.calibration import Calibration
 from ..events.index import EventIndex
 from ..events.source import EventRef
-from ..hypervisor.messages import Job
+from ..hypervisor.messages import Job, Summary
+from ..hypervisor.status import Finished
 from ..names import file_name, job_name, parse_pid, pid_text
 from .sections import Config, EventSelection, parse_slice
 from .sweep import PYTHON_ONLY, Variant
@@ -48,6 +49,7 @@ class Plan:
         self.numbers = {name: number for number, name in enumerate(self._names())}
         self._check_names()
         self._command = " ".join(sys.argv)
+        self._recipes = [_recipe(config, variant) for variant in self.variants]
 
     def __len__(self) -> int:
         return len(self._positions) * len(self.variants)
@@ -70,6 +72,21 @@ class Plan:
             command=self._command,
         )
 
+    def finished(self, name: str, worker: int, summary: Summary) -> Finished:
+        """The line of a finished job in ``summary.csv``."""
+        reference, variant = self._parts(self.numbers[name])
+        return Finished(
+            name=name,
+            pid=pid_text(reference.pid),
+            tag=variant.tag,
+            error=summary.error,
+            resolution_px=summary.resolution_px,
+            support_px=summary.support_px,
+            seconds=summary.seconds,
+            worker=worker,
+            file=self.result_file(name),
+        )
+
     def result_file(self, name: str) -> str:
         """Path of a job's result, relative to the run directory."""
         if len(self) <= _SHARDED_FROM:
@@ -82,20 +99,14 @@ class Plan:
 
         Files count by their names, not their folders: moved data are the same data.
         """
-        reference, variant = self._parts(self.numbers[name])
-        return digest(
-            {
-                "pid": reference.pid,
-                "source": os.path.basename(reference.source.path),
-                "dataset": reference.dataset,
-                "row": reference.row,
-                "calibration": asdict(calibration(self.config)),
-                "cropsize": self.config.pattern.cropsize,
-                "size": self.config.pattern.size,
-                "settings": _reconstruction(variant),
-                "seed": self.config.seed,
-            }
-        )
+        number = self.numbers[name]
+        reference, _ = self._parts(number)
+        place = (os.path.basename(reference.source.path), reference.dataset, reference.row)
+        return digest([self._recipes[number % len(self.variants)], reference.pid, place])
+
+    def index_digest(self) -> str:
+        """Digest of the pids in the index."""
+        return hashlib.blake2b(self.index.pids.tobytes(), digest_size=16).hexdigest()
 
     def _parts(self, number: int) -> tuple[EventRef, Variant]:
         event, variant = divmod(number, len(self.variants))
@@ -198,9 +209,11 @@ def _without_folders(value: Any) -> Any:
     return value
 
 
-def _reconstruction(variant: Variant) -> dict[str, dict[str, Any]]:
-    """The settings that a result depends on."""
-    return {
-        section: {key: value for key, value in keys.items() if f"{section}.{key}" not in PYTHON_ONLY}
+def _recipe(config: Config, variant: Variant) -> str:
+    """Digest of all that a result depends on beside its event."""
+    settings = {
+        section: {key: item for key, item in keys.items() if f"{section}.{key}" not in PYTHON_ONLY}
         for section, keys in variant.settings.to_dict().items()
     }
+    preparation = [asdict(calibration(config)), config.pattern.cropsize, config.pattern.size]
+    return digest([settings, preparation, config.seed])

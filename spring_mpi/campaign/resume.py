@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, SourceError
 from ..hypervisor.journal import replay
+from ..hypervisor.messages import Summary
 from ..hypervisor.queue import Queue, State
 from ..hypervisor.status import Finished
-from ..names import pid_text
 from ..result import Result
 from .config import load_config, plain
 from .plan import Plan
@@ -48,6 +48,14 @@ class Past:
                 job["attempt"] -= 1
         elif "job" in line:
             self.jobs[line["job"]] = line
+
+    def ending(self) -> str:
+        """How the last run ended, in words."""
+        running = sum(1 for _ in self._running())
+        how = "was killed without a word"
+        if self.last_exit is not None:
+            how = f"ended with exit {self.last_exit}"
+        return f"{how} while {running} jobs ran" if running else how
 
     def _running(self) -> Iterator[dict[str, Any]]:
         return (line for line in self.jobs.values() if line["state"] == State.RUNNING)
@@ -87,11 +95,11 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
         line = past.jobs.get(name, {})
         state, attempts = State(line.get("state", State.WAITING)), int(line.get("attempt", 0))
         if state is State.DONE and plan.result_file(name) in present:
-            finished.append(_finished(plan, name, line))
+            finished.append(_finished(plan, line))
         elif state is State.RUNNING and (found := _adopt(plan, name, rundir)):
             state = State.DONE
             adopted.append(found)
-            finished.append(_finished(plan, name, found))
+            finished.append(_finished(plan, found))
         elif state is State.RUNNING and attempts > retries:
             state = State.FAILED
             given_up.append((name, f"given up after {attempts} attempts: the run ended with it"))
@@ -167,17 +175,19 @@ def _adopt(plan: Plan, name: str, rundir: RunDirectory) -> dict[str, Any] | None
         return None
     if result.provenance.fingerprint != plan.fingerprint(name):
         return None
+    summary = Summary(
+        result.error, result.resolution_px, result.support_px, result.provenance.seconds
+    )
     return {
-        "job": name, "state": State.DONE.value, "worker": 0, "reason": "result found complete",
-        "fingerprint": result.provenance.fingerprint, "error": result.error,
-        "resolution_px": result.resolution_px, "support_px": result.support_px,
-        "seconds": result.provenance.seconds,
-    }  # fmt: skip
+        "job": name,
+        "state": State.DONE.value,
+        "worker": 0,
+        "reason": "result found complete",
+        "fingerprint": result.provenance.fingerprint,
+        **asdict(summary),
+    }
 
 
-def _finished(plan: Plan, name: str, line: Mapping[str, Any]) -> Finished:
-    job = plan.job(name)
-    return Finished(
-        name, pid_text(job.event.pid), job.tag, line["error"], line["resolution_px"],
-        line["support_px"], line["seconds"], line["worker"], plan.result_file(name),
-    )  # fmt: skip
+def _finished(plan: Plan, line: Mapping[str, Any]) -> Finished:
+    summary = Summary(**{one.name: line[one.name] for one in fields(Summary)})
+    return plan.finished(line["job"], line["worker"], summary)

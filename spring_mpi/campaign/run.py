@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from ..errors import ConfigError
 from ..hypervisor.console import Log
 from ..hypervisor.journal import Journal
-from ..hypervisor.messages import Done, Equipment
+from ..hypervisor.messages import Equipment
 from ..hypervisor.queue import State
 from ..hypervisor.rank0 import Desk, Hypervisor
-from ..hypervisor.status import Finished, SummaryFile, replace_file
+from ..hypervisor.status import SummaryFile, replace_file
 from ..hypervisor.transport import Transport
-from ..names import pid_text
 from .check import faults, open_index
 from .config import dump_config, load_config
 from .plan import Plan, digest
@@ -47,92 +47,77 @@ def run_campaign(
     rundir = RunDirectory(Path(config.output))
     aside = rundir.set_aside() if fresh else None
     rundir.create()
-    former = rundir.acquire()
+    rundir.acquire()
     try:
         plan = _plan(config, rundir)
         past = Past.read(rundir.journal)
         resumption = resume(plan, past, rundir, config.workers.retries)
-        for folder in {(rundir.path / plan.result_file(name)).parent for name in plan.numbers}:
-            folder.mkdir(exist_ok=True)
         replace_file(rundir.config, dump_config(config))
         log = Log(rundir.log, sys.stderr)
-        if aside:
-            log(f"The former run directory is now {aside}")
-        log(_first_words(plan, past, resumption, former is not None))
-        return _serve(plan, past, resumption, rundir, transport, log)
+        log("\n".join(_first_words(plan, past, resumption, aside)))
+        journal = Journal(rundir.journal)
+        journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
+        desk = Desk(journal, log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
+        code = _serve(plan, resumption, transport, desk)
+        journal.close()
+        log.close()
+        return code
     finally:
         rundir.release()
 
 
 def _plan(config: Config, rundir: RunDirectory) -> Plan:
-    index = open_index(config, rundir)
-    plan = Plan(config, index, rundir.path)
+    """The plan, after the index is saved and the folders of its results are made."""
+    plan = Plan(config, open_index(config, rundir), rundir.path)
     if not config.data.index and not rundir.index.exists():
-        index.save(str(rundir.index))
+        plan.index.save(str(rundir.index))
+    for folder in {(rundir.path / plan.result_file(name)).parent for name in plan.numbers}:
+        folder.mkdir(exist_ok=True)
     return plan
 
 
-def _serve(
-    plan: Plan,
-    past: Past,
-    resumption: Resumption,
-    rundir: RunDirectory,
-    transport: Transport,
-    log: Log,
-) -> int:
-    journal = Journal(rundir.journal)
-    if journal.is_empty:
-        journal.commit([{"journal": 1, "config": digest(dump_config(plan.config)),
-                         "index": digest(plan.index.pids.tolist()[:1]), "jobs": len(plan)}])  # fmt: skip
-    lines = [{"start": past.starts + 1, "t": round(time.time(), 3), "host": platform.node()}]
-    lines += resumption.adopted
-    lines += [
-        {"job": name, "state": State.FAILED.value, "reason": reason}
-        for name, reason in resumption.given_up
-    ]
-    journal.commit(lines)
-
-    def finished(name: str, worker: int, done: Done) -> Finished:
-        job, summary = plan.job(name), done.summary
-        return Finished(
-            name, pid_text(job.event.pid), job.tag, summary.error, summary.resolution_px,
-            summary.support_px, summary.seconds, worker, plan.result_file(name),
-        )  # fmt: skip
-
-    desk = Desk(journal, log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
-    hypervisor = Hypervisor(resumption.queue, transport, desk, plan.job, finished)
+def _serve(plan: Plan, resumption: Resumption, transport: Transport, desk: Desk) -> int:
+    hypervisor = Hypervisor(resumption.queue, transport, desk, plan.job, plan.finished)
     workers = plan.config.workers
     with _interrupting(hypervisor):
-        code = hypervisor.run(Equipment(workers.device, workers.threads, workers.timeout))
-    journal.close()
-    log.close()
-    return code
+        return hypervisor.run(Equipment(workers.device, workers.threads, workers.timeout))
 
 
-def _first_words(plan: Plan, past: Past, resumption: Resumption, was_killed: bool) -> str:
-    counts = resumption.queue.counts
+def _first_lines(
+    plan: Plan, past: Past, resumption: Resumption, *, is_new: bool
+) -> Iterator[dict[str, Any]]:
+    """What the journal has to know before the first job."""
+    if is_new:
+        config, index = digest(dump_config(plan.config)), plan.index_digest()
+        yield {"journal": 1, "config": config, "index": index, "jobs": len(plan)}
+    yield {"start": past.starts + 1, "t": round(time.time(), 3), "host": platform.node()}
+    yield from resumption.adopted
+    for name, reason in resumption.given_up:
+        yield {"job": name, "state": State.FAILED.value, "reason": reason}
+
+
+def _first_words(
+    plan: Plan, past: Past, resumption: Resumption, aside: Path | None
+) -> Iterator[str]:
+    """What the log says before the first job."""
     jobs = f"{len(plan)} jobs ({len(plan.variants)} variants of the settings)"
-    lines = []
+    if aside:
+        yield f"The former run directory is now {aside}"
     if past.starts:
-        ending = (
-            f"ended with exit {past.last_exit}"
-            if past.last_exit is not None
-            else "was killed without a word"
-        )
-        ran = sum(line["state"] == State.RUNNING for line in past.jobs.values())
-        lines.append(
-            f"Resuming {plan.config.name}: run {past.starts} {ending} while {ran} jobs ran; "
+        counts = resumption.queue.counts
+        yield (
+            f"Resuming {plan.config.name}: run {past.starts} {past.ending()}; "
             f"{counts[State.DONE]} of {jobs} are done, {counts[State.WAITING]} are left"
         )
-        if resumption.adopted:
-            lines.append(f"{len(resumption.adopted)} results were complete, but not in the journal")
-        if resumption.retried:
-            lines.append(f"{resumption.retried} failed jobs are tried again")
-        lines += [f"{name}: {reason}" for name, reason in resumption.given_up]
     else:
-        lines.append(f"Campaign {plan.config.name}: {jobs} of {len(plan.index)} events")
-    lines.append(f"spring-mpi {version('spring-mpi')} in {plan.config.output}")
-    return "\n".join(lines)
+        yield f"Campaign {plan.config.name}: {jobs} of {len(plan.index)} events"
+    if resumption.adopted:
+        yield f"{len(resumption.adopted)} results were complete, but not in the journal"
+    if resumption.retried:
+        yield f"{resumption.retried} failed jobs are tried again"
+    for name, reason in resumption.given_up:
+        yield f"{name}: {reason}"
+    yield f"spring-mpi {version('spring-mpi')} in {plan.config.output}"
 
 
 @contextmanager

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..comm import Communicator, connect
 from ..errors import SpringError
@@ -79,9 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
         if arguments.check:
             return check_campaign(arguments.config, arguments.overrides)
-        return run_campaign(
-            arguments.config, arguments.overrides, transport, fresh=arguments.fresh
-        )
+        return run_campaign(arguments.config, arguments.overrides, transport, fresh=arguments.fresh)
     except SpringError:
         transport.close()
         raise

@@ -6,6 +6,7 @@ or a kill therefore costs one child, never a rank.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import os
@@ -82,10 +83,9 @@ def _tie_to(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
         os._exit(1)
-    try:
+    # A container may forbid it; then the kernel chooses by size.
+    with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-    except OSError:
-        pass  # a container may forbid it; then the kernel chooses by size
 
 
 if __name__ == "__main__":

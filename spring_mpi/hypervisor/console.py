@@ -19,7 +19,7 @@ class Log:
 
     def __init__(self, path: Path, stream: TextIO) -> None:
         try:
-            self._file = open(path, "a", encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8")
         except OSError as fault:
             raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
         self._stream = stream

@@ -27,6 +27,7 @@ from .messages import (
     Ready,
     Report,
     Stopped,
+    Summary,
 )
 from .queue import Decision, Give, Queue, Record, State
 from .status import Finished, SummaryFile, write_status
@@ -83,7 +84,7 @@ class Hypervisor:
         transport: Transport,
         desk: Desk,
         make_job: Callable[[str], Job],
-        finished: Callable[[str, int, Done], Finished],
+        finished: Callable[[str, int, Summary], Finished],
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -189,7 +190,7 @@ class Hypervisor:
     def _tell_done(self, worker: int, done: Done) -> None:
         self._run.done_here += 1
         self._forget(done.name)
-        self._desk.summary.append(self._finished(done.name, worker, done))
+        self._desk.summary.append(self._finished(done.name, worker, done.summary))
         summary = done.summary
         self._desk.log(
             f"{done.name} done on worker {worker} in {summary.seconds:.1f} s: "

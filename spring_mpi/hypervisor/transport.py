@@ -96,7 +96,7 @@ class Backoff:
 
 
 def serve_rank(communicator: Communicator) -> int:
-    """The life of a worker rank: carry messages between rank 0 and the worker until told to quit."""
+    """The life of a worker rank: carry messages between rank 0 and the worker until Quit."""
     worker, backoff = None, Backoff()
     try:
         while True:

@@ -171,7 +171,7 @@ class Child:
 
 
 def child_environment(environment: Mapping[str, str], equipment: Equipment) -> dict[str, str]:
-    """The worker's environment without MPI, so that a child cannot join it, and with its threads."""
+    """The worker's environment, with its threads, without what would let a child join MPI."""
     kept = {
         name: value for name, value in environment.items() if not name.startswith(_MPI_PREFIXES)
     }

@@ -56,7 +56,10 @@ def test_selection(index, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("1-2-x\n", ":1: '1-2-x' is no pid"), ("7\n", "7 has 1 numbers, the pids of the index have 3")],
+    [
+        ("1-2-x\n", ":1: '1-2-x' is no pid"),
+        ("7\n", "7 has 1 numbers, the pids of the index have 3"),
+    ],
 )
 def test_bad_list(index, tmp_path, text, message):
     """A line that is no pid of this index is told."""

@@ -61,7 +61,12 @@ def test_prepend_does_not_interrupt(queue):
 
 @pytest.mark.parametrize(
     ("item", "by_name", "removed"),
-    [("1", False, ["b"]), ("c", False, ["c"]), ("[bc]", False, ["b", "c"]), ("*", False, list("abcd"))],
+    [
+        ("1", False, ["b"]),
+        ("c", False, ["c"]),
+        ("[bc]", False, ["b", "c"]),
+        ("*", False, list("abcd")),
+    ],
 )
 def test_remove(queue, item, by_name, removed):
     """Digits are a position, else the exact name, else a wildcard; one line each, in order."""
@@ -163,7 +168,7 @@ def test_gone_worker_gives_its_job_back(queue):
     """A lost worker's job goes to another one; the lost one gets nothing."""
     queue.assign()
     queue.gone(1, "rank died")
-    assert list(queue.waiting)[0] == "a"
+    assert next(iter(queue.waiting)) == "a"
     assert queue.assign().instructions == ()
     queue.joined(2)
     assert queue.assign().instructions == (Give(2, "a"),)

@@ -1,0 +1,76 @@
+"""The queue with 10^6 jobs: filling, wildcard removal, assignment, memory; median of 5.
+
+python benchmarks/queue.py [--jobs N] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from spring_mpi.hypervisor.queue import Queue, State
+
+_ROUNDS = 5
+
+
+def names(jobs: int) -> list[str]:
+    """``run-train-pulse-tag``, ten tags for each event."""
+    return [
+        f"{71 + n // 100_000}-{n // 10}-{14546865407 + n}-suppsize:{n % 10}" for n in range(jobs)
+    ]
+
+
+def measure(jobs: int) -> dict[str, float]:
+    """Seconds of every operation, in one round."""
+    seconds: dict[str, float] = {}
+
+    def timed(label: str, action: Callable[[], object]) -> None:
+        began = time.perf_counter()
+        action()
+        seconds[label] = time.perf_counter() - began
+
+    queue, all_names = Queue(), names(jobs)
+
+    def fill() -> None:
+        for name in all_names:
+            queue.settle(name, State.WAITING)
+
+    def work() -> None:
+        for _ in range(1000):
+            for order in queue.assign().instructions:
+                queue.done(order.worker, order.name)
+
+    timed("fill", fill)
+    timed("remove one tag of ten by wildcard", lambda: queue.remove("*suppsize:3"))
+    timed("remove nothing by wildcard", lambda: queue.remove("no-such-*"))
+    for worker in range(64):
+        queue.joined(worker)
+    timed("give and finish 64,000 jobs", work)
+    timed("prepend 1000 waiting jobs", lambda: queue.prepend(list(queue.head(2000))[1000:]))
+    return seconds
+
+
+def main() -> int:
+    """Measure, print a table, and write JSON where asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rounds = [measure(arguments.jobs) for _ in range(_ROUNDS)]
+    figures = {label: statistics.median(one[label] for one in rounds) for label in rounds[0]}
+    figures["peak memory, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{arguments.jobs} jobs, median of {_ROUNDS} rounds")
+    for label, value in figures.items():
+        print(f"  {label:36s} {value:10.3f}{'' if 'MB' in label else ' s'}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

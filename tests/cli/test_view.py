@@ -1,0 +1,232 @@
+"""``spring-view`` draws results and campaigns, whatever became of single jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from physics import lumps, pattern_of, settings_of
+
+from spring_mpi import plots
+from spring_mpi.cli import view
+from spring_mpi.cli.view import main
+from spring_mpi.engine.backends.reference import ReferenceBackend
+from spring_mpi.engine.mpr import reconstruct
+from spring_mpi.hypervisor.status import Finished, SummaryFile, write_status
+from spring_mpi.plots import Missing
+from spring_mpi.result import Result
+
+PNG = b"\x89PNG\r\n\x1a\n"
+# Name, error and resolution of the jobs, as they finished.
+JOBS = (("71-9", 0.3, 2.5), ("71-10", 0.1, 9.0), ("71-2", 0.2, float("inf")))
+Sheets = list[tuple[list[Result | Missing], str]]
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    """A small reconstruction."""
+    settings = settings_of(global__generations=1, global__popsize=4, init__supportsize=12, IA__it=3)
+    return reconstruct(pattern_of(lumps(32)), settings, backend=ReferenceBackend())
+
+
+@pytest.fixture
+def rundir(tmp_path: Path, result: Result) -> Path:
+    """A campaign of five jobs: three done, one of them with a damaged result, and one failed."""
+    run = tmp_path / "demo"
+    (run / "results").mkdir(parents=True)
+    files = [f"results/{name}.h5" for name, _, _ in JOBS]
+    SummaryFile(
+        run / "summary.csv",
+        [
+            Finished(name, name, "", error, resolution, 50, 1.0, 1, file)
+            for (name, error, resolution), file in zip(JOBS, files, strict=True)
+        ],
+    )
+    for (name, _, _), file in zip(JOBS, files, strict=True):
+        replace(result, name=name).save(run / file)
+    (run / files[1]).write_bytes(b"damaged")
+    write_status(
+        run / "status.json", {"jobs": 5, "failed": [{"name": "71-4", "reason": "no photons"}]}
+    )
+    return run
+
+
+@pytest.fixture
+def sheets(monkeypatch: pytest.MonkeyPatch) -> Sheets:
+    """What is drawn: the entries of every sheet, and its title."""
+    drawn: Sheets = []
+
+    def contact_sheet(entries: Iterable[Result | Missing], title: str) -> Figure:
+        drawn.append((list(entries), title))
+        return Figure()
+
+    monkeypatch.setattr(plots, "contact_sheet", contact_sheet)
+    return drawn
+
+
+def names(sheets: Sheets) -> list[list[str]]:
+    """Names of the jobs on every sheet."""
+    return [[entry.name for entry in entries] for entries, _ in sheets]
+
+
+def test_result(
+    rundir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without -o the picture is named after the result and lies in the current folder."""
+    monkeypatch.chdir(rundir.parent)
+    assert main(["demo/results/71-9.h5"]) == 0
+    assert (rundir.parent / "71-9.png").read_bytes().startswith(PNG)
+    assert capsys.readouterr().out == "71-9.png: 1 of 1 jobs\n"
+
+
+def test_output(rundir: Path, tmp_path: Path) -> None:
+    """-o names the picture, and its ending the format."""
+    assert main([str(rundir / "results/71-9.h5"), "-o", str(tmp_path / "a.pdf")]) == 0
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_sheet(rundir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sheet is written although a result is damaged; one line counts, one names the damage."""
+    sheet = tmp_path / "sheet.png"
+    assert main([str(rundir), "--sheet", str(sheet)]) == 0
+    assert sheet.read_bytes().startswith(PNG)
+    captured = capsys.readouterr()
+    assert captured.out == f"{sheet}: 4 of 5 jobs\n"
+    assert captured.err.count("\n") == 1
+    assert str(rundir / "results/71-10.h5") in captured.err
+
+
+def test_sheet_marks_what_is_missing(rundir: Path, tmp_path: Path, sheets: Sheets) -> None:
+    """Results come as finished, a damaged one with its fault, then failed jobs with the reason."""
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    (((done, damaged, other, failed), title),) = sheets
+    assert (done.name, other.name) == ("71-9", "71-2")
+    assert failed == Missing("71-4", "failed: no photons")
+    assert damaged == Missing("71-10", damaged.reason)
+    assert damaged.reason.startswith("cannot be read: ")
+    assert title == "demo, as finished: 1 to 4 of 5 jobs"
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("error", ["71-10", "71-2", "71-9"]),
+        ("resolution", ["71-9", "71-10", "71-2"]),
+        ("name", ["71-2", "71-9", "71-10"]),
+    ],
+)
+def test_sort(rundir: Path, tmp_path: Path, sheets: Sheets, sort: str, expected: list[str]) -> None:
+    """The best come first, what is unknown after them; names by their numbers; failed jobs last."""
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png"), "--sort", sort]) == 0
+    assert names(sheets) == [[*expected, "71-4"]]
+
+
+def test_limit(
+    rundir: Path, tmp_path: Path, sheets: Sheets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No more jobs are read than asked for."""
+    sheet = tmp_path / "sheet.png"
+    assert main([str(rundir), "--sheet", str(sheet), "--limit", "1"]) == 0
+    assert names(sheets) == [["71-9"]]
+    assert capsys.readouterr() == (f"{sheet}: 1 of 5 jobs\n", "")
+
+
+def test_pages(
+    rundir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sheets: Sheets,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """More jobs than a page holds fill numbered files, none lost or repeated."""
+    monkeypatch.setattr(view, "_CELLS_PER_PAGE", 3)
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png"), "--limit", "9"]) == 0
+    pages = [str(tmp_path / f"sheet-{page}.png") for page in (1, 2)]
+    assert names(sheets) == [["71-9", "71-10", "71-2"], ["71-4"]]
+    assert capsys.readouterr().out == f"{', '.join(pages)}: 4 of 5 jobs\n"
+    assert all(Path(page).is_file() for page in pages)
+
+
+def test_retried_jobs_have_one_cell(rundir: Path, tmp_path: Path, sheets: Sheets) -> None:
+    """A job that failed and then was done is done."""
+    failed = [{"name": "71-9", "reason": "lost"}]
+    write_status(rundir / "status.json", {"jobs": 3, "failed": failed})
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    assert names(sheets) == [["71-9", "71-10", "71-2"]]
+
+
+@pytest.mark.parametrize("status", [None, "{", "[]", json.dumps({"state": "running"})])
+def test_status_may_be_absent(
+    rundir: Path, tmp_path: Path, sheets: Sheets, status: str | None
+) -> None:
+    """Without a status that tells failures, the finished jobs are shown."""
+    (rundir / "status.json").unlink()
+    if status is not None:
+        (rundir / "status.json").write_text(status)
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    assert names(sheets) == [["71-9", "71-10", "71-2"]]
+
+
+def test_half_a_line_is_not_a_job(rundir: Path, tmp_path: Path, sheets: Sheets) -> None:
+    """A line that is being written while the campaign runs is left out."""
+    with open(rundir / "summary.csv", "a") as summary:
+        summary.write("71-77,71-77,,0.0")
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    assert names(sheets) == [["71-9", "71-10", "71-2", "71-4"]]
+
+
+@pytest.mark.parametrize(
+    ("summary", "message"),
+    [
+        (None, "has no summary.csv"),
+        ("name,error,resolution_px,file\n", "no job has finished yet"),
+        ("name,error,resolution_px,file\na,low,2,f.h5\n", "is no summary of a campaign"),
+        ("name,file\na,f.h5\n", "is no summary of a campaign"),
+    ],
+)
+def test_no_campaign(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], summary: str | None, message: str
+) -> None:
+    """A folder without a usable summary exits with 2, a line that names it, and no file."""
+    if summary is not None:
+        (tmp_path / "summary.csv").write_text(summary)
+    assert main([str(tmp_path), "--sheet", str(tmp_path / "sheet.png")]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert str(tmp_path) in captured.err
+    assert message in captured.err
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def test_mistakes(rundir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What does not go together exits with 2 and one line that says what to do."""
+    file = str(rundir / "results/71-9.h5")
+    mistakes = {
+        "--sheet FILE.png": [str(rundir)],
+        "is for a run directory": [file, "--sheet", "a.png"],
+        "no such file": ["nowhere.h5"],
+        "is not a result file": [str(rundir / "results/71-10.h5")],
+        "is no format": [file, "-o", str(rundir / "a.xyz")],
+    }
+    for expected, argv in mistakes.items():
+        assert main(argv) == 2
+        told = capsys.readouterr().err
+        assert (expected in told, told.count("\n")) == (True, 1), told
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_limit_is_a_number(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A limit below 1 is a mistake of usage."""
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "--sheet", "a.png", f"--limit={limit}"])
+    assert caught.value.code == 2
+    assert "must be a number from 1 on" in capsys.readouterr().err
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """Help exits with 0 and shows a command to copy."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    assert "example:\n  spring-view " in capsys.readouterr().out

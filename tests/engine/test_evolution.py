@@ -1,0 +1,209 @@
+"""The memetic loop: what is kept is never worse, and the cost is what is promised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from physics import interval_of, lumps, noise, settings_of
+
+from spring_mpi.engine.algorithms import Rule
+from spring_mpi.engine.backends.reference import Population, ReferenceBackend
+from spring_mpi.engine.evolution import Evolution, State
+from spring_mpi.engine.genetics import islands
+from spring_mpi.engine.population import Cross
+from spring_mpi.engine.random import job_key
+from spring_mpi.settings import Settings
+
+SIZE = 32
+SMALL = {
+    "global__generations": 5, "global__popsize": 8, "init__supportsize": 16, "IA__it": 10,
+    "SW__sigma_start": 1.0,
+}  # fmt: skip
+
+
+class Witness(ReferenceBackend):
+    """Counts projections, and remembers who were the parents and what became of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.projections = 0
+        self.crosses: list[Cross] = []
+
+    def iterate(self, population: Population, rule: Rule, count: int) -> None:
+        self.projections += count * len(population)
+        super().iterate(population, rule, count)
+
+    def crossover(self, population: Population, cross: Cross) -> Population:
+        self.crosses.append(cross)
+        return super().crossover(population, cross)
+
+
+def evolved(
+    *, backend: ReferenceBackend | None = None, seed: int = 1, **changes: Any
+) -> list[State]:
+    """The states after every generation, on noisy data of a small object."""
+    settings = settings_of(**SMALL | changes)
+    backend = backend or ReferenceBackend()
+    density = lumps(SIZE) + 0.02 * np.abs(noise(SIZE, 9))
+    evolution = backend_ready(backend, settings, density, seed)
+    states: list[State] = []
+    evolution.run(evolution.start(), states.append)
+    return states
+
+
+def backend_ready(
+    backend: ReferenceBackend, settings: Settings, density: np.ndarray, seed: int
+) -> Evolution:
+    key = job_key(seed, "test")
+    backend.load(interval_of(density), settings, key)
+    return Evolution(backend, settings, key, SIZE)
+
+
+def steps(values: list[np.ndarray]) -> np.ndarray:
+    """By how much each value rises from one generation to the next."""
+    return np.diff(np.stack(values), axis=0)
+
+
+def test_with_elitism_no_score_rises() -> None:
+    """In threshold mode with elitism the score of every index falls or stays."""
+    states = evolved()
+    assert (steps([state.rating.scores for state in states]) <= 0).all()
+
+
+def test_without_elitism_the_archive_remembers() -> None:
+    """The archive never gets worse, and holds the best score of every index so far."""
+    states = evolved(SW__elitism=False)
+    scores = np.stack([state.rating.scores for state in states])
+    assert (np.diff(scores, axis=0) > 0).any()
+    archived = np.stack([state.archive_rating.scores for state in states])
+    assert np.array_equal(archived, np.minimum.accumulate(scores, axis=0))
+
+
+@pytest.mark.parametrize("mode", ["threshold", "area"])
+def test_ratings_are_those_of_the_individuals_kept(mode: str) -> None:
+    """Scores and errors, of population and archive, are what the backend says of them."""
+    backend = ReferenceBackend()
+    last = evolved(backend=backend, SW__mode=mode, SW__area=120.0)[-1]
+    for population, rating in (
+        (last.population, last.rating),
+        (last.archive, last.archive_rating),
+    ):
+        errors = backend.errors(population)
+        assert np.allclose(rating.errors, errors)
+        assert np.allclose(rating.scores, errors * backend.areas(population) ** 0.4)
+    assert np.array_equal(last.history[-1], last.rating.errors)
+
+
+def test_area_mode_keeps_shrinking() -> None:
+    """In area mode every support has the target area of its generation: no old one survives."""
+    backend = ReferenceBackend()
+    settings = settings_of(**SMALL | {"SW__mode": "area", "SW__area": 100.0})
+    evolution = backend_ready(backend, settings, lumps(SIZE), 1)
+    state, areas = evolution.start(), []
+    for _ in range(5):
+        state = evolution.step(state)
+        areas.append(set(backend.areas(state.population).tolist()))
+        assert set(backend.areas(state.archive).tolist()) == areas[-1]
+    assert areas == [{160}, {147}, {133}, {120}, {120}]
+
+
+def test_at_equal_area_the_archive_does_not_get_worse() -> None:
+    """In area mode the archive starts anew with every area, and then keeps the best."""
+    states = evolved(SW__mode="area", SW__area=100.0, global__generations=9)
+    scores = [state.rating.scores for state in states]
+    for earlier, state, own in zip(states[:-1], states[1:], scores[1:], strict=True):
+        kept = earlier.archive_rating.scores
+        is_new = state.archive_area != earlier.archive_area
+        expected = own if is_new else np.minimum(kept, own)
+        assert np.array_equal(state.archive_rating.scores, expected)
+
+
+@pytest.mark.parametrize("start", [0, 1, 3])
+def test_the_cost_is_what_is_promised(start: int) -> None:
+    """A run costs 2 x popsize x generations x it projections, and 3 more per improvement."""
+    backend = Witness()
+    evolved(backend=backend, DE__start=start)
+    assert backend.projections == 2 * 8 * 5 * (10 + 3)
+    assert [cross.generation for cross in backend.crosses] == list(range(start, 5))
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    """A run is a function of data, settings and key; another key gives another."""
+    first, again, other = (evolved(seed=seed)[-1] for seed in (1, 1, 2))
+    assert np.array_equal(first.population.density, again.population.density)
+    assert np.array_equal(first.history, again.history)
+    assert not np.array_equal(first.history, other.history)
+
+
+def test_a_run_may_be_cut_anywhere() -> None:
+    """Steps taken from a state that was copied aside give what the whole run gives."""
+    backend, settings = ReferenceBackend(), settings_of(**SMALL)
+    evolution = backend_ready(backend, settings, lumps(SIZE), 1)
+    state = evolution.step(evolution.step(evolution.start()))
+    aside = [
+        State(
+            state.generation, backend.copy(state.population), state.rating,
+            backend.copy(state.archive), state.archive_rating, state.archive_area, state.history,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    ends = [evolution.run(one, lambda state: None) for one in aside]
+    assert ends[0].generation == 5
+    assert np.array_equal(ends[0].archive.density, ends[1].archive.density)
+    assert np.array_equal(ends[0].history, ends[1].history)
+
+
+def test_islands_stay_apart() -> None:
+    """With two islands no donor and no leader comes from the other one."""
+    backend = Witness()
+    evolved(backend=backend, global__islands=2)
+    home = islands(settings_of(global__popsize=8, global__islands=2))
+    for cross in backend.crosses:
+        assert (home[cross.donors] == home[:, None]).all()
+
+
+class Disturbed(ReferenceBackend):
+    """Empties the last four of the start densities."""
+
+    def create(self, generation: int) -> Population:
+        population = super().create(generation)
+        population.density[4:] *= generation > 0
+        return population
+
+
+def test_an_island_does_not_feel_the_other() -> None:
+    """Whatever the start densities of the second island, the first evolves alike to the bit."""
+    plain, changed = (
+        evolved(backend=backend, global__islands=2)[-1]
+        for backend in (ReferenceBackend(), Disturbed())
+    )
+    assert np.array_equal(plain.population.density[:4], changed.population.density[:4])
+    assert np.array_equal(plain.history[:, :4], changed.history[:, :4])
+    assert not np.array_equal(plain.history[:, 4:], changed.history[:, 4:])
+
+
+def test_selection_is_one_to_one() -> None:
+    """An index keeps the better of its own and its rival: no other index takes its place."""
+    backend, settings = ReferenceBackend(), settings_of(**SMALL | {"SW__elitism": False})
+    evolution = backend_ready(backend, settings, lumps(SIZE), 1)
+    seen: list[np.ndarray] = []
+    improve = evolution._improve
+
+    def remembered(population: Any, generation_cut: Any) -> Any:
+        rating = improve(population, generation_cut)
+        seen.append(rating.scores)
+        return rating
+
+    evolution._improve = remembered  # type: ignore[method-assign]
+    state = evolution.step(evolution.start())
+    assert np.array_equal(state.rating.scores, np.minimum(*seen))
+
+
+def test_the_history_has_a_row_for_every_generation() -> None:
+    """Errors of the whole population are kept, in the order of the individuals."""
+    states = evolved()
+    assert [len(state.history) for state in states] == [1, 2, 3, 4, 5]
+    assert states[-1].history.shape == (5, 8)
+    assert np.isfinite(states[-1].history).all()
