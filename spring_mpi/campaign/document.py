@@ -270,6 +270,8 @@ def to_yaml(value: Any) -> str:
 
 
 def _represent_text(dumper: Any, text: str) -> Any:
-    # PyYAML quotes what YAML 1.1 would misread; here for YAML 1.2: 1e6, 0o17.
-    style = None if isinstance(resolve(text), str) else '"'
+    # PyYAML quotes what YAML 1.1 would misread; here for YAML 1.2: 1e6, 0o17; and it takes some
+    # control characters for spaces unless they are quoted.
+    is_plain = isinstance(resolve(text), str) and text.isprintable()
+    style = None if is_plain else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -124,7 +126,7 @@ def test_missing_intensities_are_bounded_by_what_lies_outside() -> None:
     bound = missing_bound(light.astype(np.float32), (radius > 5) & (np.abs(noise(size, 1)) < 1.5))
     rings = [bound[radius.astype(int) == ring] for ring in range(size // 2)]
     assert all(np.ptp(ring) == 0 for ring in rings)
-    assert all(inner[0] >= outer[0] for inner, outer in zip(rings[:-1], rings[1:], strict=True))
+    assert all(inner[0] >= outer[0] for inner, outer in itertools.pairwise(rings))
     assert (bound >= light).all()
 
 

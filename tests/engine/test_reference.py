@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -117,8 +118,7 @@ def iterated(
     algorithm: str, constraint: str, precision: str = "double", *, size: int = 32, count: int = 5
 ) -> NDArray[Any]:
     """A real positive start after some iterations within a disc."""
-    backend = loaded(interval_of(lumps(size), np.hypot(*(np.indices((size, size)) - size // 2)) < 2),
-                     constraint, precision)  # fmt: skip
+    backend = loaded(interval_of(lumps(size), disc(size, 3)), constraint, precision)
     start = np.abs(noise(size, 3)) * disc(size, 20)
     population = alone(start.astype(kind(constraint, precision)), disc(size, 20))
     backend.iterate(population, rule(algorithm, IA()), count)
@@ -165,7 +165,7 @@ def test_error_reduction_reduces_the_error(size: int, seed: int) -> None:
     for _ in range(15):
         backend.iterate(population, rule("ER", IA()), 1)
         errors.append(backend.errors(population)[0])
-    assert all(late <= early + 1e-12 for early, late in zip(errors[:-1], errors[1:], strict=True))
+    assert all(late <= early + 1e-12 for early, late in itertools.pairwise(errors))
     assert errors[-1] < errors[0]
 
 

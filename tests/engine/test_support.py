@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,7 +77,7 @@ def test_schedules() -> None:
         SW__area_end=1.0, SW__sigma_start=4.0, SW__sigma_end=1.0,
     )  # fmt: skip
     cuts = [cut(settings, 64, generation) for generation in range(101)]
-    ratios = [late.sigma / early.sigma for early, late in zip(cuts[:-1], cuts[1:], strict=True)]
+    ratios = [late.sigma / early.sigma for early, late in itertools.pairwise(cuts)]
     assert (cuts[0].sigma, cuts[50].sigma, cuts[100].sigma) == pytest.approx((4, 2, 1))
     assert ratios == pytest.approx([ratios[0]] * 100)
     assert [cuts[generation].area for generation in (0, 15, 30, 75, 76, 100)] == [
