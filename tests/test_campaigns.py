@@ -151,3 +151,33 @@ def test_new_events_are_added(small):
     assert code == 0, output
     assert len(campaign.results()) == 3
     assert before.items() <= campaign.results().items()
+
+
+def test_new_files_are_indexed(small, tmp_path):
+    """Files that match since the last run bring new events; the old results stay."""
+    from spring_mpi.events.readers.simulate import SimulateReader
+
+    handle = SimulateReader().open("events=4:seed=7")
+
+    def write(row):
+        np.save(tmp_path / f"shots_r000{row}.npy", handle.event("", row).data)
+
+    write(1)
+    campaign = small(data={"source": "shots_*.npy"})
+    assert campaign.run()[0] == 0
+    before = campaign.results()
+    write(2)
+    code, output = campaign.run()
+    assert code == 0, output
+    assert sorted(campaign.results()) == ["1-0.h5", "2-1.h5"]
+    assert before.items() <= campaign.results().items()
+
+
+def test_half_written_results_are_swept(small):
+    """What a killed child left half written is gone after the next start."""
+    campaign = small(events={"slice": "0:1"})
+    assert campaign.run()[0] == 0
+    partial = campaign.rundir / "results" / ".19-7-1.h5.4242"
+    partial.write_bytes(b"half")
+    assert campaign.run()[0] == 0
+    assert not partial.exists()

@@ -217,7 +217,7 @@ def test_objects_larger_than_half_the_field_are_warned_about(shape: str) -> None
     assert "larger than half the field of view" in undersampled.warnings[0]
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_nothing_unreal_leaves_a_pattern(seed: int) -> None:
     """Whatever the frame holds, intensities are finite and every pixel has one kind."""

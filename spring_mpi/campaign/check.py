@@ -8,7 +8,7 @@ from pathlib import Path
 from ..engine.backends import make_backend
 from ..engine.mpr import check as check_settings
 from ..errors import ConfigError, SpringError
-from ..events.build import build_index
+from ..events.build import build_index, find_sources
 from ..events.calibration import Calibrator
 from ..events.index import EventIndex
 from ..events.loader import Loader
@@ -65,17 +65,21 @@ def faults(config: Config) -> Iterator[str]:
 def open_index(config: Config, rundir: RunDirectory) -> EventIndex:
     """The event index of a campaign, built from the sources' headers where it is absent.
 
+    The run directory's own one is also built again where the config names other files by now.
+
     Raises
     ------
     SourceError
         If a source cannot be read; `StaleIndexError` if one changed since it was indexed.
     """
-    path = Path(config.data.index) if config.data.index else rundir.index
+    data = config.data
+    own = rundir.index if data.index is None else None
+    path = own or Path(str(data.index))
     if path.exists():
         index = load_index(str(path))
-        index.check()
-        return index
-    data = config.data
+        if not own or _sources(index) == set(find_sources(data.source, data.reader, data.root)):
+            index.check()
+            return index
     return build_index(
         list(data.source),
         reader=data.reader,
@@ -84,6 +88,10 @@ def open_index(config: Config, rundir: RunDirectory) -> EventIndex:
         run=data.run,
         root=data.root,
     )
+
+
+def _sources(index: EventIndex) -> set[str]:
+    return {source.path for source in index.sources}
 
 
 def memory_mb(config: Config, plan: Plan) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -87,7 +86,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
     ConfigError
         If a finished job would come out differently now.
     """
-    present = _present(rundir, plan)
+    present = rundir.results_present()
     _refuse_changes(plan, past, present, rundir)
     queue = Queue(retries)
     finished, adopted, given_up, retried = [], [], [], 0
@@ -120,15 +119,6 @@ def _interrupted_first(plan: Plan, past: Past) -> Iterator[str]:
     yield from ran
     first = set(ran)
     yield from (name for name in plan.numbers if name not in first)
-
-
-def _present(rundir: RunDirectory, plan: Plan) -> set[str]:
-    """Result files that are there, relative to the run directory; each folder is read once."""
-    found: set[str] = set()
-    for folder, _, files in os.walk(rundir.results):
-        below = os.path.relpath(folder, rundir.path)
-        found.update(f"{below}/{name}" for name in files)
-    return found
 
 
 def _refuse_changes(plan: Plan, past: Past, present: set[str], rundir: RunDirectory) -> None:

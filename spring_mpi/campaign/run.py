@@ -69,7 +69,7 @@ def run_campaign(
 def _plan(config: Config, rundir: RunDirectory) -> Plan:
     """The plan, after the index is saved and the folders of its results are made."""
     plan = Plan(config, open_index(config, rundir), rundir.path)
-    if not config.data.index and not rundir.index.exists():
+    if config.data.index is None:
         plan.index.save(str(rundir.index))
     for folder in {(rundir.path / plan.result_file(name)).parent for name in plan.numbers}:
         folder.mkdir(exist_ok=True)

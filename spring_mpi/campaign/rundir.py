@@ -78,6 +78,21 @@ class RunDirectory:
                 "choose another output, or mend the folder's permissions"
             ) from fault
 
+    def results_present(self) -> set[str]:
+        """Complete result files, relative to the run directory; each folder is read once.
+
+        What a killed child left half written is deleted.
+        """
+        found: set[str] = set()
+        for folder, _, files in os.walk(self.results):
+            below = os.path.relpath(folder, self.path)
+            for name in files:
+                if name.startswith("."):
+                    Path(folder, name).unlink(missing_ok=True)
+                else:
+                    found.add(f"{below}/{name}")
+        return found
+
     def set_aside(self) -> Path | None:
         """Rename an existing run directory to ``<name>.<date>-<time>``; None where none is."""
         if not self.path.exists():

@@ -74,7 +74,7 @@ def build_index(
     ]
     if names_user_file(reader):
         reader = os.path.join(root, reader)
-    scanned = tuple(_scan_all(_find_sources(texts, reader, root), dataset, pid))
+    scanned = tuple(_scan_all(find_sources(texts, reader, root), dataset, pid))
     if not sum(map(_count, scanned)):
         raise SourceError(f"no events in {', '.join(texts) or 'an empty list of files'}")
     options = {"reader": reader if reader != "auto" else None, "dataset": dataset, "run": run}
@@ -158,7 +158,7 @@ def _scan(text: str, name: str, reader: Reader, dataset: str | None, pid: PidDat
     return _Scanned(source, reader.scan(text, dataset=dataset, pid=pid))
 
 
-def _find_sources(texts: Sequence[str], reader: str, root: str) -> dict[str, str]:
+def find_sources(texts: Sequence[str], reader: str, root: str) -> dict[str, str]:
     """The name of the reader for each source; a file that several texts name occurs once."""
     found: dict[str, str] = {}
     seen: set[str] = set()

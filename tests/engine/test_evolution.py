@@ -185,7 +185,7 @@ def test_an_island_does_not_feel_the_other() -> None:
 
 
 def test_selection_is_one_to_one() -> None:
-    """An index keeps the better of its own and its rival: no other index takes its place."""
+    """An index keeps the better score of its own and its rival's: no other takes its place."""
     backend, settings = ReferenceBackend(), settings_of(**SMALL | {"SW__elitism": False})
     evolution = backend_ready(backend, settings, lumps(SIZE), 1)
     seen: list[np.ndarray] = []
@@ -197,8 +197,10 @@ def test_selection_is_one_to_one() -> None:
         return rating
 
     evolution._improve = remembered  # type: ignore[method-assign]
-    state = evolution.step(evolution.start())
-    assert np.array_equal(state.rating.scores, np.minimum(*seen))
+    states: list[State] = []
+    evolution.run(evolution.start(), states.append)
+    for own, rivals, state in zip(seen[::2], seen[1::2], states, strict=True):
+        assert np.array_equal(state.rating.scores, np.minimum(own, rivals))
 
 
 def test_the_history_has_a_row_for_every_generation() -> None:

@@ -90,13 +90,16 @@ def test_without_share_one_pixel_comes_from_the_donors() -> None:
     assert len({tuple(place[1:]) for place in np.argwhere(changed).tolist()}) == POPSIZE
 
 
-def test_a_full_child_is_the_difference_formula() -> None:
+@pytest.mark.parametrize("weight", [0.5, 0.7])
+def test_a_full_child_is_the_difference_formula(weight: float) -> None:
     """CR = 1 gives a + F (b - c), within the supports' own combination, and not negative."""
-    one, made = parents(), children(0.7, 1.0)
+    one, made = parents(), children(weight, 1.0)
     a, b, c = (one.density[DONORS[:, part]] for part in range(3))
-    support = (one.support[DONORS] * np.array([1, 0.7, -0.7])[:, None, None]).sum(axis=1) > 0.5
+    support = (one.support[DONORS] * np.array([1, weight, -weight])[:, None, None]).sum(
+        axis=1
+    ) > 0.5
     assert np.array_equal(made.support, support)
-    assert np.allclose(made.density, np.maximum((a + 0.7 * (b - c)) * support, 0), atol=1e-7)
+    assert np.allclose(made.density, np.maximum((a + weight * (b - c)) * support, 0), atol=1e-7)
 
 
 def test_the_share_is_the_probability_of_a_pixel() -> None:

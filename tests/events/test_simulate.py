@@ -101,7 +101,7 @@ def test_truth_and_diffraction_are_of_one_object() -> None:
     assert np.allclose(light[inner] / light.max(), power[inner] / power.max(), atol=1e-6)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 11), min_size=1, max_size=4), st.integers(0, 50))
 def test_rows_do_not_depend_on_the_order_of_reading(rows: list[int], seed: int) -> None:
     """A row has the same bytes whenever, in whatever order and however often it is read."""
