@@ -12,6 +12,12 @@ from typing import Any
 
 import pytest
 from campaigns import Campaign, children, is_gone, make_campaign
+from hypothesis import settings
+
+# Laws hold for the same examples every time, however slow the machine; seeds vary on request.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 def missing(what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -165,19 +165,15 @@ def _adopt(plan: Plan, name: str, rundir: RunDirectory) -> dict[str, Any] | None
         return None
     if result.provenance.fingerprint != plan.fingerprint(name):
         return None
-    summary = Summary(
-        result.error, result.resolution_px, result.support_px, result.provenance.seconds
-    )
     return {
         "job": name,
         "state": State.DONE.value,
         "worker": 0,
         "reason": "result found complete",
         "fingerprint": result.provenance.fingerprint,
-        **asdict(summary),
+        **Summary.of(result).to_line(),
     }
 
 
 def _finished(plan: Plan, line: Mapping[str, Any]) -> Finished:
-    summary = Summary(**{one.name: line[one.name] for one in fields(Summary)})
-    return plan.finished(line["job"], line["worker"], summary)
+    return plan.finished(line["job"], line["worker"], Summary.from_line(line))

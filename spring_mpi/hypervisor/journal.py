@@ -32,7 +32,9 @@ class Journal:
 
     def commit(self, lines: Iterable[dict[str, Any]]) -> None:
         """Append the lines and return when they are on the disk."""
-        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        text = "".join(
+            json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines
+        )
         if text:
             self._file.write(text.encode())
             self._file.flush()

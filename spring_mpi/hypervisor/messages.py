@@ -5,11 +5,17 @@ Orders go down (rank 0 -> worker -> child), reports come up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from ..events.calibration import Calibration
 from ..events.source import EventRef
 from ..settings import Settings
+
+if TYPE_CHECKING:
+    from ..result import Result
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,26 @@ class Summary:
 
     error: float
     resolution_px: float
+    """inf where the phases are not reproduced at any radius."""
     support_px: int
     seconds: float
+
+    @classmethod
+    def of(cls, result: Result) -> Summary:
+        """What a result came to."""
+        seconds = result.provenance.seconds
+        return cls(result.error, result.resolution_px, result.support_px, seconds)
+
+    def to_line(self) -> dict[str, Any]:
+        """As it stands in the journal, whose JSON knows no inf."""
+        line = asdict(self)
+        return line if math.isfinite(self.resolution_px) else line | {"resolution_px": None}
+
+    @classmethod
+    def from_line(cls, line: Mapping[str, Any]) -> Summary:
+        """The inverse of `to_line`; other entries of the line are ignored."""
+        values = {one.name: line[one.name] for one in fields(cls)}
+        return cls(**values | {"resolution_px": line["resolution_px"] or math.inf})
 
 
 @dataclass(frozen=True)

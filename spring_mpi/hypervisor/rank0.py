@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ class Hypervisor:
         if record.state is State.DONE:
             summary = self._completed[record.name][1].summary
             line["fingerprint"] = self._make_job(record.name).fingerprint
-            line |= asdict(summary)
+            line |= summary.to_line()
         return line
 
     # ---- what people are told

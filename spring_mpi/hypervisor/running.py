@@ -50,10 +50,7 @@ class Runner:
             fingerprint=job.fingerprint, source=job.event.source.path, command=job.command
         )  # fmt: skip
         result.save(job.result)
-        summary = Summary(
-            result.error, result.resolution_px, result.support_px, result.provenance.seconds
-        )
-        return Done(job.name, summary, pattern.warnings)
+        return Done(job.name, Summary.of(result), pattern.warnings)
 
     def prepare(self, job: Job) -> Pattern:
         """The pattern of a job, from its event and its calibration."""

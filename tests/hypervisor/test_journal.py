@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spring_mpi.errors import RunDirectoryError
 from spring_mpi.hypervisor.journal import Journal, replay
+from spring_mpi.hypervisor.messages import Summary
 
 LINES = [{"job": "a", "state": "running"}, {"job": "a", "state": "done"}]
 
@@ -44,6 +47,17 @@ def test_torn_last_line(tmp_path_factory, cut):
     journal.commit([{"job": "d"}])
     journal.close()
     assert [line["job"] for line in replay(path)] == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize("resolution", [2.5, math.inf])
+def test_summary_in_a_line(tmp_path, resolution):
+    """What a job came to is read back as it was, also where no resolution was reached."""
+    summary = Summary(error=0.1, resolution_px=resolution, support_px=7, seconds=1.5)
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.commit([{"job": "a", **summary.to_line()}])
+    journal.close()
+    (line,) = replay(tmp_path / "journal.jsonl")
+    assert Summary.from_line(line) == summary
 
 
 def test_only_a_torn_line(tmp_path):

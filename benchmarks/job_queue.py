@@ -1,6 +1,6 @@
 """The queue with 10^6 jobs: filling, wildcard removal, assignment, memory; median of 5.
 
-python benchmarks/queue.py [--jobs N] [--json FILE]
+python benchmarks/job_queue.py [--jobs N] [--json FILE]
 """
 
 from __future__ import annotations
