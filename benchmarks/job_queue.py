@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from spring_mpi.hypervisor.queue import Queue, State
+from spring_mpi.hypervisor.decisions import State
+from spring_mpi.hypervisor.queue import Queue
 
 _ROUNDS = 5
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, SourceError
+from ..hypervisor.decisions import State
 from ..hypervisor.journal import replay
 from ..hypervisor.messages import Summary
-from ..hypervisor.queue import Queue, State
+from ..hypervisor.queue import Queue
 from ..hypervisor.status import Finished
 from ..result import Result
 from .config import load_config, plain

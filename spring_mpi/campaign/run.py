@@ -15,9 +15,9 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..hypervisor.console import Log
+from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
 from ..hypervisor.messages import Equipment
-from ..hypervisor.queue import State
 from ..hypervisor.rank0 import Desk, Hypervisor
 from ..hypervisor.status import SummaryFile, replace_file
 from ..hypervisor.transport import Transport

@@ -9,62 +9,12 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fnmatch import translate
 from itertools import islice
 from re import compile as compile_pattern
 
 from ..names import file_name
-
-
-class State(StrEnum):
-    """Of a job."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    REMOVED = "removed"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True)
-class Record:
-    """One change of state, as the journal keeps it."""
-
-    name: str
-    state: State
-    worker: int | None = None
-    attempt: int = 0
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Give:
-    """Let a worker run a job."""
-
-    worker: int
-    name: str
-
-
-@dataclass(frozen=True)
-class Interrupt:
-    """Let a worker stop a job."""
-
-    worker: int
-    name: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What follows from an event: first write the records, then carry out the instructions."""
-
-    records: tuple[Record, ...] = ()
-    instructions: tuple[Give | Interrupt, ...] = ()
-    reply: tuple[str, ...] = ()
-    """Lines for the person who asked, in SPRING's formats."""
-    refused: bool = False
-    """True where nothing could be done of what was asked."""
+from .decisions import Decision, Give, Interrupt, Record, State
 
 
 @dataclass
@@ -99,6 +49,10 @@ class Queue:
     """File name -> state, of every job there ever was."""
     counts: Counter[State] = field(default_factory=Counter)
     """Jobs by state."""
+    is_paused: bool = False
+    """No job is given out until `unpause`; running ones go on."""
+    is_draining: bool = False
+    """No job is given out any more: the campaign ends with the running ones."""
 
     # ---- what people ask for
 
@@ -159,6 +113,32 @@ class Queue:
             refused=not (removed.records or stopped.instructions),
         )  # fmt: skip
 
+    def pause(self) -> Decision:
+        """Give out no more jobs; the running ones go on."""
+        return self._switched("Paused", "is already paused", is_paused=True)
+
+    def unpause(self) -> Decision:
+        """Give out jobs again, also after `drain`."""
+        return self._switched("Resumed", "is not paused", is_paused=False, is_draining=False)
+
+    def drain(self) -> Decision:
+        """Let the running jobs end, then the campaign; waiting jobs are left for another run."""
+        return self._switched("Draining", "is already draining", is_draining=True)
+
+    def retry(self, names: Iterable[str]) -> Decision:
+        """Put jobs that failed, were removed or stopped at the back again."""
+        ended = (State.FAILED, State.REMOVED, State.STOPPED)
+        records = []
+        for name in names:
+            if self.states.get(file_name(name)) in ended:
+                self.waiting[name] = 0
+                records.append(self._enter(name, State.WAITING))
+        if not records:
+            return Decision(reply=("No such job has failed, was removed or stopped",), refused=True)
+        return Decision(
+            tuple(records), reply=tuple(f"Adding {record.name} to queue" for record in records)
+        )
+
     # ---- what workers report
 
     def joined(self, worker: int) -> Decision:
@@ -212,9 +192,9 @@ class Queue:
     # ---- what follows
 
     def assign(self) -> Decision:
-        """Give waiting jobs to idle workers."""
+        """Give waiting jobs to idle workers, unless paused or draining."""
         records, orders = [], []
-        while self.idle and self.waiting:
+        while self.idle and self.waiting and not (self.is_paused or self.is_draining):
             name, attempts = self.waiting.popitem(last=False)
             worker = next(iter(self.idle))
             del self.idle[worker]
@@ -231,12 +211,20 @@ class Queue:
 
     @property
     def is_over(self) -> bool:
-        """Nothing waits and nothing runs."""
-        return not self.waiting and not self.running
+        """Nothing runs, and nothing that waits will."""
+        return not self.running and (not self.waiting or self.is_draining)
 
     def head(self, number: int) -> Iterator[str]:
         """The first waiting jobs."""
         return islice(self.waiting, number)
+
+    def _switched(self, done: str, refused: str, **flags: bool) -> Decision:
+        if all(getattr(self, name) == value for name, value in flags.items()):
+            return Decision(reply=(f"The campaign {refused}",), refused=True)
+        for name, value in flags.items():
+            setattr(self, name, value)
+        running = ", ".join(self.running) or "nothing"
+        return Decision(reply=(f"{done}: {running} running, {len(self.waiting)} jobs waiting",))
 
     def _matching(self, item: str, is_name: bool) -> list[str]:
         if item.isdecimal() and not is_name:

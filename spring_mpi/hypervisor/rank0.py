@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .console import Log, device_lines, duration
+from .decisions import Decision, Give, Record, State
 from .journal import Journal
 from .messages import (
     Assign,
@@ -29,7 +30,7 @@ from .messages import (
     Stopped,
     Summary,
 )
-from .queue import Decision, Give, Queue, Record, State
+from .queue import Queue
 from .status import Finished, SummaryFile, write_status
 from .transport import Backoff, Transport
 

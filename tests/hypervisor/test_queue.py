@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from spring_mpi.hypervisor.queue import Give, Interrupt, Queue, Record, State
+from spring_mpi.hypervisor.decisions import Give, Interrupt, Record, State
+from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.names import file_name
 
 
@@ -185,6 +186,42 @@ def test_late_reports_change_nothing(queue):
     assert queue.progressed(1, "a", 0.5).records == ()
 
 
+def test_pause_and_resume(queue):
+    """A paused queue gives nothing out; its running job goes on."""
+    queue.assign()
+    queue.joined(2)
+    assert queue.pause().reply == ("Paused: a running, 3 jobs waiting",)
+    assert queue.assign().instructions == ()
+    assert queue.pause().refused
+    assert queue.unpause().reply == ("Resumed: a running, 3 jobs waiting",)
+    assert queue.assign().instructions == (Give(2, "b"),)
+    assert queue.unpause().refused
+
+
+def test_drain_ends_with_the_running_jobs(queue):
+    """Waiting jobs stay waiting, and the campaign is over when the running ones are."""
+    queue.assign()
+    queue.drain()
+    assert not queue.is_over
+    queue.done(1, "a")
+    assert queue.assign().instructions == ()
+    assert queue.is_over
+    assert queue.counts[State.WAITING] == 3
+
+
+def test_retry(queue):
+    """Failed, removed and stopped jobs wait again, at the back, with fresh attempts."""
+    queue.assign()
+    queue.failed(1, "a", "no")
+    queue.remove("b")
+    assert queue.retry(["a", "b", "c", "nobody"]).reply == (
+        "Adding a to queue",
+        "Adding b to queue",
+    )
+    assert list(queue.waiting) == ["c", "d", "a", "b"]
+    assert queue.retry(["c"]).refused
+
+
 class History(RuleBasedStateMachine):
     """Random histories: people ask, workers report, also what no longer makes sense."""
 
@@ -219,6 +256,14 @@ class History(RuleBasedStateMachine):
     def stop(self, name):
         self.queue.stop(name)
 
+    @rule(names=st.lists(names, max_size=3))
+    def retry(self, names):
+        self.queue.retry(names)
+
+    @rule(how=st.sampled_from(["pause", "unpause", "drain"]))
+    def switch(self, how):
+        getattr(self.queue, how)()
+
     @rule(worker=workers)
     def join(self, worker):
         self.queue.joined(worker)
@@ -232,7 +277,8 @@ class History(RuleBasedStateMachine):
         before = list(self.queue.waiting)
         given = [order.name for order in self.queue.assign().instructions]
         assert given == before[: len(given)]
-        assert not (self.queue.idle and self.queue.waiting)
+        held = self.queue.is_paused or self.queue.is_draining
+        assert held or not (self.queue.idle and self.queue.waiting)
 
     @rule(worker=workers, name=names, how=st.sampled_from(["done", "stopped"]))
     def end(self, worker, name, how):
