@@ -18,7 +18,8 @@ from ..hypervisor.console import Log
 from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
 from ..hypervisor.messages import Equipment
-from ..hypervisor.rank0 import Desk, Hypervisor
+from ..hypervisor.rank0 import Hypervisor
+from ..hypervisor.reporting import Desk, Reporter
 from ..hypervisor.status import SummaryFile, replace_file
 from ..hypervisor.transport import Transport
 from .check import faults, open_index
@@ -57,8 +58,8 @@ def run_campaign(
         log("\n".join(_first_words(plan, past, resumption, aside)))
         journal = Journal(rundir.journal)
         journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
-        desk = Desk(journal, log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
-        code = _serve(plan, resumption, transport, desk)
+        desk = Desk(log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
+        code = _serve(plan, resumption, transport, journal, desk)
         journal.close()
         log.close()
         return code
@@ -76,8 +77,12 @@ def _plan(config: Config, rundir: RunDirectory) -> Plan:
     return plan
 
 
-def _serve(plan: Plan, resumption: Resumption, transport: Transport, desk: Desk) -> int:
-    hypervisor = Hypervisor(resumption.queue, transport, desk, plan.job, plan.finished)
+def _serve(
+    plan: Plan, resumption: Resumption, transport: Transport, journal: Journal, desk: Desk
+) -> int:
+    queue = resumption.queue
+    reporter = Reporter(desk, queue, time.monotonic)
+    hypervisor = Hypervisor(queue, transport, journal, reporter, plan.job, plan.finished)
     workers = plan.config.workers
     with _interrupting(hypervisor):
         return hypervisor.run(Equipment(workers.device, workers.threads, workers.timeout))
