@@ -138,6 +138,8 @@ class RunDirectory:
             return None
         where = f"pid {holder.get('pid')} on {holder.get('host')}"
         if holder.get("host") != platform.node():
+            if holder.get("job") and holder.get("job") == _identity()["job"]:
+                return holder  # a requeued scheduler job has left its former node
             raise RunDirectoryError(
                 f"{self.path} is in use by {where}; if that run is dead, delete {self.lock}"
             )

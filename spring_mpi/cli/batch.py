@@ -7,7 +7,6 @@ import signal
 from collections.abc import Sequence
 
 from ..comm import Communicator, connect
-from ..errors import SpringError
 from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
 from . import guarded
 
@@ -77,9 +76,9 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.check:
             return check_campaign(arguments.config, arguments.overrides)
         return run_campaign(arguments.config, arguments.overrides, transport, fresh=arguments.fresh)
-    except SpringError:
+    finally:
+        # Whatever happens here, the other ranks must not wait for ever.
         transport.close()
-        raise
 
 
 def _transport(arguments: argparse.Namespace, communicator: Communicator) -> Transport:

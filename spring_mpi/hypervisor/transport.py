@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..comm import Communicator
-from .messages import Equipment, Order, Quit, Report
+from .messages import Equipment, Gone, Order, Quit, Report
 from .worker import Worker
 
 _SHORTEST_WAIT, _LONGEST_WAIT, _GROWTH = 0.001, 0.010, 1.5
@@ -26,7 +26,7 @@ class Transport(Protocol):
         """(worker, report) for everything that has arrived."""
 
     def close(self) -> None:
-        """Let all workers end."""
+        """Let all workers end; a second call does nothing."""
 
 
 class LocalTransport:
@@ -62,6 +62,7 @@ class MpiTransport:
     def __init__(self, communicator: Communicator) -> None:
         self._communicator = communicator
         self._ranks = range(1, communicator.size)
+        self._is_open = True
 
     def start(self, equipment: Equipment) -> None:
         for rank in self._ranks:
@@ -77,9 +78,11 @@ class MpiTransport:
         return reports
 
     def close(self) -> None:
-        for rank in self._ranks:
-            self._communicator.send(Quit(), rank)
-        self._communicator.close()
+        if self._is_open:
+            self._is_open = False
+            for rank in self._ranks:
+                self._communicator.send(Quit(), rank)
+            self._communicator.close()
 
 
 class Backoff:
@@ -96,7 +99,18 @@ class Backoff:
 
 
 def serve_rank(communicator: Communicator) -> int:
-    """The life of a worker rank: carry messages between rank 0 and the worker until Quit."""
+    """The life of a worker rank; a fault of its own is reported before it ends."""
+    try:
+        return _carry_messages(communicator)
+    except Exception as fault:
+        communicator.send(Gone(f"{type(fault).__name__}: {fault}"), 0)
+        raise
+    finally:
+        communicator.close()
+
+
+def _carry_messages(communicator: Communicator) -> int:
+    """Pass messages between rank 0 and the worker until Quit; the exit code."""
     worker, backoff = None, Backoff()
     try:
         while True:
@@ -118,4 +132,3 @@ def serve_rank(communicator: Communicator) -> int:
     finally:
         if worker is not None:
             worker.close()
-        communicator.close()

@@ -64,6 +64,16 @@ def test_holder_on_another_host(rundir):
         rundir.acquire()
 
 
+def test_requeued_job_on_another_node(rundir, monkeypatch):
+    """The same scheduler job, started again elsewhere, takes its own lock over."""
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    held_by(rundir, host="elsewhere")
+    assert rundir.acquire()["host"] == "elsewhere"
+    rundir.lock.write_text(json.dumps(rundir.holder() | {"host": "elsewhere", "job": "4712"}))
+    with pytest.raises(RunDirectoryError, match="is in use"):
+        rundir.acquire()
+
+
 def test_foreign_lock_is_not_released(rundir):
     """Only one's own lock is given back."""
     held_by(rundir, host="elsewhere")

@@ -1,0 +1,101 @@
+"""Transports: nobody waits for ever, whatever goes wrong on the other side."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+
+from spring_mpi.cli import batch
+from spring_mpi.hypervisor import transport
+from spring_mpi.hypervisor.messages import Assign, Equipment, Gone, Quit, Ready
+from spring_mpi.hypervisor.transport import Backoff, MpiTransport, serve_rank
+
+
+class Tape:
+    """A communicator that plays what arrives and records what is sent."""
+
+    rank, size = 0, 3
+
+    def __init__(self, *arriving):
+        self.arriving, self.sent, self.closed = deque(arriving), [], 0
+
+    def send(self, message, rank):
+        self.sent.append((rank, message))
+
+    def receive(self):
+        return self.arriving.popleft() if self.arriving else None
+
+    def close(self):
+        self.closed += 1
+
+
+class Broken:
+    """A worker that cannot even be made."""
+
+    def __init__(self, equipment, clock):
+        raise OSError("no processes left")
+
+
+def test_orders_and_reports():
+    """Equipment goes to every worker, an order to its own; reports come with their rank."""
+    tape = Tape((2, Ready("host", "cpu", 0.0)), (1, Gone("tired")))
+    mpi = MpiTransport(tape)
+    mpi.start(Equipment())
+    mpi.send(2, Assign(()))
+    assert tape.sent == [(1, Equipment()), (2, Equipment()), (2, Assign(()))]
+    assert mpi.poll() == [(2, Ready("host", "cpu", 0.0)), (1, Gone("tired"))]
+    assert mpi.poll() == []
+
+
+def test_closing_twice():
+    """All workers are told to quit, once."""
+    tape = Tape()
+    mpi = MpiTransport(tape)
+    mpi.close()
+    mpi.close()
+    assert tape.sent == [(1, Quit()), (2, Quit())]
+    assert tape.closed == 1
+
+
+def test_a_worker_rank_ends_with_quit():
+    """Before or after it has a worker, Quit ends the rank."""
+    tape = Tape((0, Quit()))
+    assert serve_rank(tape) == 0
+    assert tape.closed == 1
+
+
+def test_a_broken_worker_rank_says_so(monkeypatch):
+    """A fault of the rank itself reaches rank 0 before the rank ends."""
+    monkeypatch.setattr(transport, "Worker", Broken)
+    tape = Tape((0, Equipment()))
+    with pytest.raises(OSError, match="no processes left"):
+        serve_rank(tape)
+    assert tape.sent == [(0, Gone("OSError: no processes left"))]
+    assert tape.closed == 1
+
+
+def test_a_fault_of_rank0_ends_the_others(monkeypatch, tmp_path):
+    """Even a fault that nobody thought of lets the worker ranks end."""
+
+    def fail(*arguments, **options):
+        raise ZeroDivisionError
+
+    tape = Tape()
+    monkeypatch.setattr(batch, "connect", lambda transport: tape)
+    monkeypatch.setattr("spring_mpi.campaign.run.run_campaign", fail)
+    with pytest.raises(ZeroDivisionError):
+        batch.main([str(tmp_path / "any.yaml")])
+    assert tape.sent == [(1, Quit()), (2, Quit())]
+
+
+def test_backoff():
+    """1 ms after traffic, then longer up to 10 ms."""
+    waits = []
+    backoff = Backoff(waits.append)
+    for _ in range(8):
+        backoff.rest(after_traffic=False)
+    backoff.rest(after_traffic=True)
+    assert waits == pytest.approx(
+        [0.0015, 0.00225, 0.003375, 0.0050625, 0.00759375, 0.01, 0.01, 0.01, 0.001]
+    )
