@@ -24,7 +24,7 @@ class Past:
     """The last word of a journal on every job it names."""
 
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Name -> last line."""
+    """Name -> last line, with the number of its run."""
     last_exit: int | None = None
     """Exit code of the last run; None where it ended without a word."""
     starts: int = 0
@@ -47,7 +47,7 @@ class Past:
                 # The end was orderly: it is no fault of the jobs that ran.
                 job["attempt"] -= 1
         elif "job" in line:
-            self.jobs[line["job"]] = line
+            self.jobs[line["job"]] = line | {"run": self.starts}
 
     def ending(self) -> str:
         """How the last run ended, in words."""
@@ -58,7 +58,12 @@ class Past:
         return f"{how} while {running} jobs ran" if running else how
 
     def _running(self) -> Iterator[dict[str, Any]]:
-        return (line for line in self.jobs.values() if line["state"] == State.RUNNING)
+        """The jobs that the last run had given out when it ended."""
+        return (
+            line
+            for line in self.jobs.values()
+            if line["state"] == State.RUNNING and line["run"] == self.starts
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,112 @@
+"""Resume: what a journal says decides what is done again, and how often."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spring_mpi.campaign.plan import Plan
+from spring_mpi.campaign.resume import Past, resume
+from spring_mpi.campaign.rundir import RunDirectory
+from spring_mpi.events import build_index
+from spring_mpi.hypervisor.decisions import State
+
+TEXT = """
+name: c
+data: {reader: simulate, source: "events=4:seed=1"}
+pattern: {cropsize: 256, size: 64}
+"""
+
+
+@pytest.fixture
+def rundir(tmp_path):
+    """An empty run directory."""
+    rundir = RunDirectory(tmp_path / "run")
+    rundir.create()
+    return rundir
+
+
+@pytest.fixture
+def plan(load, rundir):
+    """Four jobs."""
+    index = build_index("events=4:seed=1", reader="simulate")
+    return Plan(load(TEXT), index, rundir.path)
+
+
+@pytest.fixture
+def resumed(plan, rundir):
+    """``resumed(*lines)``: what follows from a journal; jobs are named by their numbers."""
+    names = list(plan.numbers)
+
+    def run(*lines, retries=2):
+        named = [line | {"job": names[line["job"]]} if "job" in line else line for line in lines]
+        rundir.journal.write_text("".join(json.dumps(line) + "\n" for line in named))
+        resumption = resume(plan, Past.read(rundir.journal), rundir, retries)
+        waiting = [(names.index(name), tries) for name, tries in resumption.queue.waiting.items()]
+        return resumption, waiting
+
+    return run
+
+
+def running(job, attempt=1):
+    return {"job": job, "state": "running", "worker": 1, "attempt": attempt}
+
+
+def test_a_new_campaign(plan, rundir):
+    """Without a journal all jobs wait in the plan's order."""
+    resumption = resume(plan, Past.read(rundir.journal), rundir, retries=2)
+    assert list(resumption.queue.waiting) == list(plan.numbers)
+
+
+def test_killed_jobs_come_first_with_their_attempts(resumed):
+    """A job that ran when rank 0 was killed is the first again, and the attempt counts."""
+    _, waiting = resumed({"start": 1}, running(2))
+    assert waiting == [(2, 1), (0, 0), (1, 0), (3, 0)]
+
+
+def test_an_orderly_end_costs_no_attempt(resumed):
+    """After an interruption the jobs that ran have all their attempts, however often."""
+    lines = [{"start": 1}, running(2), {"exit": 3}, {"start": 2}, {"exit": 3}, {"start": 3}]
+    assert resumed(*lines)[1][0] == (2, 0)
+
+
+def test_a_job_that_kills_every_run_is_given_up(resumed):
+    """After ``retries`` lost attempts a job fails, even if rank 0 died with it each time."""
+    lines = [line for run in (1, 2, 3) for line in ({"start": run}, running(1, run))]
+    resumption, waiting = resumed(*lines)
+    assert waiting == [(0, 0), (2, 0), (3, 0)]
+    ((_, reason),) = resumption.given_up
+    assert reason == "given up after 3 attempts: the run ended with it"
+
+
+@pytest.mark.parametrize("state", ["removed", "stopped"])
+def test_removed_and_stopped_stay_so(resumed, state):
+    """What a person took out of the queue is not run again by itself."""
+    resumption, waiting = resumed({"start": 1}, {"job": 1, "state": state}, {"exit": 0})
+    assert [job for job, _ in waiting] == [0, 2, 3]
+    assert resumption.queue.counts[State(state)] == 1
+
+
+def test_failed_jobs_are_tried_again(resumed):
+    """A failed job waits again, with all its attempts."""
+    resumption, waiting = resumed(
+        {"start": 1}, {"job": 1, "state": "failed", "attempt": 3}, {"exit": 1}
+    )
+    assert (1, 0) in waiting
+    assert resumption.retried == 1
+
+
+def test_a_missing_result_is_made_again(resumed):
+    """The journal says done, but the file is gone: the job is not done."""
+    line = {"job": 1, "state": "done", "worker": 1, "fingerprint": "?", "attempt": 1}
+    _, waiting = resumed({"start": 1}, line, {"exit": 0})
+    assert [job for job, _ in waiting] == [0, 1, 2, 3]
+
+
+def test_jobs_no_longer_planned_are_left_alone(plan, rundir):
+    """Lines of jobs that the plan does not have any more do no harm."""
+    rundir.journal.write_text('{"start": 1}\n{"job": "9-9-9", "state": "running", "attempt": 1}\n')
+    past = Past.read(rundir.journal)
+    assert list(resume(plan, past, rundir, retries=2).queue.waiting) == list(plan.numbers)
+    assert past.ending() == "was killed without a word while 1 jobs ran"
