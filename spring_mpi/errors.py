@@ -10,6 +10,7 @@
     │   └── StaleIndexError    it changed since it was indexed
     ├── UnknownPidError    no such event in the index      (also KeyError)
     ├── RunDirectoryError  the run directory cannot be used
+    ├── NoAnswerError      no hypervisor answers
     └── LaunchError        the launcher, MPI or a device is not what was asked for
 """
 
@@ -56,6 +57,10 @@ class UnknownPidError(SpringError, KeyError):
 
 class RunDirectoryError(SpringError):
     """A run directory that cannot be written, is in use, or holds another campaign."""
+
+
+class NoAnswerError(SpringError):
+    """A hypervisor that did not answer in time, or not in a way that can be read."""
 
 
 class LaunchError(SpringError):

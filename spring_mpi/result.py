@@ -30,7 +30,7 @@ class Provenance:
     started: float = 0.0
     """Seconds since 1970."""
     seconds: float = 0.0
-    """Duration of the reconstruction."""
+    """Duration of the reconstruction, without what interrupted it."""
     warnings: tuple[str, ...] = ()
     """Of the pattern's preparation."""
     command: str = ""

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 import yaml
 
 _DEADLINE = 90.0
+_VARYING = ("command", "seconds", "started", "source")
 _AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
@@ -111,6 +114,35 @@ def make_campaign(folder: Path, sections: dict[str, Any]) -> Campaign:
     return Campaign(path, folder / "run")
 
 
+def datasets(path: Path) -> dict[str, Any]:
+    """Every dataset of a result file but those that tell when and how it was made."""
+    found: dict[str, Any] = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item[()]})
+                if isinstance(item, h5py.Dataset) and not name.endswith(_VARYING)
+                else None
+            )
+        )
+    return found
+
+
+def assert_same_result(one: Path, other: Path) -> None:
+    """Two result files are equal bit by bit."""
+    first, second = datasets(one), datasets(other)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert np.asarray(value).tobytes() == np.asarray(second[name]).tobytes(), name
+
+
+def assert_same_results(one: Campaign, other: Campaign) -> None:
+    """Both campaigns have the same result files, equal bit by bit."""
+    assert set(one.results()) == set(other.results()) != set()
+    for name in one.results():
+        assert_same_result(one.rundir / "results" / name, other.rundir / "results" / name)
+
+
 def children(pid: int) -> list[int]:
     """Processes whose parent is ``pid``."""
     found = []
@@ -118,6 +150,18 @@ def children(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             if entry.joinpath("stat").read_text().rpartition(")")[2].split()[1] == str(pid):
                 found.append(int(entry.name))
+    return found
+
+
+def rank_processes(process: subprocess.Popen[str], ranks: int) -> dict[int, int]:
+    """Pid of every rank: the process itself, or what its launcher started."""
+    if ranks == 1:
+        return {0: process.pid}
+    found = {}
+    for pid in children(process.pid):
+        for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if entry.startswith(b"OMPI_COMM_WORLD_RANK="):
+                found[int(entry.partition(b"=")[2])] = pid
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import h5py
@@ -229,3 +230,105 @@ def test_help_has_an_example(capfd):
         main(["--help"])
     assert ended.value.code == 0
     assert "mpirun -n 9 spring-batch" in told(capfd)
+
+
+def test_other_dataset_is_noticed(small, tmp_path, frames, capfd):
+    """A rerun on another dataset does not pass the old results for its own."""
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file["a"], file["b"] = frames, frames[::-1]
+    data = {"source": "two.h5", "reader": "hdf5", "dataset": "/a"}
+    campaign = small(data=data, events={"slice": "0:1"})
+    assert run(campaign) == 0
+    assert run(campaign, "--set", "data.dataset=/b") == 2
+    assert "data.dataset: /a -> /b" in told(capfd)
+    assert run(campaign, "--set", "data.dataset=/nonexistent") == 2
+    assert "/nonexistent" in told(capfd)
+
+
+def test_other_recording_of_the_same_name(recording, frames, tmp_path, capfd):
+    """Files of the same name in another folder are other data."""
+    campaign = recording(events={"slice": "0:1"})
+    assert run(campaign) == 0
+    (tmp_path / "next").mkdir()
+    np.save(tmp_path / "next" / "frames.npy", frames[:3])
+    np.save(tmp_path / "next" / "mask.npy", np.load(tmp_path / "mask.npy"))
+    assert run(campaign, "--set", f"data.root={tmp_path / 'next'}") == 2
+    assert "is already done in" in told(capfd)
+
+
+def test_mask_with_other_content(recording, tmp_path, capfd):
+    """A mask that changed makes other results; a rerun is refused."""
+    campaign = recording(events={"slice": "0:1"})
+    assert run(campaign) == 0
+    mask = np.load(tmp_path / "mask.npy")
+    mask[:20] = 1
+    np.save(tmp_path / "mask.npy", mask)
+    assert run(campaign) == 2
+    assert "is already done in" in told(capfd)
+
+
+def test_absent_index_is_built_where_it_is_named(recording, tmp_path, capfd):
+    """``data.index`` names the file; it is built when absent and used when there."""
+    campaign = recording(events={"slice": "0:1"})
+    index = tmp_path / "my_index.h5"
+    assert run(campaign, "--set", f"data.index={index}") == 0
+    before = index.stat().st_mtime_ns
+    assert not (campaign.rundir / "index.h5").exists()
+    assert run(campaign, "--set", f"data.index={index}", "--set", "events.slice=0:2") == 0
+    assert index.stat().st_mtime_ns == before
+
+
+def test_names_too_long_for_a_file(recording, capfd):
+    """A tag that no file system can hold is told before the first job."""
+    assert run(recording(), "--set", f"sweep.tag={'x' * 250}") == 2
+    assert "at most 200 are possible; shorten sweep.tag" in told(capfd)
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999999", "-99999999999999999999999"])
+def test_pid_beyond_64_bits(recording, tmp_path, number, capfd):
+    """A number that no pid can hold is told."""
+    (tmp_path / "hits.txt").write_text(f"[0, {number}]\n")
+    assert run(recording(events={"list": "hits.txt"})) == 2
+    assert "beyond 64 bits" in told(capfd)
+
+
+def test_list_in_brackets(recording, tmp_path):
+    """A line of a list file may be written as a list."""
+    (tmp_path / "hits.txt").write_text("[0, 2]\n0-1\n")
+    campaign = recording(events={"list": "hits.txt"})
+    assert run(campaign) == 0
+    assert campaign.in_state("done") == ["0-2", "0-1"]
+
+
+def test_check_prepares_one_event(recording, tmp_path, capfd):
+    """--check finds a mask of the wrong shape and a centre off the frame."""
+    campaign = recording()
+    np.save(tmp_path / "mask.npy", np.zeros((10, 12)))
+    assert run(campaign, "--check") == 2
+    assert "(10, 12)" in told(capfd)
+    assert run(recording(), "--check", "--set", "pattern.center=[9e9, 1]") == 2
+    assert "no measured pixel" in told(capfd)
+
+
+def test_check_tells_that_a_resume_would_be_refused(recording, capfd):
+    """--check on a campaign that is done with other settings says what changed."""
+    campaign = recording(events={"slice": "0:1"})
+    assert run(campaign) == 0
+    assert run(campaign, "--check", "--set", "seed=9") == 2
+    assert "seed: 1 -> 9" in told(capfd)
+
+
+def test_check_tells_too_much_memory(recording, capfd):
+    """--check knows what the machine has."""
+    assert run(recording(), "--check", "--set", "settings.global.popsize=1000000000") == 2
+    assert "lower global.popsize" in told(capfd)
+
+
+def test_refusal_is_the_last_word(recording, capfd):
+    """The log and status.json of a run directory tell that the last run was refused."""
+    campaign = recording(events={"slice": "0:1"})
+    assert run(campaign) == 0
+    assert run(campaign, "--set", "seed=9") == 2
+    assert campaign.log().splitlines()[-1].endswith("exit 2")
+    status = json.loads((campaign.rundir / "status.json").read_text())
+    assert (status["state"], status["exit"]) == ("refused", 2)

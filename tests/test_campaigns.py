@@ -7,37 +7,9 @@ import json
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
-from campaigns import make_campaign
-
-_VARYING = ("command", "seconds", "started", "source")
-
-
-def datasets(path):
-    """Every dataset of a result file but those that tell when and how it was made."""
-    found = {}
-    with h5py.File(path) as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[()]})
-                if isinstance(item, h5py.Dataset) and not name.endswith(_VARYING)
-                else None
-            )
-        )
-    return found
-
-
-def assert_same_results(one, other):
-    """Both campaigns have the same result files, equal bit by bit."""
-    assert set(one.results()) == set(other.results()) != set()
-    for name in one.results():
-        first = datasets(one.rundir / "results" / name)
-        second = datasets(other.rundir / "results" / name)
-        assert first.keys() == second.keys()
-        for key, value in first.items():
-            assert np.asarray(value).tobytes() == np.asarray(second[key]).tobytes(), key
+from campaigns import assert_same_results, make_campaign
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +153,43 @@ def test_half_written_results_are_swept(small):
     partial.write_bytes(b"half")
     assert campaign.run()[0] == 0
     assert not partial.exists()
+
+
+def test_results_stay_where_they_are(small, monkeypatch):
+    """A campaign that grows beyond 10,000 jobs keeps its folders, and redoes nothing."""
+    from spring_mpi.campaign import plan
+    from spring_mpi.cli.batch import main
+
+    campaign = small(events={"slice": "0:2"})
+    assert campaign.run()[0] == 0
+    before = campaign.results()
+    monkeypatch.setattr(plan, "_SHARDED_FROM", 2)
+    overrides = ["--set", "events.slice=0:3", "--transport", "local"]
+    assert main([str(campaign.config), *overrides]) == 0
+    assert before.items() <= campaign.results().items()
+    assert len(campaign.results()) == 3
+
+
+def test_many_results_in_folders(small, monkeypatch):
+    """Above the limit results lie in sub-folders, and a rerun finds them there."""
+    from spring_mpi.campaign import plan
+    from spring_mpi.cli.batch import main
+
+    monkeypatch.setattr(plan, "_SHARDED_FROM", 1)
+    campaign = small(events={"slice": "0:2"})
+    assert main([str(campaign.config), "--transport", "local"]) == 0
+    files = {path: path.stat().st_mtime_ns for path in campaign.rundir.glob("results/???/*.h5")}
+    assert len(files) == 2
+    monkeypatch.undo()
+    assert main([str(campaign.config), "--transport", "local"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+
+
+def test_reader_of_the_output_leaves(small):
+    """``| head -1`` ends the output, not the campaign."""
+    campaign = small()
+    process = campaign.start()
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert len(campaign.results()) == 4

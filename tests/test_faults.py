@@ -6,10 +6,9 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from campaigns import children, finish, is_gone
+from campaigns import children, finish, is_gone, rank_processes
 
 # Long enough to be hit in the middle, short enough to be done again.
 SLOW = {
@@ -50,18 +49,6 @@ def campaign(request, small):
     if campaign.ranks > 1:
         campaign.launcher = request.getfixturevalue("launcher")
     return campaign
-
-
-def rank_processes(process, ranks):
-    """Pid of every rank: the process itself, or what its launcher started."""
-    if ranks == 1:
-        return {0: process.pid}
-    found = {}
-    for pid in children(process.pid):
-        for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            if entry.startswith(b"OMPI_COMM_WORLD_RANK="):
-                found[int(entry.partition(b"=")[2])] = pid
-    return found
 
 
 def running_child(campaign, process):

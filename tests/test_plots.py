@@ -211,15 +211,32 @@ def test_save_by_ending(result: Result, tmp_path: Path, ending: str) -> None:
     assert (tmp_path / f"sheet.{ending}").read_bytes().startswith(magic)
 
 
+@pytest.mark.parametrize(("name", "written"), [("a", "a.png"), ("a.", "a.png"), ("b.svg", "b.svg")])
+def test_save_tells_where(tmp_path: Path, name: str, written: str) -> None:
+    """The file is the one returned, alone; without an ending it is a PNG."""
+    assert save(contact_sheet([]), tmp_path / name) == tmp_path / written
+    assert [path.name for path in tmp_path.iterdir()] == [written]
+
+
 @pytest.mark.parametrize(
-    ("name", "message"), [("sheet.xyz", "'.xyz' is no format"), ("no/sheet.png", "No such file")]
+    ("name", "message"),
+    [
+        ("sheet.xyz", "'.xyz' is no format"),
+        ("no/sheet.png", "No such file"),
+        ("", "is a folder; name a file"),
+        ("folder", "is a folder; name a file"),
+        ("other", "is a folder; name a file"),
+    ],
 )
 def test_save_tells_what_is_wrong(tmp_path: Path, name: str, message: str) -> None:
-    """An unknown format and an absent folder are faults of the user, told with the file."""
+    """An unknown format, a folder and an absent one are faults of the user, told with the file."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other.png").mkdir()
     with pytest.raises(SpringError) as caught:
         save(contact_sheet([]), tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
     assert message in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "other.png"]
 
 
 def test_notebooks_show_the_figure(pattern: Pattern) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from ..events.calibration import Calibrator
 from ..events.index import EventIndex
 from ..events.loader import Loader
 from ..events.storage import load_index
+from ..hypervisor.running import Runner
 from .config import load_config
 from .plan import Plan, calibration
+from .resume import Past, refuse_changes
 from .rundir import RunDirectory
 from .sections import Config
 
@@ -26,15 +29,15 @@ _BYTES_PER_PIXEL = {"positive": 5, "real": 5, "complex": 9}
 def check_campaign(path: str, overrides: Sequence[str]) -> int:
     """Print what a campaign would do; raises `ConfigError` with every fault that can be found."""
     config = load_config(path, overrides)
+    rundir = RunDirectory(Path(config.output))
     problems = list(faults(config))
-    plan = None
     try:
-        plan = Plan(
-            config, open_index(config, RunDirectory(Path(config.output))), Path(config.output)
-        )
+        past = Past.read(rundir.journal)
+        plan = Plan(config, open_index(config, rundir), rundir.path, is_sharded=past.is_sharded)
+        problems += _trial(plan, past, rundir)
     except SpringError as fault:
         problems += str(fault).splitlines()
-    if problems or plan is None:
+    if problems:
         raise ConfigError(problems)
     print(f"{path}: no fault found")
     print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")
@@ -42,6 +45,23 @@ def check_campaign(path: str, overrides: Sequence[str]) -> int:
     print(f"memory: about {memory_mb(config, plan)} MB per worker")
     print(f"run directory: {config.output}")
     return 0
+
+
+def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:
+    """What goes wrong with the first event, with the memory, and with the results so far."""
+    job = plan.job(next(iter(plan.numbers)))
+    try:
+        with Runner("cpu") as runner:
+            runner.prepare(job)
+    except SpringError as fault:
+        yield f"event {job.name}: {fault}"
+    needed, present = memory_mb(plan.config, plan), physical_memory_mb()
+    if present is not None and needed > present:
+        yield f"a worker needs {needed} MB, but this machine has {present}: lower global.popsize"
+    try:
+        refuse_changes(plan, past, rundir.results_present(), rundir)
+    except SpringError as fault:
+        yield from str(fault).splitlines()
 
 
 def faults(config: Config) -> Iterator[str]:
@@ -65,7 +85,7 @@ def faults(config: Config) -> Iterator[str]:
 def open_index(config: Config, rundir: RunDirectory) -> EventIndex:
     """The event index of a campaign, built from the sources' headers where it is absent.
 
-    The run directory's own one is also built again where the config names other files by now.
+    The run directory's own one is also built again where the config names other data by now.
 
     Raises
     ------
@@ -73,13 +93,11 @@ def open_index(config: Config, rundir: RunDirectory) -> EventIndex:
         If a source cannot be read; `StaleIndexError` if one changed since it was indexed.
     """
     data = config.data
-    own = rundir.index if data.index is None else None
-    path = own or Path(str(data.index))
-    if path.exists():
+    path = Path(data.index) if data.index else rundir.index
+    if path.exists() and (data.index or _was_built_for(config, rundir)):
         index = load_index(str(path))
-        if not own or _sources(index) == set(find_sources(data.source, data.reader, data.root)):
-            index.check()
-            return index
+        index.check()
+        return index
     return build_index(
         list(data.source),
         reader=data.reader,
@@ -90,8 +108,19 @@ def open_index(config: Config, rundir: RunDirectory) -> EventIndex:
     )
 
 
-def _sources(index: EventIndex) -> set[str]:
-    return {source.path for source in index.sources}
+def _was_built_for(config: Config, rundir: RunDirectory) -> bool:
+    """Whether the run directory's own index is of the data that the config names now."""
+    try:
+        before = load_config(rundir.config).data
+        indexed = {source.path for source in load_index(str(rundir.index)).sources}
+    except SpringError:
+        return False
+    now = config.data
+    same = all(
+        getattr(before, key) == getattr(now, key)
+        for key in ("source", "reader", "dataset", "pid", "run")
+    )
+    return same and indexed == set(find_sources(now.source, now.reader, now.root))
 
 
 def memory_mb(config: Config, plan: Plan) -> int:
@@ -105,3 +134,11 @@ def memory_mb(config: Config, plan: Plan) -> int:
         for variant in plan.variants
     )
     return _BASE_MB + round((max(needs) + 32 * config.pattern.cropsize**2) / 1e6)
+
+
+def physical_memory_mb() -> int | None:
+    """Memory of this machine, megabytes; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6
+    except (ValueError, OSError):
+        return None

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..events.calibration import Calibration
+from ..events.calibration import Calibration, calibration_digest
 from ..events.index import EventIndex
+from ..events.readers.userfile import loader_digest
 from ..events.source import EventRef
 from ..hypervisor.messages import Job, Summary
 from ..hypervisor.status import Finished
@@ -25,12 +25,19 @@ from .sections import Config, EventSelection, parse_slice
 from .sweep import PYTHON_ONLY, Variant
 
 _SHARDED_FROM = 10_000
+_LONGEST_NAME = 200
 
 
 class Plan:
     """All jobs of a campaign: events outer, variants inner.
 
     Jobs are numbered; only their names are kept, so that 10^6 of them fit in memory.
+
+    Parameters
+    ----------
+    is_sharded
+        Whether results lie in sub-folders; None: above 10,000 jobs. An existing run directory
+        stays as it is.
 
     Raises
     ------
@@ -40,7 +47,9 @@ class Plan:
         If a selected pid is not in the index.
     """
 
-    def __init__(self, config: Config, index: EventIndex, folder: Path) -> None:
+    def __init__(
+        self, config: Config, index: EventIndex, folder: Path, *, is_sharded: bool | None = None
+    ) -> None:
         self.config, self.index, self._folder = config, index, folder
         self.variants: tuple[Variant, ...] = config.sweep.variants(config.settings)
         self._positions = select(config.events, index)
@@ -48,8 +57,10 @@ class Plan:
             raise ConfigError([f"events: none of the {len(index)} events in the index is selected"])
         self.numbers = {name: number for number, name in enumerate(self._names())}
         self._check_names()
+        self.is_sharded = len(self) > _SHARDED_FROM if is_sharded is None else is_sharded
         self._command = " ".join(sys.argv)
-        self._recipes = [_recipe(config, variant) for variant in self.variants]
+        recorded = calibration_digest(calibration(config)) + loader_digest(config.data.reader)
+        self._recipes = [_recipe(config, variant, recorded) for variant in self.variants]
 
     def __len__(self) -> int:
         return len(self._positions) * len(self.variants)
@@ -69,6 +80,8 @@ class Plan:
             seed=config.seed,
             fingerprint=self.fingerprint(name),
             result=str(self._folder / self.result_file(name)),
+            checkpoint=str(self._folder / checkpoint_file(name)),
+            checkpoint_every=config.workers.checkpoint,
             command=self._command,
         )
 
@@ -89,7 +102,7 @@ class Plan:
 
     def result_file(self, name: str) -> str:
         """Path of a job's result, relative to the run directory."""
-        if len(self) <= _SHARDED_FROM:
+        if not self.is_sharded:
             return f"results/{file_name(name)}.h5"
         shard = hashlib.blake2b(name.encode()).hexdigest()[:3]
         return f"results/{shard}/{file_name(name)}.h5"
@@ -97,11 +110,13 @@ class Plan:
     def fingerprint(self, name: str) -> str:
         """Digest of what the result depends on: event, preparation, settings, seed.
 
-        Files count by their names, not their folders: moved data are the same data.
+        Data files count by name and size, not by folder: moved data are the same data. Masks and
+        other small files, and a user's own loader, count by name and content.
         """
         number = self.numbers[name]
         reference, _ = self._parts(number)
-        place = (os.path.basename(reference.source.path), reference.dataset, reference.row)
+        source = (os.path.basename(reference.source.path), reference.source.size)
+        place = (*source, reference.dataset, reference.row)
         return digest([self._recipes[number % len(self.variants)], reference.pid, place])
 
     def index_digest(self) -> str:
@@ -119,7 +134,13 @@ class Plan:
                 yield job_name(pid, tag)
 
     def _check_names(self) -> None:
-        """Names must differ as file names do."""
+        """Names must differ as file names do, and be short enough for one."""
+        longest = max(self.numbers, key=len)
+        if len(file_name(longest)) > _LONGEST_NAME:
+            raise ConfigError(
+                [f"{longest[:60]}...: the name has {len(longest)} characters, at most "
+                 f"{_LONGEST_NAME} are possible; shorten sweep.tag"]
+            )  # fmt: skip
         if len({file_name(name) for name in self.numbers}) == len(self):
             return
         seen: dict[str, int] = {}
@@ -136,6 +157,11 @@ class Plan:
             f"event {number // len(self.variants)} of the selection "
             f"(row {reference.row} of {reference.source.path}{label})"
         )
+
+
+def checkpoint_file(name: str) -> str:
+    """Path of a job's checkpoint, relative to the run directory; there are few at any time."""
+    return f"checkpoints/{file_name(name)}.npz"
 
 
 def select(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
@@ -166,16 +192,25 @@ def _listed(path: Path) -> Iterator[tuple[int, ...]]:
         text = line.partition("#")[0].strip()
         try:
             if text:
-                yield parse_pid(text)
+                yield _parse_line(text)
         except ValueError:
             raise ConfigError(
                 [f"{path}:{number}: {text!r} is no pid; write it as 71-1-145"]
             ) from None
 
 
+def _parse_line(text: str) -> tuple[int, ...]:
+    """``71-1-145``, ``[71, 1, 145]`` or one integer; ValueError for anything else."""
+    if text.startswith("[") and text.endswith("]"):
+        return tuple(int(number) for number in text[1:-1].split(","))
+    return parse_pid(text)
+
+
 def _positions(pids: list[tuple[int, ...]], index: EventIndex) -> NDArray[np.int64]:
     width = index.pids.shape[1]
     wrong = [pid for pid in pids if len(pid) != width]
+    if any(abs(number) >= 2**63 for pid in pids for number in pid):
+        raise ConfigError(["events: a pid has a number beyond 64 bits"])
     if wrong:
         raise ConfigError(
             [f"events: {pid_text(wrong[0])} has {len(wrong[0])} numbers, the pids of the index "
@@ -193,27 +228,16 @@ def calibration(config: Config) -> Calibration:
 
 
 def digest(value: Any) -> str:
-    """128-bit BLAKE2b of a value as canonical JSON; of paths only the names count."""
-    text = json.dumps(_without_folders(value), sort_keys=True, separators=(",", ":"))
+    """128-bit BLAKE2b of a value as canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _without_folders(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: os.path.basename(item) if key == "file" and item else _without_folders(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_without_folders(item) for item in value]
-    return value
-
-
-def _recipe(config: Config, variant: Variant) -> str:
+def _recipe(config: Config, variant: Variant, recorded: str) -> str:
     """Digest of all that a result depends on beside its event."""
     settings = {
         section: {key: item for key, item in keys.items() if f"{section}.{key}" not in PYTHON_ONLY}
         for section, keys in variant.settings.to_dict().items()
     }
-    preparation = [asdict(calibration(config)), config.pattern.cropsize, config.pattern.size]
+    preparation = [recorded, config.pattern.cropsize, config.pattern.size]
     return digest([settings, preparation, config.seed])

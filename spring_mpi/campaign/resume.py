@@ -18,6 +18,8 @@ from .config import load_config, plain
 from .plan import Plan
 from .rundir import RunDirectory
 
+_OPEN = (State.RUNNING, State.WAITING)
+
 
 @dataclass
 class Past:
@@ -28,6 +30,8 @@ class Past:
     last_exit: int | None = None
     """Exit code of the last run; None where it ended without a word."""
     starts: int = 0
+    is_sharded: bool | None = None
+    """Whether results lie in sub-folders; None before the first run."""
 
     @classmethod
     def read(cls, path: Path) -> Past:
@@ -39,7 +43,9 @@ class Past:
         return past
 
     def _take(self, line: dict[str, Any]) -> None:
-        if "start" in line:
+        if "journal" in line:
+            self.is_sharded = bool(line.get("sharded"))
+        elif "start" in line:
             self.starts, self.last_exit = line["start"], None
         elif "exit" in line:
             self.last_exit = line["exit"]
@@ -93,7 +99,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
         If a finished job would come out differently now.
     """
     present = rundir.results_present()
-    _refuse_changes(plan, past, present, rundir)
+    refuse_changes(plan, past, present, rundir)
     queue = Queue(retries)
     finished, adopted, given_up, retried = [], [], [], 0
     for name in _interrupted_first(plan, past):
@@ -101,7 +107,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
         state, attempts = State(line.get("state", State.WAITING)), int(line.get("attempt", 0))
         if state is State.DONE and plan.result_file(name) in present:
             finished.append(_finished(plan, line))
-        elif state is State.RUNNING and (found := _adopt(plan, name, rundir)):
+        elif attempts and state in _OPEN and (found := _adopt(plan, name, rundir)):
             state = State.DONE
             adopted.append(found)
             finished.append(_finished(plan, found))
@@ -110,7 +116,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
             given_up.append((name, f"given up after {attempts} attempts: the run ended with it"))
         elif state not in (State.REMOVED, State.STOPPED):
             retried += state is State.FAILED
-            attempts = attempts if state in (State.RUNNING, State.WAITING) else 0
+            attempts = attempts if state in _OPEN else 0
             state = State.WAITING
         queue.settle(name, state, attempts)
     return Resumption(queue, tuple(finished), tuple(adopted), tuple(given_up), retried)
@@ -127,7 +133,8 @@ def _interrupted_first(plan: Plan, past: Past) -> Iterator[str]:
     yield from (name for name in plan.numbers if name not in first)
 
 
-def _refuse_changes(plan: Plan, past: Past, present: set[str], rundir: RunDirectory) -> None:
+def refuse_changes(plan: Plan, past: Past, present: set[str], rundir: RunDirectory) -> None:
+    """Raise `ConfigError` if a finished job would come out differently now."""
     for name, line in past.jobs.items():
         if line["state"] != State.DONE or name not in plan.numbers:
             continue

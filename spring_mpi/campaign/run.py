@@ -7,29 +7,29 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, SpringError
 from ..hypervisor.console import Log
 from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
 from ..hypervisor.messages import Equipment
 from ..hypervisor.rank0 import Hypervisor
 from ..hypervisor.reporting import Desk, Reporter
-from ..hypervisor.status import SummaryFile, replace_file
+from ..hypervisor.status import SummaryFile, replace_file, write_status
 from ..hypervisor.transport import Transport
 from .check import faults, open_index
 from .config import dump_config, load_config
-from .plan import Plan, digest
+from .plan import Plan, checkpoint_file, digest
 from .resume import Past, Resumption, resume
 from .rundir import RunDirectory
 from .sections import Config
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 def run_campaign(
@@ -50,31 +50,43 @@ def run_campaign(
     rundir.create()
     rundir.acquire()
     try:
-        plan = _plan(config, rundir)
-        past = Past.read(rundir.journal)
-        resumption = resume(plan, past, rundir, config.workers.retries)
-        replace_file(rundir.config, dump_config(config))
-        log = Log(rundir.log, sys.stderr)
-        log("\n".join(_first_words(plan, past, resumption, aside)))
-        journal = Journal(rundir.journal)
-        journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
-        desk = Desk(log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
-        code = _serve(plan, resumption, transport, journal, desk)
-        journal.close()
-        log.close()
-        return code
+        return _run(config, rundir, transport, aside)
+    except SpringError as fault:
+        _record_refusal(rundir, str(fault))
+        raise
     finally:
         rundir.release()
 
 
-def _plan(config: Config, rundir: RunDirectory) -> Plan:
-    """The plan, after the index is saved and the folders of its results are made."""
-    plan = Plan(config, open_index(config, rundir), rundir.path)
-    if config.data.index is None:
-        plan.index.save(str(rundir.index))
-    for folder in {(rundir.path / plan.result_file(name)).parent for name in plan.numbers}:
-        folder.mkdir(exist_ok=True)
-    return plan
+def _run(config: Config, rundir: RunDirectory, transport: Transport, aside: Path | None) -> int:
+    past = Past.read(rundir.journal)
+    index = open_index(config, rundir)
+    plan = Plan(config, index, rundir.path, is_sharded=past.is_sharded)
+    resumption = resume(plan, past, rundir, config.workers.retries)
+    rundir.sweep_checkpoints(checkpoint_file(name) for name in resumption.queue.waiting)
+    path = Path(config.data.index) if config.data.index else rundir.index
+    if str(path) != index.file:
+        index.save(str(path))
+    replace_file(rundir.config, dump_config(config))
+    log, journal = Log(rundir.log, sys.stderr), Journal(rundir.journal)
+    log("\n".join(_first_words(plan, past, resumption, aside)))
+    journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
+    desk = Desk(log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
+    # At 10^6 jobs the past is a gigabyte that nobody needs any more.
+    past.jobs.clear()
+    code = _serve(plan, resumption, transport, journal, desk)
+    journal.close()
+    log.close()
+    return code
+
+
+def _record_refusal(rundir: RunDirectory, reason: str) -> None:
+    """The exit code is the last word of the log and in ``status.json``, also of a refused run."""
+    with suppress(OSError, SpringError):
+        log = Log(rundir.log, None)
+        log(f"{reason}\nexit 2")
+        log.close()
+        write_status(rundir.status, {"state": "refused", "exit": 2, "reason": reason})
 
 
 def _serve(
@@ -82,6 +94,7 @@ def _serve(
 ) -> int:
     queue = resumption.queue
     reporter = Reporter(desk, queue, time.monotonic)
+    reporter.known.failures.update(resumption.given_up)
     hypervisor = Hypervisor(queue, transport, journal, reporter, plan.job, plan.finished)
     workers = plan.config.workers
     with _interrupting(hypervisor):
@@ -94,7 +107,13 @@ def _first_lines(
     """What the journal has to know before the first job."""
     if is_new:
         config, index = digest(dump_config(plan.config)), plan.index_digest()
-        yield {"journal": 1, "config": config, "index": index, "jobs": len(plan)}
+        yield {
+            "journal": 1,
+            "config": config,
+            "index": index,
+            "jobs": len(plan),
+            "sharded": plan.is_sharded,
+        }
     yield {"start": past.starts + 1, "t": round(time.time(), 3), "host": platform.node()}
     yield from resumption.adopted
     for name, reason in resumption.given_up:
@@ -132,7 +151,14 @@ def _interrupting(hypervisor: Hypervisor) -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         hypervisor.interrupt(signal.Signals(number).name)
 
-    former = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    # nohup and background shells ignore a signal on purpose; spring-batch itself ignores USR1
+    # until here.
+    heeded = [
+        number
+        for number in _SIGNALS
+        if number == signal.SIGUSR1 or signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    former = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:

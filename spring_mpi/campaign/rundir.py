@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
+import re
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunDirectoryError
+from .lock import Lock
 
-_SCHEDULER_JOBS = ("SLURM_JOB_ID", "LSB_JOBID")
+_HALF_WRITTEN = re.compile(r"\.(config\.yaml|index\.h5|status\.json|summary\.csv)\.[0-9]+(\.tmp)?")
+_HALF_WRITTEN_RESULT = re.compile(r"\..+\.h5\.[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -62,118 +64,126 @@ class RunDirectory:
         Raises
         ------
         RunDirectoryError
-            If that is not possible, or the folder is there but no run directory.
+            If that is not possible, or the path is something else than a run directory.
         """
-        if self.path.is_dir() and any(self.path.iterdir()) and not self.lock.parent.is_dir():
-            raise RunDirectoryError(
-                f"{self.path} holds other files and is no run directory; choose another output"
-            )
         try:
+            self._refuse_others()
             for folder in ("control/tmp", "control/new", "control/reply", "control/done",
                            "results", "checkpoints"):  # fmt: skip
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
         except OSError as fault:
-            raise RunDirectoryError(
-                f"cannot write the run directory {self.path}: {fault.strerror}; "
-                "choose another output, or mend the folder's permissions"
-            ) from fault
+            raise self._unusable(fault) from fault
 
     def results_present(self) -> set[str]:
         """Complete result files, relative to the run directory; each folder is read once.
 
-        What a killed child left half written is deleted.
+        What a killed child left half written is deleted, if we hold the lock.
         """
         found: set[str] = set()
+        may_delete = Lock(self.lock).is_ours()
         for folder, _, files in os.walk(self.results):
             below = os.path.relpath(folder, self.path)
-            for name in files:
-                if name.startswith("."):
-                    Path(folder, name).unlink(missing_ok=True)
-                else:
-                    found.add(f"{below}/{name}")
+            found.update(f"{below}/{name}" for name in files if not name.startswith("."))
+            if may_delete:
+                _sweep(folder, files, _HALF_WRITTEN_RESULT)
         return found
 
+    def sweep_checkpoints(self, wanted: Iterable[str]) -> None:
+        """Delete all checkpoints but the wanted ones, which are relative to the run directory."""
+        present = list((self.path / "checkpoints").iterdir())
+        kept = {self.path / file for file in wanted} if present else set()
+        for path in present:
+            if path not in kept:
+                with suppress(OSError):
+                    path.unlink()
+
     def set_aside(self) -> Path | None:
-        """Rename an existing run directory to ``<name>.<date>-<time>``; None where none is."""
-        if not self.path.exists():
-            return None
-        self._refuse_living_holder()
-        aside = self.path.with_name(self.path.name + time.strftime(".%Y%m%d-%H%M%S"))
-        os.rename(self.path, aside)
+        """Rename the run directory to ``<name>.<date>-<time>``, leaving an empty folder.
+
+        A symbolic link stays, so that the new run lies where the old one lay. Returns the new
+        path, or None where there was no run directory.
+
+        Raises
+        ------
+        RunDirectoryError
+            If the run directory is or may be in use, is something else, or cannot be renamed.
+        """
+        try:
+            self._refuse_others()
+            if not self._is_run_directory():
+                return None
+        except OSError as fault:
+            raise self._unusable(fault) from fault
+        self.create()
+        self.acquire()  # nobody may start in it meanwhile
+        real = self.path.resolve()
+        aside = real.with_name(real.name + time.strftime(".%Y%m%d-%H%M%S"))
+        try:
+            os.rename(real, aside)
+            real.mkdir()
+        except OSError as fault:
+            raise RunDirectoryError(
+                f"cannot move {real} to {aside}: {fault.strerror}; choose another output"
+            ) from fault
+        finally:
+            self.release()
+            RunDirectory(aside).release()
         return aside
 
     def acquire(self) -> dict[str, Any] | None:
-        """Take the lock; returns the dead holder that it was taken from, if any.
+        """Take the lock, and delete what the former holder left half written.
+
+        Returns
+        -------
+        The dead holder that the lock was taken from, if any.
 
         Raises
         ------
         RunDirectoryError
             If another campaign holds it, or may do so on another host.
         """
-        former = self._refuse_living_holder()
-        if former is not None:
-            self.lock.unlink(missing_ok=True)
-        try:
-            with open(self.lock, "x", encoding="utf-8") as file:
-                json.dump(_identity(), file)
-        except FileExistsError:
-            raise RunDirectoryError(f"another campaign has just taken {self.path}") from None
+        former = Lock(self.lock).take()
+        _sweep(self.path, os.listdir(self.path), _HALF_WRITTEN)
         return former
 
     def release(self) -> None:
         """Give the lock back, if it is ours."""
-        if self.holder() == _identity():
-            self.lock.unlink(missing_ok=True)
+        Lock(self.lock).release()
 
     def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock: host, pid, scheduler job and boot id; None where nobody does."""
-        with suppress(OSError, ValueError):
-            held = json.loads(self.lock.read_text(encoding="utf-8"))
-            return held if isinstance(held, dict) else None
-        return None
+        """Who holds the lock: host, pid and its start, boot id, scheduler job and its restarts.
 
-    def _refuse_living_holder(self) -> dict[str, Any] | None:
-        holder = self.holder()
-        if holder is None:
-            return None
-        where = f"pid {holder.get('pid')} on {holder.get('host')}"
-        if holder.get("host") != platform.node():
-            if holder.get("job") and holder.get("job") == _identity()["job"]:
-                return holder  # a requeued scheduler job has left its former node
+        None where nobody does, empty where there is a lock that does not say.
+        """
+        return Lock(self.lock).holder()
+
+    def _is_run_directory(self) -> bool:
+        return self.lock.parent.is_dir()
+
+    def _refuse_others(self) -> None:
+        """Refuse a path that is neither a run directory nor free to become one."""
+        if self.path.is_symlink() and not self.path.exists():
             raise RunDirectoryError(
-                f"{self.path} is in use by {where}; if that run is dead, delete {self.lock}"
+                f"{self.path} is a link to {os.readlink(self.path)}, which is not there; "
+                "make that folder, or delete the link"
             )
-        if holder.get("boot") == _boot_id() and _is_alive(int(holder.get("pid", 0))):
+        if self.path.exists() and not self.path.is_dir():
+            raise RunDirectoryError(f"{self.path} is a file; choose another output")
+        if self.path.is_dir() and not self._is_run_directory() and any(self.path.iterdir()):
             raise RunDirectoryError(
-                f"{self.path} is in use by {where}; wait for it, or choose another output"
+                f"{self.path} holds other files and is no run directory; choose another output"
             )
-        return holder
+
+    def _unusable(self, fault: OSError) -> RunDirectoryError:
+        return RunDirectoryError(
+            f"cannot write the run directory {self.path}: {fault.strerror}; "
+            "choose another output, or mend the folder's permissions"
+        )
 
 
-def _identity() -> dict[str, Any]:
-    jobs = (os.environ.get(name) for name in _SCHEDULER_JOBS)
-    return {
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "job": next((job for job in jobs if job), None),
-        "boot": _boot_id(),
-    }
-
-
-def _boot_id() -> str:
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
-
-
-def _is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return True
+def _sweep(folder: str | Path, names: Iterable[str], pattern: re.Pattern[str]) -> None:
+    """Delete the files of a folder whose whole name has the pattern."""
+    for name in names:
+        if pattern.fullmatch(name):
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, name))

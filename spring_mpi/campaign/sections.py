@@ -74,6 +74,10 @@ def _check_device(device: str) -> str | None:
     return f"must be auto, cpu, cuda or cuda:K, not {device!r}"
 
 
+def _check_per_device(number: int) -> str | None:
+    return "is not available yet: leave it at 1" if number > 1 else None
+
+
 def _check_slice(text: str | None) -> str | None:
     try:
         parse_slice(text or ":")
@@ -118,7 +122,10 @@ class Data:
         (), "dataset, or list of datasets, that make the pid; empty: the format's own"
     )
     run: int | None = option(
-        None, "run number of the pid; null: the file's, r0034 in its name, or 0", at_least=0
+        None,
+        "run number of the pid; null: the file's, r0034 in its name, or 0",
+        at_least=0,
+        below=2**63,
     )
     mask: tuple[MaskSpec, ...] = option(
         (),
@@ -174,7 +181,9 @@ class Workers:
     """What a worker uses, and how patient it is."""
 
     device: str = option("auto", "auto, cpu, cuda or cuda:K", check=_check_device)
-    per_device: int = option(1, "workers that share one device", at_least=1)
+    per_device: int = option(
+        1, "workers that share one device", at_least=1, check=_check_per_device
+    )
     threads: int = option(1, "CPU threads of one worker", at_least=1)
     retries: int = option(
         2, "new attempts at a job whose process was lost, killed or hung", at_least=0

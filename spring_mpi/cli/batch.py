@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..comm import Communicator, connect
 from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
-from . import guarded
+from . import guarded, positive
 
 _EXAMPLE = """examples:
   spring-batch configs/demo.yaml --workers 2       alone, two workers on this machine
@@ -47,20 +47,13 @@ def _parser() -> argparse.ArgumentParser:
         "--fresh", action="store_true", help="move an existing run directory aside first"
     )
     parser.add_argument(
-        "--workers", type=_positive, default=1, help="workers without MPI (default: 1)"
+        "--workers", type=positive, default=1, help="workers without MPI (default: 1)"
     )
     parser.add_argument(
         "--transport", choices=("auto", "mpi", "local"), default="auto",
         help="auto: MPI where a launcher started several tasks",
     )  # fmt: skip
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -56,7 +56,8 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--dataset", metavar="PATH", help="dataset of the frames")
     build.add_argument("--pid", action="append", metavar="PATH",
                        help="dataset of integers, one per event; repeatable")  # fmt: skip
-    build.add_argument("--run", type=int, dest="run_number", metavar="N", help="number of the run")
+    build.add_argument("--run", type=int, dest="run_number", metavar="N",
+                       help="number of the run, from 0 on")  # fmt: skip
     build.add_argument("--root", default=".", metavar="FOLDER",
                        help="where relative sources start (default: here)")  # fmt: skip
 

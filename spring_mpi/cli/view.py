@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RunDirectoryError, SourceError, SpringError
 from ..result import Result
-from . import guarded
+from . import guarded, positive
 
 if TYPE_CHECKING:
     from ..plots import Missing
@@ -41,6 +41,15 @@ class _Ended:
     """The result of a job that is done."""
     reason: str = ""
     """Why a job failed."""
+
+
+@dataclass(frozen=True)
+class _Status:
+    """What ``status.json`` tells of a campaign."""
+
+    jobs: int = 0
+    """All that are planned; 0 where that is not known."""
+    failed: tuple[_Ended, ...] = ()
 
 
 def _natural(name: str) -> list[str | int]:
@@ -78,15 +87,9 @@ def _parser() -> argparse.ArgumentParser:
                         f"{_CELLS_PER_PAGE} jobs FILE-1, FILE-2, ...")  # fmt: skip
     parser.add_argument("--sort", choices=tuple(_ORDERS), help="order of the sheet (default: as "
                         "finished); failed jobs come last")  # fmt: skip
-    parser.add_argument("--limit", type=_positive, default=_CELLS_PER_PAGE, metavar="N",
+    parser.add_argument("--limit", type=positive, default=_CELLS_PER_PAGE, metavar="N",
                         help="most jobs on the sheet (default: %(default)s)")  # fmt: skip
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text!r}")
-    return int(text)
 
 
 def _view(arguments: argparse.Namespace) -> int:
@@ -104,35 +107,36 @@ def _view_result(file: Path, output: Path) -> int:
     result = Result.load(file)
     from ..plots import plot_result, save
 
-    save(plot_result(result), output)
-    print(f"{output}: 1 of 1 jobs")
+    print(f"{save(plot_result(result), output)}: 1 of 1 jobs")
     return 0
 
 
 def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> int:
     status = _status(rundir)
-    jobs = _ended(rundir, status, sort)
+    jobs = _ended(rundir, status.failed, sort)
     if not jobs:
         raise RunDirectoryError(f"{rundir / 'summary.csv'}: no job has finished yet; look later")
-    shown, total = jobs[:limit], max(status.get("jobs", 0), len(jobs))
-    order = f"by {sort}" if sort else "as finished"
-    files = _write_pages(shown, sheet, f"{rundir.resolve().name}, {order}: {{}} of {total} jobs")
-    print(f"{', '.join(map(str, files))}: {len(shown)} of {total} jobs")
+    shown, total = jobs[:limit], max(status.jobs, len(jobs))
+    heading = f"{rundir.resolve().name}, {f'by {sort}' if sort else 'as finished'}"
+    files = _write_pages(shown, sheet, heading, total)
+    more = "; --limit N for more" if len(shown) < len(jobs) else ""
+    print(f"{', '.join(map(str, files))}: {len(shown)} of {total} jobs{more}")
     return 0
 
 
-def _write_pages(jobs: Sequence[_Ended], sheet: Path, title: str) -> list[Path]:
-    """Write a file for every page of cells; the braces of the title become the jobs' numbers."""
-    from ..plots import contact_sheet, save
+def _write_pages(jobs: Sequence[_Ended], sheet: Path, heading: str, total: int) -> list[Path]:
+    """Write a file for every page of cells; the files."""
+    from ..plots import contact_sheet, picture_file, save
 
+    sheet = picture_file(sheet)
     starts = range(0, len(jobs), _CELLS_PER_PAGE)
     files = [sheet]
     if len(starts) > 1:
         files = [sheet.with_stem(f"{sheet.stem}-{page + 1}") for page in range(len(starts))]
     for start, file in zip(starts, files, strict=True):
         page = jobs[start : start + _CELLS_PER_PAGE]
-        numbers = f"{start + 1} to {start + len(page)}"
-        save(contact_sheet(map(_read, page), title.format(numbers)), file)
+        title = f"{heading}: {start + 1} to {start + len(page)} of {total} jobs"
+        save(contact_sheet(map(_read, page), title), file)
     return files
 
 
@@ -149,16 +153,12 @@ def _read(job: _Ended) -> Result | Missing:
         return Missing(job.name, f"cannot be read: {fault.__cause__ or fault}")
 
 
-def _ended(rundir: Path, status: dict[str, Any], sort: str | None) -> list[_Ended]:
+def _ended(rundir: Path, failed: Sequence[_Ended], sort: str | None) -> list[_Ended]:
     """The jobs that are done, in order, then those that failed."""
     done = _done(rundir)
     # A job that was tried again keeps its place in the list of failures.
-    failed = [
-        _Ended(one["name"], reason=one["reason"])
-        for one in status.get("failed", ())
-        if one["name"] not in done
-    ]
-    return (sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())) + failed
+    rest = [job for job in failed if job.name not in done]
+    return (sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())) + rest
 
 
 def _done(rundir: Path) -> dict[str, _Ended]:
@@ -175,7 +175,7 @@ def _done(rundir: Path) -> dict[str, _Ended]:
         ) from fault
     except OSError as fault:
         raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
-    except (ValueError, KeyError, csv.Error) as fault:
+    except (ValueError, TypeError, KeyError, csv.Error) as fault:
         raise RunDirectoryError(f"{path} is no summary of a campaign: {fault}") from fault
 
 
@@ -189,10 +189,24 @@ def _line(rundir: Path, row: dict[str, str]) -> _Ended:
     )
 
 
-def _status(rundir: Path) -> dict[str, Any]:
-    """The campaign's status; empty where there is none."""
+def _status(rundir: Path) -> _Status:
+    """The campaign's status; what is absent or has another form is not known."""
+    path = rundir / "status.json"
     try:
-        status = json.loads((rundir / "status.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return status if isinstance(status, dict) else {}
+        status = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return _Status()
+    except OSError as fault:
+        raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
+    given = status if isinstance(status, dict) else {}
+    jobs, failed = given.get("jobs"), given.get("failed")
+    return _Status(
+        jobs=jobs if isinstance(jobs, int) else 0,
+        failed=tuple(filter(None, map(_failure, failed if isinstance(failed, list) else ()))),
+    )
+
+
+def _failure(entry: Any) -> _Ended | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return None
+    return _Ended(entry["name"], reason=str(entry.get("reason", "unknown")))

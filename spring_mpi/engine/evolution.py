@@ -15,11 +15,12 @@ import numpy as np
 from ..settings import Settings
 from .algorithms import rule
 from .genetics import leaders, plan
-from .population import Backend, Cut, Errors, Flags
+from .population import Arrays, Backend, Cut, Errors, Flags
 from .sequence import SHRINKWRAP, improvement_steps
 from .support import cut, score
 
 _SETTLING = 3
+_NO_AREA = -1
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,22 @@ Progress = Callable[[State], None]
 
 
 class Evolution:
-    """The loop for one pattern, already loaded into the backend."""
+    """The loop for one pattern, already loaded into the backend.
 
-    def __init__(self, backend: Backend, settings: Settings, key: int, size: int) -> None:
+    ``pulse`` is called after every step of an improvement: a generation may take minutes, and who
+    watches should know that it goes on.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        settings: Settings,
+        key: int,
+        size: int,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> None:
         self._backend, self._settings, self._key, self._size = backend, settings, key, size
+        self._pulse = pulse
         self._steps = improvement_steps(settings)
         self._memory = settings.SW.elitism and settings.SW.mode == "threshold"
 
@@ -74,10 +87,61 @@ class Evolution:
 
     def run(self, state: State, progress: Progress) -> State:
         """Step to the last generation, reporting after each."""
-        while state.generation < self._settings.global_.generations:
+        while not self.is_over(state):
             state = self.step(state)
             progress(state)
         return state
+
+    def is_over(self, state: State) -> bool:
+        """Whether the last generation is done."""
+        return state.generation >= self._settings.global_.generations
+
+    def save(self, state: State) -> Arrays:
+        """Host arrays of all that the further generations depend on, until the next step."""
+        area = _NO_AREA if state.archive_area is None else state.archive_area
+        return {
+            **_named("population", self._backend.save(state.population)),
+            **_named("population", vars(state.rating)),
+            **_named("archive", self._backend.save(state.archive)),
+            **_named("archive", vars(state.archive_rating)),
+            "archive.area": np.array(area),
+            "history": state.history,
+        }
+
+    def restore(self, arrays: Arrays) -> State:
+        """The state that `save` wrote, with arrays of its own.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing, or has not the shape of this evolution's.
+        """
+        self._check(arrays)
+        population, archive = _part("population", arrays), _part("archive", arrays)
+        area = int(arrays["archive.area"])
+        return State(
+            generation=len(arrays["history"]),
+            population=self._backend.restore(population),
+            rating=Rating(population["scores"], population["errors"]),
+            archive=self._backend.restore(archive),
+            archive_rating=Rating(archive["scores"], archive["errors"]),
+            archive_area=None if area == _NO_AREA else area,
+            history=arrays["history"],
+        )
+
+    def _check(self, arrays: Arrays) -> None:
+        """Raise ValueError for arrays that are not those of this evolution."""
+        popsize, generation = self._settings.global_.popsize, len(arrays.get("history", ()))
+        if not 0 < generation <= self._settings.global_.generations:
+            raise ValueError(f"it has {generation} generations")
+        images = dict.fromkeys(("density", "support"), (popsize, self._size, self._size))
+        numbers = dict.fromkeys(("scores", "errors"), (popsize,))
+        shapes = {"history": (generation, popsize), "archive.area": ()}
+        for part in ("population", "archive"):
+            shapes |= {f"{part}.{name}": shape for name, shape in (images | numbers).items()}
+        for name, shape in shapes.items():
+            if name not in arrays or arrays[name].shape != shape:
+                raise ValueError(f"it has no {name} of the shape {shape}")
 
     def step(self, state: State) -> State:
         """One generation; the arrays of the given state are used up."""
@@ -115,6 +179,7 @@ class Evolution:
             else:
                 algorithm = rule(step.algorithm, self._settings.IA)
                 self._backend.iterate(population, algorithm, step.count)
+            self._pulse()
         self._backend.iterate(population, rule("ER", self._settings.IA), _SETTLING)
         errors = self._backend.errors(population)
         return Rating(score(errors, self._backend.areas(population), self._settings), errors)
@@ -133,3 +198,18 @@ class Evolution:
         self._backend.replace(state.archive, state.population, better)
         archive_rating = state.archive_rating.replaced(state.rating, better)
         return replace(state, archive_rating=archive_rating, archive_area=area)
+
+
+def _named(part: str, arrays: Arrays) -> Arrays:
+    """The arrays of a part of the state, under names that tell the part."""
+    return {f"{part}.{name}": array for name, array in arrays.items()}
+
+
+def _part(part: str, arrays: Arrays) -> Arrays:
+    """The inverse of `_named`, among the arrays of all parts."""
+    prefix = f"{part}."
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import PatternError, SettingsError
 from ..names import job_name
 from ..pattern import Pattern
 from ..result import Provenance, Result
 from ..settings import Settings
+from .checkpoints import NO_CHECKPOINTS, Checkpoints, keep
 from .evolution import Evolution, State
 from .final import average
 from .interval import interval
 from .metrics import resolution
-from .population import Backend
+from .population import Arrays, Backend
 from .random import job_key
 
 
@@ -47,11 +46,14 @@ def reconstruct(
     name: str | None = None,
     seed: int = 1,
     report: Report = lambda progress: None,
+    pulse: Callable[[], None] = lambda: None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> Result:
     """Run MPR on a pattern.
 
-    The result depends on pattern, settings, seed and job name alone; the name is made of pid and
-    tag where none is given.
+    The result depends on pattern, settings, seed and job name alone, not on the checkpoint from
+    which it may continue; the name is made of pid and tag where none is given. ``report`` is called
+    after every generation, ``pulse`` several times in it.
 
     Raises
     ------
@@ -63,7 +65,9 @@ def reconstruct(
     check(settings, pattern.size)
     began = time.time()
     name = name or job_name(pattern.pid, tag)
-    state, archive = _evolved(pattern, settings, backend, job_key(seed, name), report)
+    evolution = _evolution(pattern, settings, backend, job_key(seed, name), pulse)
+    state = _evolved(evolution, checkpoints, lambda state: report(_progress(state, settings)))
+    archive = _archive(state, backend, pattern)
     scores = state.archive_rating.scores
     final = average(archive["density"], archive["support"], scores, pattern, settings)
     return Result(
@@ -91,19 +95,39 @@ def reconstruct(
     )  # fmt: skip
 
 
-def _evolved(
-    pattern: Pattern, settings: Settings, backend: Backend, key: int, report: Report
-) -> tuple[State, Mapping[str, NDArray[Any]]]:
-    """The last state of the evolution, and the densities and supports of its archive."""
+def _evolution(
+    pattern: Pattern, settings: Settings, backend: Backend, key: int, pulse: Callable[[], None]
+) -> Evolution:
+    """The evolution of a pattern, which the backend is loaded with."""
     is_real = settings.object.constraint != "complex"
     data = interval(pattern, symmetric=is_real, bounded=bool(settings.global_.bounds))
     backend.load(data, settings, key)
-    evolution = Evolution(backend, settings, key, pattern.size)
-    state = evolution.run(evolution.start(), lambda state: report(_progress(state, settings)))
+    return Evolution(backend, settings, key, pattern.size, pulse)
+
+
+def _evolved(
+    evolution: Evolution, checkpoints: Checkpoints, report: Callable[[State], None]
+) -> State:
+    """The last state, from the last checkpoint or from the start."""
+
+    def stepped(state: State) -> None:
+        report(state)
+        keep(checkpoints, evolution, state)
+
+    state = checkpoints.load(evolution.restore)
+    if state is None:
+        state = evolution.start()
+    else:
+        report(state)
+    return evolution.run(state, stepped)
+
+
+def _archive(state: State, backend: Backend, pattern: Pattern) -> Arrays:
+    """Densities and supports of the archive; `PatternError` where no light is left in it."""
     archive = backend.save(state.archive)
     if not archive["density"].any():
         raise PatternError(f"pattern {pattern.name}: no individual kept any density")
-    return state, archive
+    return archive
 
 
 def check(settings: Settings, size: int) -> None:

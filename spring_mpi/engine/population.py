@@ -21,6 +21,7 @@ Errors = NDArray[np.float64]
 Areas = NDArray[np.int64]
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class Backend(Protocol):
     def replace(self, population: Any, others: Any, where: Flags) -> None:
         """Put the others' individuals in place where the flag is set."""
 
-    def save(self, population: Any) -> Mapping[str, NDArray[Any]]:
+    def save(self, population: Any) -> Arrays:
         """Host arrays ``density`` (popsize, size, size) and ``support`` (the same, bool)."""
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    def restore(self, arrays: Arrays) -> Any:
         """The population that `save` wrote."""

@@ -27,8 +27,8 @@ class Purpose(IntEnum):
 
 def job_key(seed: int, name: str) -> int:
     """64-bit key of a job: the first 64 bits of BLAKE2b over seed and job name."""
-    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+    digest = hashlib.blake2b(f"{seed}:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "little")
 
 
 def philox(counters: NDArray[np.uint64], key: int) -> NDArray[np.uint64]:

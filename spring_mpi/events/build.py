@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
+import itertools
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +30,7 @@ from .source import Source, run_in_name, source_of_file
 
 AnyPath = str | os.PathLike[str]
 _ROW_NAMES = ("run", "row")
+_LARGEST_RUN = 2**63 - 1
 
 
 class _Scanned(NamedTuple):
@@ -59,15 +62,19 @@ def build_index(
         Dataset or datasets of the pid, with one integer per event. Without them the format's own
         pids, or else (run, row counted through all sources).
     run
-        Number of the run; default that of the file, as in ``r0034`` in its name, else 0.
+        Number of the run, from 0 on; default that of the file, as in ``r0034`` in its name,
+        else 0.
     root
         Folder at which relative paths start.
 
     Raises
     ------
     SourceError
-        If nothing matches, a file cannot be read, pids do not fit together, or there is no event.
+        If nothing matches, a file cannot be read, pids do not fit together, there is no event,
+        or the run is out of range.
     """
+    if run is not None and not 0 <= run <= _LARGEST_RUN:
+        raise SourceError(f"the number of the run (run) must be 0 to {_LARGEST_RUN}, not {run}")
     root = os.path.abspath(root)
     texts = [
         os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)
@@ -114,22 +121,47 @@ def _all_pids(
     scanned: Sequence[_Scanned], run: int | None
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Names of the pids' numbers, and the pids of all sources, one after the other."""
-    first_names = scanned[0].scan.pid_names or _ROW_NAMES
+    groups: dict[tuple[str, ...], list[str]] = {}
     blocks, start = [], 0
     for one in scanned:
         names, pids = _pids(one, start)
-        if names != first_names:
-            raise SourceError(
-                f"pids of {one.source.path} are ({', '.join(names)}), but those of "
-                f"{scanned[0].source.path} ({', '.join(first_names)}); index them apart, or name "
-                "the datasets of the pid (pid)"
-            )
+        groups.setdefault(names, []).append(one.source.path)
         blocks.append(pids)
         start += len(pids)
+    if len(groups) > 1:
+        raise SourceError(_apart(groups))
     together = np.concatenate(blocks)
-    if run is not None and "run" in first_names:
-        together[:, first_names.index("run")] = run
-    return first_names, together
+    if run is not None and "run" in names:
+        together[:, names.index("run")] = run
+    return names, together
+
+
+def _apart(groups: Mapping[tuple[str, ...], Sequence[str]]) -> str:
+    """What to do with paths, by the names of their pids' numbers, that fit into no one index."""
+    told = (
+        f"{_counted(paths)}: {len(names)} numbers ({', '.join(names)})"
+        for names, paths in groups.items()
+    )
+    patterns = " and ".join(filter(None, (_pattern(paths, groups) for paths in groups.values())))
+    return (
+        f"pids do not fit together: {'; '.join(told)}. Give each group a config or index of its "
+        f"own{f', as with source {patterns}' if patterns else ''}, "
+        "or name a pid that all of them have (pid)"
+    )
+
+
+def _counted(paths: Sequence[str]) -> str:
+    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else paths[0]
+
+
+def _pattern(paths: Sequence[str], groups: Mapping[tuple[str, ...], Sequence[str]]) -> str:
+    """A pattern of file names for these paths alone; empty where their names tell none."""
+    names = [os.path.basename(path) for path in paths]
+    columns = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    start = "".join(letters[0] for letters in columns)
+    pattern = f"{start}*{os.path.splitext(names[0])[1]}" if len(names) > 1 else names[0]
+    everything = [os.path.basename(path) for group in groups.values() for path in group]
+    return pattern if fnmatch.filter(everything, pattern) == names else ""
 
 
 def _pids(one: _Scanned, start: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from ..errors import PatternError, SourceError
 from ..names import pid_text
 from .loader import Loader
 from .readers import as_center
-from .source import Event, EventRef, Source
+from .source import Event, EventRef, Source, file_digest
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,34 @@ class Calibrator:
             return self._loader.field(ref, dataset)
         source = Source(spec.file, "hdf5" if dataset else "npy")
         return self._file_loader.field(replace(ref, source=source), dataset)
+
+
+def calibration_digest(calibration: Calibration) -> str:
+    """128-bit BLAKE2b of all that a calibration says, the content of its files included.
+
+    Of paths only the names count, so that moved files keep their digest.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read.
+    """
+    digests = {path: file_digest(path) for path in {path for _, path in _files(calibration)}}
+
+    def stamped(spec: Any) -> Any:
+        if not isinstance(spec, ArraySpec | MaskSpec) or spec.file is None:
+            return spec
+        return replace(spec, file=f"{os.path.basename(spec.file)}:{digests[spec.file]}")
+
+    content = replace(
+        calibration,
+        masks=tuple(map(stamped, calibration.masks)),
+        background=stamped(calibration.background),
+        gain=stamped(calibration.gain),
+        center=stamped(calibration.center),
+    )
+    text = json.dumps(asdict(content), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _files(calibration: Calibration) -> Iterator[tuple[str, str]]:

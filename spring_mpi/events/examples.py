@@ -5,11 +5,14 @@ Two detectors, A with pids of three numbers and B with two, four shots each.
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ..errors import SourceError
 from .simulation import Detector, diffraction, shapes
 
 _SHOTS = {
@@ -32,9 +35,19 @@ def write_examples(folder: Path) -> list[Path]:
     """Write the files; keys pattern, mask (1 = excluded), center (row, column), pid.
 
     Made for ``cropsize=1024, size=256, satvalue=3e4``.
+
+    Raises
+    ------
+    SourceError
+        If the folder cannot be made or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / f"example_{name}.npz", *_SHOTS[name]) for name in _SHOTS]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_write(folder / f"example_{name}.npz", *_SHOTS[name]) for name in _SHOTS]
+    except OSError as fault:
+        raise SourceError(
+            f"cannot write examples into {folder}: {fault.strerror or fault}; name another folder"
+        ) from fault
 
 
 def _write(path: Path, pid: tuple[int, ...], shape: str) -> Path:
@@ -48,10 +61,23 @@ def _write(path: Path, pid: tuple[int, ...], shape: str) -> Path:
     return path
 
 
-def main() -> int:
-    """Write the examples into the folder named on the command line."""
-    for path in write_examples(Path(sys.argv[1] if len(sys.argv) > 1 else "examples/data")):
-        print(path)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 done, 2 where the folder cannot be written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m spring_mpi.events.examples",
+        description="Write SPRING's eight example files, simulated.",
+        epilog="example: python -m spring_mpi.events.examples examples/data",
+    )
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path("examples/data"), metavar="FOLDER",
+        help="where they are written (default: %(default)s)",
+    )  # fmt: skip
+    try:
+        for path in write_examples(parser.parse_args(argv).folder):
+            print(path)
+    except SourceError as fault:
+        print(fault, file=sys.stderr)
+        return 2
     return 0
 
 

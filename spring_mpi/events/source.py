@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..errors import SourceError
 
 Pid = tuple[int, ...]
 
@@ -60,6 +63,15 @@ def source_of_file(path: str, reader: str) -> Source:
     """The file as it is now; raises `OSError` where it is not accessible."""
     now = os.stat(path)
     return Source(path, reader, now.st_size, now.st_mtime_ns)
+
+
+def file_digest(path: str) -> str:
+    """128-bit BLAKE2b of a file's bytes; raises `SourceError` where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as fault:
+        raise SourceError(f"cannot read {path}: {fault.strerror}") from fault
 
 
 def run_in_name(path: str) -> int:

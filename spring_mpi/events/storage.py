@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,6 +18,8 @@ from .source import Source
 
 FORMAT_VERSION = 1
 _TOOL = "spring-index"
+_FAULTS = (OSError, KeyError, ValueError, IndexError, TypeError)
+"""What reading raises for a file that is no index."""
 
 
 def write_index(index: EventIndex, path: str | os.PathLike[str]) -> None:
@@ -27,9 +30,10 @@ def write_index(index: EventIndex, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     SourceError
-        If the folder cannot be written.
+        If the folder cannot be written, or the file that is there is no index but other data.
     """
     final = Path(path).absolute()
+    _refuse_other_data(final, index.sources)
     partial = final.with_name(f".{final.name}.{os.getpid()}.tmp")
     try:
         with h5py.File(partial, "w") as file:
@@ -38,7 +42,8 @@ def write_index(index: EventIndex, path: str | os.PathLike[str]) -> None:
             os.fsync(written.fileno())
         os.replace(partial, final)
     except OSError as fault:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise SourceError(f"cannot write the index {final}: {fault}") from fault
 
 
@@ -57,13 +62,38 @@ def load_index(
     try:
         with h5py.File(path, "r") as file:
             index = _read(file)
-    except (OSError, KeyError, ValueError, IndexError, TypeError) as fault:
+    except _FAULTS as fault:
         raise SourceError(
             f"{os.fspath(path)} is no event index of version {FORMAT_VERSION}: {fault}; "
             f"{_rebuild(path)}"
         ) from fault
     index = replace(index, file=os.path.abspath(path))
     return index if root is None else _moved(index, os.path.abspath(root))
+
+
+def _refuse_other_data(path: Path, sources: Iterable[Source]) -> None:
+    """Raises `SourceError` where writing an index would cost the user other data."""
+    if os.path.isdir(path):
+        raise SourceError(f"cannot write the index {path}: it is a folder; name a file")
+    files = {os.path.realpath(source.path) for source in sources if source.mtime_ns}
+    if os.path.realpath(path) in files:
+        raise SourceError(
+            f"cannot write the index {path}: it is one of the data files; choose another name"
+        )
+    if os.path.exists(path) and not _is_index(path):
+        raise SourceError(
+            f"cannot write the index {path}: the file that is there is no event index; "
+            "choose another name, or delete it"
+        )
+
+
+def _is_index(path: Path) -> bool:
+    """Whether the file is an index of any version."""
+    try:
+        with h5py.File(path, "r") as file:
+            return str(file.attrs["tool"]) == _TOOL
+    except _FAULTS:
+        return False
 
 
 def _rebuild(path: str | os.PathLike[str]) -> str:

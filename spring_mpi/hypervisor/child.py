@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SpringError
-from .messages import Assign, Done, Failed, Gone, Job, Progressed
+from .messages import Assign, Done, Failed, Gone, Job
 
 if TYPE_CHECKING:
-    from ..engine.mpr import Progress
     from .running import Runner
 
 _PR_SET_PDEATHSIG = 1
@@ -57,15 +56,8 @@ def _serve(connection: Connection, device: str) -> None:
 
 
 def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:
-    def report(progress: Progress) -> None:
-        connection.send(
-            Progressed(
-                job.name, progress.generation, progress.generations, progress.best, progress.median
-            )
-        )
-
     try:
-        return runner.run(job, report)
+        return runner.run(job, connection.send)
     except SpringError as fault:
         return Failed(job.name, str(fault))
     except (EOFError, BrokenPipeError):

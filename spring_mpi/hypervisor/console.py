@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,9 +16,12 @@ _IDLE_DASHES, _RUNNING_DASHES = 11, 21
 
 
 class Log:
-    """``rank0.log`` and, the same lines, a stream; each line begins with date and time."""
+    """``rank0.log`` and, the same lines, a stream; each line begins with date and time.
 
-    def __init__(self, path: Path, stream: TextIO) -> None:
+    A stream that somebody closed (``| head``) is left alone from then on.
+    """
+
+    def __init__(self, path: Path, stream: TextIO | None) -> None:
         try:
             self._file = path.open("a", encoding="utf-8")
         except OSError as fault:
@@ -27,9 +31,20 @@ class Log:
     def __call__(self, text: str) -> None:
         """Write the lines of a text."""
         now = time.strftime("%Y-%m-%d %H:%M:%S")
-        for line in text.splitlines():
-            for target in (self._file, self._stream):
-                print(now, line, file=target, flush=True)
+        lines = "".join(f"{now} {line}\n" for line in text.splitlines())
+        self._file.write(lines)
+        self._file.flush()
+        if self._stream is not None:
+            self._show(self._stream, lines)
+
+    def _show(self, stream: TextIO, lines: str) -> None:
+        try:
+            stream.write(lines)
+            stream.flush()
+        except OSError:
+            # What its buffer still holds must not raise again when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            self._stream = None
 
     def close(self) -> None:
         """Close the file."""

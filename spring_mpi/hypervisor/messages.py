@@ -34,6 +34,10 @@ class Job:
     fingerprint: str
     result: str
     """Path of the result file."""
+    checkpoint: str
+    """Path of the file that keeps the state until the result is complete."""
+    checkpoint_every: int
+    """Generations between two saved states."""
     command: str = ""
     """Command line of the campaign, for the record."""
 
@@ -126,6 +130,20 @@ class Progressed:
 
 
 @dataclass(frozen=True)
+class Alive:
+    """The child is at work; for its worker only."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What the log should say of a job that goes on."""
+
+    name: str
+    text: str
+    """Without the name, which comes before it."""
+
+
+@dataclass(frozen=True)
 class Done:
     """A job's result file is complete."""
 
@@ -166,4 +184,4 @@ class Gone:
     reason: str
 
 
-Report = Ready | Progressed | Done | Failed | Stopped | Lost | Gone
+Report = Ready | Progressed | Alive | Remark | Done | Failed | Stopped | Lost | Gone

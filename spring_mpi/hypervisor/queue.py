@@ -47,6 +47,8 @@ class Queue:
     workers: set[int] = field(default_factory=set)
     states: dict[str, State] = field(default_factory=dict)
     """File name -> state, of every job there ever was."""
+    names: dict[str, str] = field(default_factory=dict)
+    """File name -> name, of every job there ever was."""
     counts: Counter[State] = field(default_factory=Counter)
     """Jobs by state."""
     is_paused: bool = False
@@ -67,15 +69,19 @@ class Queue:
 
     def prepend(self, names: Iterable[str]) -> Decision:
         """Put jobs at the front in the given order; waiting ones move, new ones are added."""
-        fresh = []
-        for name in dict.fromkeys(names):
-            fresh.append(name if name in self.waiting else self._free(name))
-            self._set(fresh[-1], State.WAITING)
+        chosen: dict[str, None] = {}
+        for name in {file_name(name): name for name in names}.values():
+            known = self.known_as(name)
+            if known not in self.waiting and known not in chosen:
+                known = self._free(name)
+                self._set(known, State.WAITING)
+            chosen[known] = None
+        fresh = tuple(chosen)
         for name in reversed(fresh):
             self.waiting[name] = self.waiting.get(name, 0)
             self.waiting.move_to_end(name, last=False)
         records = [Record(name, State.WAITING, reason="front") for name in fresh]
-        return Decision(tuple(records), reply=tuple(fresh))
+        return Decision(tuple(records), reply=fresh)
 
     def remove(self, item: str, *, is_name: bool = False) -> Decision:
         """Remove waiting jobs: by position (digits), by exact name, or by wildcard (fnmatch)."""
@@ -91,7 +97,8 @@ class Queue:
 
     def stop(self, name: str | None = None) -> Decision:
         """Stop a running job, or all of them; the next waiting ones start by themselves."""
-        chosen = [one for one in self.running if name is None or one == name]
+        wanted = None if name is None else self.known_as(name)
+        chosen = [one for one in self.running if wanted is None or one == wanted]
         if not chosen:
             missing = "No job is running" if name is None else f"No job matching {name} is running"
             return Decision(reply=(missing,), refused=True)
@@ -129,7 +136,7 @@ class Queue:
         """Put jobs that failed, were removed or stopped at the back again."""
         ended = (State.FAILED, State.REMOVED, State.STOPPED)
         records = []
-        for name in names:
+        for name in map(self.known_as, names):
             if self.states.get(file_name(name)) in ended:
                 self.waiting[name] = 0
                 records.append(self._enter(name, State.WAITING))
@@ -218,6 +225,10 @@ class Queue:
         """The first waiting jobs."""
         return islice(self.waiting, number)
 
+    def known_as(self, name: str) -> str:
+        """The job whose file has the same name, or the name itself where there is none."""
+        return self.names.get(file_name(name), name)
+
     def _switched(self, done: str, refused: str, **flags: bool) -> Decision:
         if all(getattr(self, name) == value for name, value in flags.items()):
             return Decision(reply=(f"The campaign {refused}",), refused=True)
@@ -229,8 +240,8 @@ class Queue:
     def _matching(self, item: str, is_name: bool) -> list[str]:
         if item.isdecimal() and not is_name:
             return list(islice(self.waiting, int(item), int(item) + 1))
-        if item in self.waiting:
-            return [item]
+        if self.known_as(item) in self.waiting:
+            return [self.known_as(item)]
         matches = compile_pattern(translate(item)).match
         return [name for name in self.waiting if matches(name)]
 
@@ -269,4 +280,5 @@ class Queue:
         if key in self.states:
             self.counts[self.states[key]] -= 1
         self.states[key] = state
+        self.names.setdefault(key, name)
         self.counts[state] += 1

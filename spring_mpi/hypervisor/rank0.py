@@ -13,6 +13,7 @@ from typing import Any
 from .decisions import Decision, Give, Record, State
 from .journal import Journal
 from .messages import (
+    Alive,
     Assign,
     Cancel,
     Done,
@@ -23,6 +24,7 @@ from .messages import (
     Lost,
     Progressed,
     Ready,
+    Remark,
     Report,
     Stopped,
     Summary,
@@ -98,6 +100,11 @@ class Hypervisor:
             case Progressed(name, generation, generations):
                 self._reporter.progressed(report)
                 return queue.progressed(worker, name, generation / generations)
+            case Remark():
+                self._reporter.remarked(report)
+                return Decision()
+            case Alive():
+                return Decision()
             case Done(name):
                 decision = queue.done(worker, name)
                 if decision.records:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .console import Log, device_lines, duration
 from .decisions import Record, State
-from .messages import Done, Progressed, Ready
+from .messages import Done, Progressed, Ready, Remark
 from .queue import Queue
 from .status import Finished, SummaryFile, write_status
 
@@ -61,6 +61,10 @@ class Reporter:
     def progressed(self, progress: Progressed) -> None:
         """A job came so far."""
         self.known.progress[progress.name] = progress
+
+    def remarked(self, remark: Remark) -> None:
+        """A job goes on, and there is something to say of it."""
+        self._desk.log(f"{remark.name} {remark.text}")
 
     def given(self, worker: int, name: str) -> None:
         """A job is given to a worker."""

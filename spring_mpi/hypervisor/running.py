@@ -13,7 +13,8 @@ from ..engine.mpr import Progress, reconstruct
 from ..events.calibration import Calibration, Calibrator
 from ..events.loader import Loader
 from ..pattern import Pattern
-from .messages import Done, Job, Ready, Summary
+from .checkpoint import CheckpointFile
+from .messages import Alive, Done, Job, Progressed, Ready, Remark, Report, Summary
 
 
 class Runner:
@@ -40,24 +41,32 @@ class Runner:
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
         return Ready(platform.node(), processor_name(), min(load, 1.0))
 
-    def run(self, job: Job, report: Callable[[Progress], None]) -> Done:
-        """Make one result file."""
+    def run(self, job: Job, send: Callable[[Report], None]) -> Done:
+        """Make one result file, from the job's checkpoint on where there is one."""
         pattern = self.prepare(job)
+        checkpoint = CheckpointFile(job, lambda text: send(Remark(job.name, text)))
         result = reconstruct(
             pattern, job.settings, backend=self._backend, tag=job.tag, name=job.name,
-            seed=job.seed, report=report,
-        ).with_provenance(
-            fingerprint=job.fingerprint, source=job.event.source.path, command=job.command
+            seed=job.seed, report=lambda progress: send(_progressed(job, progress)),
+            pulse=lambda: send(Alive()), checkpoints=checkpoint,
         )  # fmt: skip
+        result = result.with_provenance(
+            fingerprint=job.fingerprint,
+            source=job.event.source.path,
+            command=job.command,
+            seconds=checkpoint.seconds_before + result.provenance.seconds,
+        )
+        os.makedirs(os.path.dirname(job.result), exist_ok=True)
         result.save(job.result)
+        checkpoint.delete()
         return Done(job.name, Summary.of(result), pattern.warnings)
 
     def prepare(self, job: Job) -> Pattern:
         """The pattern of a job, from its event and its calibration."""
         event = self._loader.read(job.event)
-        calibrator = self._calibrators.setdefault(
-            job.calibration, Calibrator(job.calibration, self._loader)
-        )
+        if job.calibration not in self._calibrators:
+            self._calibrators[job.calibration] = Calibrator(job.calibration, self._loader)
+        calibrator = self._calibrators[job.calibration]
         return Pattern(
             pattern=event.data,
             mask=calibrator.mask(job.event, event),
@@ -69,6 +78,12 @@ class Runner:
             background=calibrator.background(job.event),
             gain=calibrator.gain(job.event),
         )
+
+
+def _progressed(job: Job, progress: Progress) -> Progressed:
+    return Progressed(
+        job.name, progress.generation, progress.generations, progress.best, progress.median
+    )
 
 
 def processor_name() -> str:

@@ -11,6 +11,7 @@ from .messages import Equipment, Gone, Order, Quit, Report
 from .worker import Worker
 
 _SHORTEST_WAIT, _LONGEST_WAIT, _GROWTH = 0.001, 0.010, 1.5
+_FAREWELL = 10.0
 
 
 class Transport(Protocol):
@@ -78,11 +79,23 @@ class MpiTransport:
         return reports
 
     def close(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            for rank in self._ranks:
-                self._communicator.send(Quit(), rank)
-            self._communicator.close()
+        if not self._is_open:
+            return
+        self._is_open = False
+        for rank in self._ranks:
+            self._communicator.send(Quit(), rank)
+        self._hear_out()
+        self._communicator.close()
+
+    def _hear_out(self) -> None:
+        """Take what the workers still have to say: a large message waits for its receiver."""
+        talking, patience = set(self._ranks), time.monotonic() + _FAREWELL
+        while talking and time.monotonic() < patience:
+            arrived = self._communicator.receive()
+            if arrived is None:
+                time.sleep(_SHORTEST_WAIT)
+            elif isinstance(arrived[1], Gone):
+                talking.discard(arrived[0])
 
 
 class Backoff:
@@ -99,13 +112,15 @@ class Backoff:
 
 
 def serve_rank(communicator: Communicator) -> int:
-    """The life of a worker rank; a fault of its own is reported before it ends."""
+    """The life of a worker rank; its last word tells rank 0 why it ends."""
+    last_word = Gone("it was told to quit")
     try:
         return _carry_messages(communicator)
     except Exception as fault:
-        communicator.send(Gone(f"{type(fault).__name__}: {fault}"), 0)
+        last_word = Gone(f"{type(fault).__name__}: {fault}")
         raise
     finally:
+        communicator.send(last_word, 0)
         communicator.close()
 
 

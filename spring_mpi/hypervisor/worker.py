@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 
 from .messages import (
+    Alive,
     Assign,
     Cancel,
     Done,
@@ -46,7 +47,8 @@ class Worker:
         self._equipment, self._clock = equipment, clock
         self._jobs: list[str] = []
         self._failed_starts = 0
-        self._child: Child | None = Child(equipment)
+        self._child: Child | None = None
+        self._is_over = False
         self._last_sign = clock()
 
     def send(self, order: Order) -> list[Report]:
@@ -58,23 +60,26 @@ class Worker:
                 if self._child is not None and not self._child.send(order):
                     return self._replace(self._child.last_words())
             case Cancel(name) if name in self._jobs:
-                self._jobs.remove(name)
-                return [Stopped(name), *self._replace("another job was stopped beside it")]
+                return self._cancel(name)
             case Quit():
+                self._is_over = True
                 self.close()
         return []
 
     def poll(self) -> list[Report]:
         """What the child said since the last call, its death included."""
-        if self._child is None:
+        if self._is_over:
             return []
-        reports = self._child.receive()
-        for report in reports:
-            self._note(report)
+        if self._child is None:
+            return self._start()
+        # In this order: what a dying child sent last is still in the pipe.
+        was_alive = self._child.is_alive
+        reports = self._listen(self._child)
         if any(isinstance(report, Gone) for report in reports):
+            self._is_over = True
             self.close()
             return reports
-        if not self._child.is_alive:
+        if not was_alive:
             return [*reports, *self._replace(self._child.last_words())]
         if self._is_hung():
             silence = self._clock() - self._last_sign
@@ -87,12 +92,24 @@ class Worker:
             self._child.kill()
             self._child = None
 
-    def _note(self, report: Report) -> None:
-        self._last_sign = self._clock()
-        if isinstance(report, Ready):
-            self._failed_starts = 0
-        elif isinstance(report, Done | Failed) and report.name in self._jobs:
-            self._jobs.remove(report.name)
+    def _cancel(self, name: str) -> list[Report]:
+        """Stop a job, unless its result is already complete."""
+        reports = self._listen(self._child) if self._child is not None else []
+        if name not in self._jobs:
+            return reports
+        self._jobs.remove(name)
+        return [*reports, Stopped(name), *self._replace("another job was stopped beside it")]
+
+    def _listen(self, child: Child) -> list[Report]:
+        """Everything that the child said, but for mere signs of life."""
+        reports = child.receive()
+        for report in reports:
+            self._last_sign = self._clock()
+            if isinstance(report, Ready):
+                self._failed_starts = 0
+            elif isinstance(report, Done | Failed) and report.name in self._jobs:
+                self._jobs.remove(report.name)
+        return [report for report in reports if not isinstance(report, Alive)]
 
     def _is_hung(self) -> bool:
         """No sign of life for too long; a child that is still starting has its own patience."""
@@ -108,10 +125,18 @@ class Worker:
         self._jobs = []
         self._failed_starts = 0 if was_ready else self._failed_starts + 1
         if self._failed_starts >= _MOST_FAILED_STARTS:
+            self._is_over = True
             return [*lost, Gone(f"its child cannot start: {reason}")]
-        self._child = Child(self._equipment)
+        return [*lost, *self._start()]
+
+    def _start(self) -> list[Report]:
+        try:
+            self._child = Child(self._equipment)
+        except OSError as fault:
+            self._is_over = True
+            return [Gone(f"no child can be started: {fault}")]
         self._last_sign = self._clock()
-        return lost
+        return []
 
 
 class Child:

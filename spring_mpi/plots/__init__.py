@@ -4,7 +4,7 @@ They need no display, use no state of pyplot, and show themselves in a notebook.
 """
 
 from .figures import plot_pattern, plot_result
-from .look import save
+from .look import picture_file, save
 from .sheet import Missing, contact_sheet
 
-__all__ = ["Missing", "contact_sheet", "plot_pattern", "plot_result", "save"]
+__all__ = ["Missing", "contact_sheet", "picture_file", "plot_pattern", "plot_result", "save"]

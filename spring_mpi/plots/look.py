@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,24 +48,40 @@ def look() -> AbstractContextManager[None]:
     })  # fmt: skip
 
 
-def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure; the ending of the name chooses the format.
+def picture_file(path: str | os.PathLike[str]) -> Path:
+    """The file of a picture: a name without an ending gets ``.png``.
+
+    Raises
+    ------
+    SpringError
+        If it is a folder.
+    """
+    name, ending = os.path.splitext(path)
+    file = Path(path if ending.strip(".") else f"{name}.png")
+    for taken in (Path(path), file):
+        if os.path.isdir(taken):
+            raise SpringError(f"cannot write {taken}: it is a folder; name a file")
+    return file
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
+    """Write a figure into its `picture_file`, which is returned; the ending is the format.
 
     Raises
     ------
     SpringError
         If the file cannot be written, or the ending names no format of pictures.
     """
+    file = picture_file(path)
     try:
-        figure.savefig(path, dpi=DPI)
+        figure.savefig(file, dpi=DPI)
     except OSError as fault:
-        raise SpringError(f"cannot write {os.fspath(path)}: {fault.strerror or fault}") from fault
+        raise SpringError(f"cannot write {file}: {fault.strerror or fault}") from fault
     except ValueError as fault:
-        ending = os.path.splitext(path)[1]
         raise SpringError(
-            f"cannot write {os.fspath(path)}: {ending!r} is no format of pictures; "
-            "use .png, .pdf or .svg"
+            f"cannot write {file}: {file.suffix!r} is no format of pictures; use .png, .pdf or .svg"
         ) from fault
+    return file
 
 
 def intensity_norm(intensity: Image, measured: Flags) -> LogNorm:

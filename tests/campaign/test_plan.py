@@ -41,6 +41,8 @@ def test_order(plan, index):
     assert (job.tag, job.settings.init.supportsize) == ("supportsize:30", 30)
     assert job.event.pid == tuple(index.pids[1])
     assert job.result == f"/run/results/{pids[1]}-supportsize_30.h5"
+    assert job.checkpoint == f"/run/checkpoints/{pids[1]}-supportsize_30.npz"
+    assert job.checkpoint_every == 5
 
 
 def test_selection(index, tmp_path):
@@ -103,7 +105,9 @@ def test_fingerprint_changes(plan, change):
     assert before.fingerprint(name) != after.fingerprint(name)
 
 
-@pytest.mark.parametrize("change", ["workers.retries=7", "name=d", "output=elsewhere"])
+@pytest.mark.parametrize(
+    "change", ["workers.retries=7", "workers.checkpoint=9", "name=d", "output=elsewhere"]
+)
 def test_fingerprint_stays(plan, change):
     """Workers, name and output may change."""
     before, after = plan("events.slice=0:1"), plan("events.slice=0:1", change)
@@ -111,10 +115,23 @@ def test_fingerprint_stays(plan, change):
     assert before.fingerprint(name) == after.fingerprint(name)
 
 
-def test_moved_files_are_the_same_data():
-    """Of paths only the file's name counts."""
-    assert digest({"file": "/a/mask.npy"}) == digest({"file": "/b/mask.npy"})
-    assert digest({"file": "/a/mask.npy"}) != digest({"file": "/a/other.npy"})
+def test_moved_files_are_the_same_data(plan, tmp_path):
+    """Of a mask the name and the content count, not the folder."""
+
+    def fingerprint(folder, value):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        np.save(tmp_path / folder / "mask.npy", np.full((264, 272), value))
+        made = plan("events.slice=0:1", f"data.mask={{file: {tmp_path / folder}/mask.npy, bad: 1}}")
+        return made.fingerprint(*made.numbers)
+
+    assert fingerprint("a", 0) == fingerprint("b", 0)
+    assert fingerprint("a", 0) != fingerprint("a", 1)
+
+
+def test_digest_of_equal_values():
+    """The order of keys does not matter, values do."""
+    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
 
 
 def test_many_jobs_are_spread_over_folders(load):

@@ -128,11 +128,11 @@ def test_sort(rundir: Path, tmp_path: Path, sheets: Sheets, sort: str, expected:
 def test_limit(
     rundir: Path, tmp_path: Path, sheets: Sheets, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No more jobs are read than asked for."""
+    """No more jobs are read than asked for, and the line says how to see the others."""
     sheet = tmp_path / "sheet.png"
     assert main([str(rundir), "--sheet", str(sheet), "--limit", "1"]) == 0
     assert names(sheets) == [["71-9"]]
-    assert capsys.readouterr() == (f"{sheet}: 1 of 5 jobs\n", "")
+    assert capsys.readouterr() == (f"{sheet}: 1 of 5 jobs; --limit N for more\n", "")
 
 
 def test_pages(
@@ -156,7 +156,13 @@ def test_retried_jobs_have_one_cell(rundir: Path, tmp_path: Path, sheets: Sheets
     assert names(sheets) == [["71-9", "71-10", "71-2"]]
 
 
-@pytest.mark.parametrize("status", [None, "{", "[]", json.dumps({"state": "running"})])
+@pytest.mark.parametrize(
+    "status",
+    [
+        None, "{", "[]", json.dumps({"state": "running"}), '{"failed": null, "jobs": null}',
+        '{"failed": [1, null, {}, {"name": 3}], "jobs": "5"}', '{"failed": "71", "jobs": [5]}',
+    ],
+)  # fmt: skip
 def test_status_may_be_absent(
     rundir: Path, tmp_path: Path, sheets: Sheets, status: str | None
 ) -> None:
@@ -183,6 +189,7 @@ def test_half_a_line_is_not_a_job(rundir: Path, tmp_path: Path, sheets: Sheets) 
         ("name,error,resolution_px,file\n", "no job has finished yet"),
         ("name,error,resolution_px,file\na,low,2,f.h5\n", "is no summary of a campaign"),
         ("name,file\na,f.h5\n", "is no summary of a campaign"),
+        ("file,name,error,resolution_px\nf.h5,a\n", "is no summary of a campaign"),
     ],
 )
 def test_no_campaign(
@@ -197,6 +204,49 @@ def test_no_campaign(
     assert str(tmp_path) in captured.err
     assert message in captured.err
     assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("name", ["status.json", "summary.csv"])
+def test_folders_for_files(
+    rundir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """A folder in the place of a campaign's file is told by its name."""
+    (rundir / name).unlink()
+    (rundir / name).mkdir()
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 2
+    assert capsys.readouterr().err == f"cannot read {rundir / name}: Is a directory\n"
+
+
+def test_names_with_braces(rundir: Path, tmp_path: Path, sheets: Sheets) -> None:
+    """A run directory may have any name."""
+    odd = rundir.rename(tmp_path / "a{0}{b}{")
+    assert main([str(odd), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    assert [title for _, title in sheets] == ["a{0}{b}{, as finished: 1 to 4 of 5 jobs"]
+
+
+def test_the_line_names_the_file_written(
+    rundir: Path, tmp_path: Path, sheets: Sheets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name without an ending becomes a PNG, on disk and in the line."""
+    assert main([str(rundir), "--sheet", str(tmp_path / "a")]) == 0
+    assert main([str(rundir / "results/71-9.h5"), "-o", str(tmp_path / "b")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [f"{tmp_path}/a.png", f"{tmp_path}/b.png"]
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("page", [1, 200])
+def test_folders_are_no_pictures(
+    rundir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], page: int
+) -> None:
+    """A folder as target is refused before anything is drawn, and nothing is written."""
+    monkeypatch.setattr(view, "_CELLS_PER_PAGE", page)
+    before = sorted(rundir.parent.rglob("*"))
+    for argv in ([rundir, "--sheet", rundir], [rundir / "results/71-9.h5", "-o", rundir]):
+        assert main(list(map(str, argv))) == 2
+        told = capsys.readouterr().err
+        assert told == f"cannot write {rundir}: it is a folder; name a file\n"
+    assert sorted(rundir.parent.rglob("*")) == before
 
 
 def test_mistakes(rundir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,7 +271,7 @@ def test_limit_is_a_number(limit: str, capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit) as caught:
         main(["run", "--sheet", "a.png", f"--limit={limit}"])
     assert caught.value.code == 2
-    assert "must be a number from 1 on" in capsys.readouterr().err
+    assert "must be a whole number of at least 1" in capsys.readouterr().err
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from spring_mpi.engine.evolution import Evolution, State
 from spring_mpi.engine.genetics import islands
 from spring_mpi.engine.population import Cross
 from spring_mpi.engine.random import job_key
+from spring_mpi.engine.sequence import improvement_steps
 from spring_mpi.settings import Settings
 
 SIZE = 32
@@ -155,6 +156,17 @@ def test_a_run_may_be_cut_anywhere() -> None:
     assert np.array_equal(ends[0].history, ends[1].history)
 
 
+def test_pulse() -> None:
+    """Every step of the sequence gives a sign of life, for the population and for its rivals."""
+    beats: list[int] = []
+    backend, settings = ReferenceBackend(), settings_of(**SMALL)
+    backend_ready(backend, settings, lumps(SIZE), 1)
+    key = job_key(1, "test")
+    evolution = Evolution(backend, settings, key, SIZE, lambda: beats.append(1))
+    evolution.step(evolution.start())
+    assert len(beats) == 2 * len(improvement_steps(settings))
+
+
 def test_islands_stay_apart() -> None:
     """With two islands no donor and no leader comes from the other one."""
     backend = Witness()
@@ -165,11 +177,11 @@ def test_islands_stay_apart() -> None:
 
 
 class Disturbed(ReferenceBackend):
-    """Empties the last four of the start densities."""
+    """Gives each of the last four start densities to its neighbour."""
 
     def create(self, generation: int) -> Population:
         population = super().create(generation)
-        population.density[4:] *= generation > 0
+        population.density[4:] = np.roll(population.density[4:], 1, axis=0)
         return population
 
 

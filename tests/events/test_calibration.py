@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,15 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import Event, EventRef, Loader, build_index
-from spring_mpi.events.calibration import ArraySpec, Calibration, Calibrator, MaskSpec
+from spring_mpi.events import calibration as calibration_module
+from spring_mpi.events.calibration import (
+    ArraySpec,
+    Calibration,
+    Calibrator,
+    MaskSpec,
+    calibration_digest,
+)
+from spring_mpi.events.source import file_digest
 
 Frames = NDArray[np.uint16]
 
@@ -141,3 +150,72 @@ def test_file_of_another_format(ref: EventRef, event: Event) -> None:
     """An HDF5 file without a dataset is an error that names the file."""
     with pytest.raises(SourceError, match=r"run\.h5: cannot be read as npy"):
         calibrate(masks=(MaskSpec(file=ref.source.path, bad=1),)).mask(ref, event)
+
+
+def with_files(folder: Path) -> Calibration:
+    """A calibration of which every part is a file of that folder, one of them twice."""
+    for number, name in enumerate(("mask", "background", "gain", "center")):
+        np.save(folder / f"{name}.npy", np.full((2, 2), number))
+    background, gain, center = (
+        ArraySpec(file=str(folder / f"{name}.npy")) for name in ("background", "gain", "center")
+    )
+    mask = str(folder / "mask.npy")
+    masks = (MaskSpec(file=mask, bad=1), MaskSpec(file=mask, good=0), MaskSpec(dataset="m", bad=1))
+    return Calibration(masks, background, gain, center)
+
+
+@pytest.mark.parametrize("name", ["mask", "background", "gain", "center"])
+def test_digest_follows_the_files(name: str, tmp_path: Path) -> None:
+    """A file with other content of equal length, under the same name, gives another digest."""
+    calibration = with_files(tmp_path)
+    before = calibration_digest(calibration)
+    np.save(tmp_path / f"{name}.npy", np.full((2, 2), 9))
+    assert calibration_digest(calibration) != before
+    with_files(tmp_path)
+    assert calibration_digest(calibration) == before
+
+
+def test_digest_knows_no_folders(tmp_path: Path) -> None:
+    """The same files elsewhere have the same digest, under other names another."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    assert calibration_digest(with_files(here)) == calibration_digest(with_files(there))
+    (here / "gain.npy").rename(here / "other.npy")
+    renamed = replace(with_files(here), gain=ArraySpec(file=str(here / "other.npy")))
+    assert calibration_digest(renamed) != calibration_digest(with_files(there))
+
+
+def test_digest_follows_the_specs(tmp_path: Path) -> None:
+    """Whatever else is asked for changes the digest, and no two of these have the same."""
+    plain = with_files(tmp_path)
+    others = [
+        replace(plain, satvalue=3.0),
+        replace(plain, gain=ArraySpec(value=2.0)),
+        replace(plain, center=(1.0, 2.0)),
+        replace(plain, masks=plain.masks[:2]),
+        replace(plain, background=replace(plain.background, dataset="dark")),
+        Calibration(),
+    ]
+    assert len(set(map(calibration_digest, (plain, *others)))) == 1 + len(others)
+
+
+def test_digest_reads_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that two masks name is read once."""
+    read: list[str] = []
+
+    def noted(path: str) -> str:
+        read.append(Path(path).name)
+        return file_digest(path)
+
+    monkeypatch.setattr(calibration_module, "file_digest", noted)
+    calibration_digest(with_files(tmp_path))
+    assert sorted(read) == ["background.npy", "center.npy", "gain.npy", "mask.npy"]
+
+
+def test_digest_of_a_missing_file(tmp_path: Path) -> None:
+    """A file that is not there is an error that names it."""
+    calibration = with_files(tmp_path)
+    (tmp_path / "gain.npy").unlink()
+    with pytest.raises(SourceError, match=r"cannot read .*gain\.npy: No such file"):
+        calibration_digest(calibration)

@@ -105,11 +105,20 @@ def test_pids_of_another_length() -> None:
             search()
 
 
-@pytest.mark.parametrize("pids", [[(1, 2), (3,)], [(0.5, 1)], [("a", "b")]])
+@pytest.mark.parametrize(
+    "pids", [[(1, 2), (3,)], [(0.5, 1)], [("a", "b")], [(2**63, 1)], [(-1, 2**99)], [(-1, 2**63)]]
+)
 def test_pids_that_are_no_numbers(pids: list[tuple[object, ...]]) -> None:
-    """Rows of other things are refused as the user's fault."""
+    """Rows of other things, or beyond 64 bits, are refused as the user's fault."""
     with pytest.raises(UnknownPidError, match="pids are rows of 2 numbers"):
         index_of([(71, 1)]).find_many(pids)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**999])
+def test_one_pid_beyond_64_bits(number: int) -> None:
+    """A number that no pid can hold is as unknown as any other."""
+    with pytest.raises(UnknownPidError, match=f"no event 71-{number}: .* nearest is 71-1"):
+        index_of([(71, 1)]).find((71, number))
 
 
 def test_no_pids_are_found_nowhere() -> None:
@@ -149,6 +158,15 @@ def test_number_of_the_run(
     assert build_index(tmp_path / name, run=run).pid(0) == (expected, 0)
 
 
+@pytest.mark.parametrize("run", [-1, 2**63, 10**23])
+def test_runs_out_of_range(run: int, tmp_path: Path, frames: Frames16) -> None:
+    """A run is 0 to the largest 64-bit integer; all others are told."""
+    np.save(tmp_path / "a.npy", frames)
+    with pytest.raises(SourceError, match=rf"must be 0 to {2**63 - 1}, not {run}$"):
+        build_index(tmp_path / "a.npy", run=run)
+    assert build_index(tmp_path / "a.npy", run=2**63 - 1).pid(0) == (2**63 - 1, 0)
+
+
 def test_every_file_is_taken_once(tmp_path: Path, frames: Frames16) -> None:
     """A file named twice, by patterns in any folder or by a link, gives its events once."""
     (tmp_path / "deep" / "er").mkdir(parents=True)
@@ -182,10 +200,24 @@ def test_no_events(tmp_path: Path, frames: Frames16) -> None:
 
 
 def test_pids_must_fit_together(tmp_path: Path, frames: Frames16) -> None:
-    """Sources whose pids have other numbers are an error that names both."""
-    np.savez(tmp_path / "a.npz", pattern=frames[0], pid=np.array([1, 2]))
-    np.savez(tmp_path / "b.npz", pattern=frames[0], pid=np.array([1, 2, 3]))
-    with pytest.raises(SourceError, match=r"b\.npz are \(pid_1, pid_2, pid_3\).*a\.npz"):
+    """Sources whose pids have other numbers are an error that names the groups and the way out."""
+    for name, pid in {"A_1": (1, 2, 3), "A_2": (4, 5, 6), "B_1": (1, 2)}.items():
+        np.savez(tmp_path / f"{name}.npz", pattern=frames[0], pid=np.array(pid))
+    with pytest.raises(SourceError) as caught:
+        build_index("*.npz", root=tmp_path)
+    assert str(caught.value) == (
+        f"pids do not fit together: {tmp_path}/A_1.npz and 1 more: 3 numbers "
+        f"(pid_1, pid_2, pid_3); {tmp_path}/B_1.npz: 2 numbers (pid_1, pid_2). Give each group a "
+        "config or index of its own, as with source A_*.npz and B_1.npz, or name a pid that all "
+        "of them have (pid)"
+    )
+
+
+def test_patterns_are_told_where_they_part_the_groups(tmp_path: Path, frames: Frames16) -> None:
+    """A pattern that would match files of both groups is no way out, and is not told."""
+    for name, pid in {"1": (1, 2, 3), "2": (1, 2), "3": (4, 5, 6)}.items():
+        np.savez(tmp_path / f"shot{name}.npz", pattern=frames[0], pid=np.array(pid))
+    with pytest.raises(SourceError, match=r"of its own, as with source shot2\.npz, or"):
         build_index("*.npz", root=tmp_path)
 
 
@@ -251,6 +283,46 @@ def test_failed_save_leaves_the_old_index(
         index.save(tmp_path / "index.h5")
     assert (tmp_path / "index.h5").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.h5", "run.h5"]
+
+
+@pytest.mark.parametrize("name", ["run.h5", "link.h5", "other.h5", "notes.txt", "empty.h5", "."])
+def test_other_data_is_not_overwritten(run: Path, tmp_path: Path, name: str) -> None:
+    """An index replaces neither its own data, be it by a link, nor any file that is no index."""
+    (tmp_path / "link.h5").symlink_to(run)
+    (tmp_path / "other.h5").write_bytes(run.read_bytes())
+    (tmp_path / "notes.txt").write_text("precious")
+    (tmp_path / "empty.h5").touch()
+    index = build_index(run, dataset="data")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(SourceError, match=r"cannot write the index .*(choose another|name a file)"):
+        index.save(tmp_path / name)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert (tmp_path / "link.h5").is_symlink()
+
+
+def test_index_that_is_data_is_not_overwritten(run: Path, tmp_path: Path) -> None:
+    """A file that is both an index and a source of the new one stays."""
+    build_index(run, dataset="data").save(tmp_path / "index.h5")
+    with h5py.File(tmp_path / "index.h5", "r+") as file:
+        file["data"] = np.zeros((1, 2, 2))
+    with pytest.raises(SourceError, match="it is one of the data files; choose another name"):
+        build_index(tmp_path / "index.h5", dataset="data").save(tmp_path / "index.h5")
+
+
+def test_index_of_another_version_is_replaced(run: Path, tmp_path: Path) -> None:
+    """An index that can no longer be read is built anew in its place."""
+    index = build_index(run, dataset="data")
+    index.save(tmp_path / "index.h5")
+    with h5py.File(tmp_path / "index.h5", "r+") as file:
+        file.attrs["format_version"] = 99
+    index.save(tmp_path / "index.h5")
+    assert len(load_index(tmp_path / "index.h5")) == 6
+
+
+def test_folder_that_is_a_file(run: Path) -> None:
+    """A name below a file is an error that tells it."""
+    with pytest.raises(SourceError, match=r"cannot write the index .*run\.h5/index\.h5"):
+        build_index(run, dataset="data").save(run / "index.h5")
 
 
 def test_moved_data(run: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +56,18 @@ def test_the_command_writes_into_the_folder_named(
 ) -> None:
     """`python -m spring_mpi.events.examples FOLDER` prints the files that it wrote."""
     written = [tmp_path / "a.npz", tmp_path / "b.npz"]
-    monkeypatch.setattr(sys, "argv", ["examples", str(tmp_path)])
     monkeypatch.setattr("spring_mpi.events.examples.write_examples", lambda folder: written)
-    assert main() == 0
+    assert main([str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == list(map(str, written))
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_is_no_folder(
+    below: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no folder can be the command exits with 2 and a line that names it."""
+    (tmp_path / "file").touch()
+    assert main([str(tmp_path / "file" / below)]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert f"cannot write examples into {tmp_path / 'file' / below}: " in captured.err

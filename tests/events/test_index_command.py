@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spring_mpi.cli import guarded
+from spring_mpi.cli import guarded, positive
 from spring_mpi.cli.index import main
 from spring_mpi.errors import SourceError
 from spring_mpi.events import load_index
@@ -59,6 +61,23 @@ def test_mistakes(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "nowhere" in captured.err
 
 
+def test_data_are_not_replaced(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Data named as output are refused and stay as they are."""
+    before = run.read_bytes()
+    assert main(["build", str(run), "--dataset", "data", "-o", str(run)]) == 2
+    assert "choose another name" in capsys.readouterr().err
+    assert run.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", ["-5", "99999999999999999999999"])
+def test_runs_out_of_range(number: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that no pid can hold is a mistake, and no index is written."""
+    assert build(run, "--run", number) == 2
+    captured = capsys.readouterr()
+    assert (f"not {number}\n" in captured.err, captured.err.count("\n")) == (True, 1)
+    assert not (run.parent / "index.h5").exists()
+
+
 @pytest.mark.parametrize("argv", [["--help"], ["build", "--help"], ["info", "--help"]])
 def test_help_has_an_example(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Help exits with 0 and shows a command to copy."""
@@ -78,6 +97,38 @@ def test_guarded(fault: BaseException, code: int) -> None:
         raise fault
 
     assert guarded(fail) == code
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/a/b.log"),
+            "/a/b.log: Permission denied",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError("of a library"), "of a library"),
+    ],
+)
+def test_guarded_tells_what_the_system_refuses(
+    fault: OSError, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that cannot be used is one line that names it, and 2."""
+
+    def fail() -> int:
+        raise fault
+
+    assert guarded(fail) == 2
+    assert capsys.readouterr() == ("", f"{told}\n")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "", " 2"])
+def test_positive(text: str) -> None:
+    """Digits of at least 1 are the number that they say, all else is refused with its text."""
+    assert [positive(str(number)) for number in (1, 10, 10**30)] == [1, 10, 10**30]
+    with pytest.raises(argparse.ArgumentTypeError) as caught:
+        positive(text)
+    assert str(caught.value) == f"must be a whole number of at least 1, not {text!r}"
 
 
 def test_guarded_passes_programming_errors() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import EventIndex, build_index
+from spring_mpi.events.readers.userfile import loader_digest
 
 HEADER = """
 from pathlib import Path
@@ -58,6 +59,7 @@ def test_everything_but_the_frame_may_be_missing(tmp_path: Path) -> None:
     ("body", "reason"),
     [
         ("raise LookupError('no such shot')", "raised LookupError: no such shot"),
+        ("import sys; sys.exit('no beam')", "raised SystemExit: no beam"),
         ("return None", "returned NoneType without a frame"),
         ("return np.zeros((3, 4))", "returned ndarray without a frame"),
         ("return {'pattern': np.zeros(3)}", r"\(3,\)"),
@@ -75,11 +77,29 @@ def test_faults_of_files(tmp_path: Path) -> None:
     """A loader file without the function, or that does not run, is an error that names it."""
     (tmp_path / "a.dat").touch()
     (tmp_path / "broken.py").write_text("import no_such_module_at_all")
+    (tmp_path / "exits.py").write_text("import sys; sys.exit(3)")
     (tmp_path / "empty.py").write_text("")
+    with pytest.raises(SourceError, match=r"exits\.py.*SystemExit: 3"):
+        build_index("a.dat", reader="exits.py:load", root=tmp_path)
     with pytest.raises(SourceError, match=r"broken\.py.*no_such_module_at_all"):
         build_index("a.dat", reader="broken.py:load", root=tmp_path)
     with pytest.raises(SourceError, match=r"no function 'load' in .*empty\.py"):
         build_index("a.dat", reader="empty.py:load", root=tmp_path)
+
+
+def test_digest_follows_the_loader(tmp_path: Path) -> None:
+    """The digest changes with the file's bytes alone; other readers have none."""
+    for name, text in (("a.py", "x = 1"), ("b.py", "x = 1"), ("c.py", "x = 2")):
+        (tmp_path / name).write_text(text)
+    one, same, other = (loader_digest(f"{tmp_path / name}.py:load") for name in "abc")
+    assert (one == same, one == other, len(one)) == (True, False, 32)
+    assert [loader_digest(reader) for reader in ("auto", "npz", "simulate")] == ["", "", ""]
+
+
+def test_digest_of_no_loader(tmp_path: Path) -> None:
+    """A loader that is not there is an error that names it."""
+    with pytest.raises(SourceError, match=r"cannot read .*none\.py: No such file"):
+        loader_digest(f"{tmp_path}/none.py:load")
 
 
 def test_mask_of_another_shape(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ class Tape:
 
     def send(self, message, rank):
         self.sent.append((rank, message))
+        if isinstance(message, Quit):
+            self.arriving.append((rank, Gone("it was told to quit")))
 
     def receive(self):
         return self.arriving.popleft() if self.arriving else None
@@ -62,6 +64,7 @@ def test_a_worker_rank_ends_with_quit():
     """Before or after it has a worker, Quit ends the rank."""
     tape = Tape((0, Quit()))
     assert serve_rank(tape) == 0
+    assert tape.sent == [(0, Gone("it was told to quit"))]
     assert tape.closed == 1
 
 

@@ -11,7 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import Frame, PidDatasets, Scan, as_center, as_pid, numbered_scan, refuse_names
+from ..source import file_digest
+from . import (
+    Frame,
+    PidDatasets,
+    Scan,
+    as_center,
+    as_pid,
+    names_user_file,
+    numbered_scan,
+    refuse_names,
+)
+
+# A script that ends with sys.exit() must not end the campaign with it.
+_FAULTS = (Exception, SystemExit)
 
 # The names of frame and mask: of Pattern, of SPRING's Pattern and npz files, of Event.
 _NAMES = (("raw", "excluded"), ("pattern", "mask"), ("data", "mask"))
@@ -59,7 +72,7 @@ class UserFileReader:
             self._function = _load_function(self._text)
         try:
             return self._function(path)
-        except Exception as fault:
+        except _FAULTS as fault:
             raise SourceError(
                 f"{path}: {self._text} raised {type(fault).__name__}: {fault}"
             ) from fault
@@ -93,6 +106,17 @@ class UserFileHandle:
         """Nothing is open."""
 
 
+def loader_digest(reader: str) -> str:
+    """128-bit BLAKE2b of the Python file of a reader; empty for a reader that is none.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read.
+    """
+    return file_digest(reader.rpartition(":")[0]) if names_user_file(reader) else ""
+
+
 def _load_function(text: str) -> Callable[[str], Any]:
     path, _, name = text.rpartition(":")
     if not Path(path).is_file():
@@ -103,7 +127,7 @@ def _load_function(text: str) -> Callable[[str], Any]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as fault:
+    except _FAULTS as fault:
         raise SourceError(f"reader {text}: {type(fault).__name__}: {fault}") from fault
     function = getattr(module, name, None)
     if not callable(function):

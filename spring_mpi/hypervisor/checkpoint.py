@@ -1,0 +1,134 @@
+"""The checkpoint of a job: a file with the last saved state of its evolution, npz without pickle.
+
+It only saves time. One that cannot be used is ignored, one that cannot be written is left out;
+neither is an error.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from ..events.readers.npy import read_header
+from .messages import Job
+
+if TYPE_CHECKING:
+    from ..engine.evolution import State
+    from ..engine.population import Arrays
+
+_FORMAT = 1
+
+
+class CheckpointFile:
+    """Where a child keeps the state of one job; see `spring_mpi.engine.checkpoints.Checkpoints`.
+
+    Parameters
+    ----------
+    job
+        Whose state it is.
+    remark
+        Takes what the log should say of the job.
+    clock
+        Seconds on a clock that only goes forward.
+    """
+
+    def __init__(
+        self, job: Job, remark: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.every = job.checkpoint_every
+        self.seconds_before = 0.0
+        """What the job took up to the state that it continues from."""
+        self._path = Path(job.checkpoint)
+        # Not made unique: what a killed child left half written is replaced by the next one.
+        self._aside = self._path.with_name(f".{self._path.name}")
+        # The name keys the random numbers, and two names can have the same file name.
+        self._owner = f"format {_FORMAT}, {job.fingerprint}, {job.name}"
+        self._generations = job.settings.global_.generations
+        self._remark, self._clock, self._began = remark, clock, clock()
+        self._was_refused = False
+
+    def load(self, restore: Callable[[Arrays], State]) -> State | None:
+        """The state of the file; None where there is none, or none of this job that is whole."""
+        try:
+            arrays = read(self._path, self._owner)
+            state, seconds = restore(arrays), float(arrays["seconds"])
+        except FileNotFoundError:
+            return None
+        except Exception as fault:  # damage has many faces, and the job can do without the file
+            self._remark(f"ignores its checkpoint {self._path}: {fault}")
+            return None
+        self.seconds_before = seconds
+        self._remark(f"continues from generation {state.generation} of {self._generations}")
+        return state
+
+    def save(self, arrays: Arrays) -> None:
+        """Replace the file; told once where the folder is full or cannot be written."""
+        seconds = self.seconds_before + self._clock() - self._began
+        try:
+            write(self._aside, self._owner, {**arrays, "seconds": np.array(seconds)})
+            os.replace(self._aside, self._path)
+        except OSError as fault:
+            _unlink(self._aside)
+            if not self._was_refused:
+                self._remark(f"cannot write its checkpoint {self._path}: {fault.strerror or fault}")
+            self._was_refused = True
+
+    def delete(self) -> None:
+        """The result is complete: nothing of the state is needed any more."""
+        _unlink(self._path)
+        _unlink(self._aside)
+
+
+def write(path: Path, owner: str, arrays: Arrays) -> None:
+    """Write the arrays, uncompressed: noise does not shrink.
+
+    Without a flush to the disk: what a power failure leaves of the file fails its checksums.
+    """
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in {"owner": np.array(owner), **arrays}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                npy_format.write_array(stream, array, allow_pickle=False)
+
+
+def read(path: Path, owner: str) -> Mapping[str, NDArray[Any]]:
+    """The arrays of a file, and ``owner``; what they say of their sizes is not trusted.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    Exception
+        Of many kinds, if it is damaged; ValueError if it has another owner.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("it is shorter than the arrays in it")
+        if _array(archive, archive.getinfo("owner.npy")).item() != owner:
+            raise ValueError("it was written with another config, or by another version")
+        return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as stream:
+        shape, dtype = read_header(stream)
+        needed = stream.tell() + math.prod(shape) * dtype.itemsize
+    if needed != member.file_size:
+        raise ValueError(f"{member.filename} has {member.file_size} bytes, not {needed}")
+    with archive.open(member) as stream:
+        return np.asarray(npy_format.read_array(stream, allow_pickle=False))
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

@@ -1,0 +1,123 @@
+"""Campaigns whose processes die in the middle of a job: it continues from its checkpoint."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+import pytest
+from campaigns import assert_same_results, children, finish, make_campaign, rank_processes
+
+# Long after the first checkpoint a job is still running, so that it can be hit.
+LONG = {
+    "events": {"slice": "0:1"},
+    "settings": {
+        "global": {"generations": 60, "popsize": 8},
+        "init": {"supportsize": 30},
+        "IA": {"it": 20},
+    },
+    "workers": {"checkpoint": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A finished campaign that nothing happened to; the measure of all others."""
+    campaign = make_campaign(tmp_path_factory.mktemp("undisturbed"), LONG)
+    code, output = campaign.run()
+    assert code == 0, output
+    assert "checkpoint" not in output
+    return campaign
+
+
+def checkpoints(campaign):
+    """What lies in the folder of the checkpoints."""
+    return sorted(path.name for path in (campaign.rundir / "checkpoints").iterdir())
+
+
+def has_checkpoint(campaign):
+    """The job that runs has saved a state; one that is being written does not count."""
+    return any(campaign.rundir.glob("checkpoints/[!.]*.npz"))
+
+
+def assert_continued(campaign, undisturbed, output):
+    """Said in the log, from a saved generation; the result is right and no state is left."""
+    (found,) = re.findall(r"(\S+) continues from generation (\d+) of 60", campaign.log())
+    assert found[0] in campaign.in_state("done")
+    assert int(found[1]) >= 4
+    assert int(found[1]) % 4 == 0
+    assert f"{found[0]} continues from generation" in output
+    assert_same_results(campaign, undisturbed)
+    assert checkpoints(campaign) == []
+
+
+def test_undisturbed_campaigns_leave_no_checkpoint(undisturbed):
+    """States are deleted when the results are complete."""
+    assert checkpoints(undisturbed) == []
+
+
+def test_killed_child(small, undisturbed):
+    """The next attempt at its job continues, in the same run."""
+    campaign = small(**LONG)
+    process = campaign.start()
+    campaign.wait_for(lambda: has_checkpoint(campaign), process)
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    code, output = finish(process)
+    assert code == 0, output
+    assert "(attempt 2)" in output
+    assert_continued(campaign, undisturbed, output)
+
+
+def test_killed_child_under_mpi(small_mpi, undisturbed):
+    """The same where another rank than before may get the job."""
+    campaign = small_mpi(**LONG)
+    process = campaign.start(ranks=3)
+    campaign.wait_for(lambda: has_checkpoint(campaign), process)
+    worker = next(line["worker"] for line in campaign.journal() if line.get("state") == "running")
+    os.kill(children(rank_processes(process, 3)[worker])[0], signal.SIGKILL)
+    code, output = finish(process)
+    assert code == 0, output
+    assert_continued(campaign, undisturbed, output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_ended_rank0(small, undisturbed, number):
+    """However the run ended, the next one continues the job."""
+    campaign = small(**LONG)
+    process = campaign.start()
+    campaign.wait_for(lambda: has_checkpoint(campaign), process)
+    os.kill(process.pid, number)
+    process.communicate(timeout=60)
+    assert campaign.results() == {}
+    code, output = campaign.run()
+    assert code == 0, output
+    assert_continued(campaign, undisturbed, output)
+
+
+def test_damaged_checkpoint(small, undisturbed):
+    """It is named in the log and ignored; the job starts anew, and its result is right."""
+    campaign = small(**LONG)
+    process = campaign.start()
+    campaign.wait_for(lambda: has_checkpoint(campaign), process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    (state,) = campaign.rundir.glob("checkpoints/[!.]*.npz")
+    os.truncate(state, state.stat().st_size // 2)
+    code, output = campaign.run()
+    assert code == 0, output
+    assert f"ignores its checkpoint {state}: " in output
+    assert "continues from" not in output
+    assert_same_results(campaign, undisturbed)
+    assert checkpoints(campaign) == []
+
+
+def test_foreign_files_are_swept(undisturbed):
+    """The next start deletes states that no waiting job can use, and half written ones."""
+    folder = undisturbed.rundir / "checkpoints"
+    done = undisturbed.in_state("done")[0]
+    for name in (f"{done}.npz", f".{done}.npz", "nobody.npz"):
+        (folder / name).write_bytes(b"state")
+    code, output = undisturbed.run()
+    assert code == 0, output
+    assert checkpoints(undisturbed) == []
