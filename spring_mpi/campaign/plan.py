@@ -7,11 +7,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..events.calibration import Calibration, calibration_digest
@@ -20,16 +18,44 @@ from ..events.readers.userfile import loader_digest
 from ..events.source import EventRef
 from ..hypervisor.messages import Job, Summary
 from ..hypervisor.status import Finished
-from ..names import file_name, job_name, parse_pid, pid_text
-from .sections import Config, EventSelection, parse_slice
+from ..names import file_name, job_name, pid_text
+from ..settings import Settings
+from .sections import Config
+from .selection import select
 from .sweep import PYTHON_ONLY, Variant
 
 _SHARDED_FROM = 10_000
 _LONGEST_NAME = 200
 
 
+@dataclass(frozen=True)
+class Blueprint:
+    """What a job is made from."""
+
+    tag: str
+    event: EventRef
+    calibration: Calibration
+    cropsize: int
+    size: int
+    settings: Settings
+    seed: int
+    recipe: str
+    """Digest of all that the result depends on beside the event."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what the result depends on: event, preparation, settings, seed.
+
+        Data files count by name and size, not by folder: moved data are the same data. Masks and
+        other small files, and a user's own loader, count by name and content.
+        """
+        source = self.event.source
+        place = (os.path.basename(source.path), source.size, self.event.dataset, self.event.row)
+        return digest([self.recipe, self.event.pid, place])
+
+
 class Plan:
-    """All jobs of a campaign: events outer, variants inner.
+    """All jobs of a campaign: events outer, variants inner, then what people added.
 
     Jobs are numbered; only their names are kept, so that 10^6 of them fit in memory.
 
@@ -38,6 +64,8 @@ class Plan:
     is_sharded
         Whether results lie in sub-folders; None: above 10,000 jobs. An existing run directory
         stays as it is.
+    may_be_empty
+        No event need be selected: jobs will be added.
 
     Raises
     ------
@@ -48,50 +76,87 @@ class Plan:
     """
 
     def __init__(
-        self, config: Config, index: EventIndex, folder: Path, *, is_sharded: bool | None = None
+        self,
+        config: Config,
+        index: EventIndex,
+        folder: Path,
+        *,
+        is_sharded: bool | None = None,
+        may_be_empty: bool = False,
     ) -> None:
-        self.config, self.index, self._folder = config, index, folder
+        self.config, self.index, self.folder = config, index, folder
+        self.added: dict[str, Blueprint] = {}
         self.variants: tuple[Variant, ...] = config.sweep.variants(config.settings)
         self._positions = select(config.events, index)
-        if not len(self._positions):
+        if not (len(self._positions) or may_be_empty):
             raise ConfigError([f"events: none of the {len(index)} events in the index is selected"])
         self.numbers = {name: number for number, name in enumerate(self._names())}
         self._check_names()
         self.is_sharded = len(self) > _SHARDED_FROM if is_sharded is None else is_sharded
         self._command = " ".join(sys.argv)
-        recorded = calibration_digest(calibration(config)) + loader_digest(config.data.reader)
-        self._recipes = [_recipe(config, variant, recorded) for variant in self.variants]
+        self.calibration = calibration(config)
+        self._recorded = calibration_digest(self.calibration) + loader_digest(config.data.reader)
+        self._recipes = [self.recipe(variant.settings) for variant in self.variants]
 
     def __len__(self) -> int:
         return len(self._positions) * len(self.variants)
 
-    def job(self, name: str) -> Job:
-        """The job of that name; KeyError where the plan has none."""
-        reference, variant = self._parts(self.numbers[name])
-        config = self.config
-        return Job(
-            name=name,
+    def names(self) -> Iterator[str]:
+        """Of all jobs, in the order of their execution; those that people added come last."""
+        yield from self.numbers
+        yield from self.added
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a job of that name."""
+        return name in self.numbers or name in self.added
+
+    def add(self, name: str, blueprint: Blueprint) -> None:
+        """Know one more job."""
+        self.added[name] = blueprint
+
+    def blueprint(self, name: str) -> Blueprint:
+        """What a job is made from; KeyError where there is none of that name."""
+        if name in self.added:
+            return self.added[name]
+        number, config = self.numbers[name], self.config
+        reference, variant = self._parts(number)
+        return Blueprint(
             tag=variant.tag,
             event=reference,
-            calibration=calibration(config),
+            calibration=self.calibration,
             cropsize=config.pattern.cropsize,
             size=config.pattern.size,
             settings=variant.settings,
             seed=config.seed,
-            fingerprint=self.fingerprint(name),
-            result=str(self._folder / self.result_file(name)),
-            checkpoint=str(self._folder / checkpoint_file(name)),
-            checkpoint_every=config.workers.checkpoint,
+            recipe=self._recipes[number % len(self.variants)],
+        )
+
+    def job(self, name: str) -> Job:
+        """The job of that name; KeyError where there is none."""
+        made = self.blueprint(name)
+        return Job(
+            name=name,
+            tag=made.tag,
+            event=made.event,
+            calibration=made.calibration,
+            cropsize=made.cropsize,
+            size=made.size,
+            settings=made.settings,
+            seed=made.seed,
+            fingerprint=made.fingerprint,
+            result=str(self.folder / self.result_file(name)),
+            checkpoint=str(self.folder / checkpoint_file(name)),
+            checkpoint_every=self.config.workers.checkpoint,
             command=self._command,
         )
 
     def finished(self, name: str, worker: int, summary: Summary) -> Finished:
         """The line of a finished job in ``summary.csv``."""
-        reference, variant = self._parts(self.numbers[name])
+        made = self.blueprint(name)
         return Finished(
             name=name,
-            pid=pid_text(reference.pid),
-            tag=variant.tag,
+            pid=pid_text(made.event.pid),
+            tag=made.tag,
             error=summary.error,
             resolution_px=summary.resolution_px,
             support_px=summary.support_px,
@@ -108,16 +173,13 @@ class Plan:
         return f"results/{shard}/{file_name(name)}.h5"
 
     def fingerprint(self, name: str) -> str:
-        """Digest of what the result depends on: event, preparation, settings, seed.
+        """See `Blueprint.fingerprint`."""
+        return self.blueprint(name).fingerprint
 
-        Data files count by name and size, not by folder: moved data are the same data. Masks and
-        other small files, and a user's own loader, count by name and content.
-        """
-        number = self.numbers[name]
-        reference, _ = self._parts(number)
-        source = (os.path.basename(reference.source.path), reference.source.size)
-        place = (*source, reference.dataset, reference.row)
-        return digest([self._recipes[number % len(self.variants)], reference.pid, place])
+    def recipe(self, settings: Settings) -> str:
+        """The recipe of a job on the campaign's data with these settings."""
+        pattern = self.config.pattern
+        return recipe_of(settings, self._recorded, pattern.cropsize, pattern.size, self.config.seed)
 
     def index_digest(self) -> str:
         """Digest of the pids in the index."""
@@ -135,7 +197,7 @@ class Plan:
 
     def _check_names(self) -> None:
         """Names must differ as file names do, and be short enough for one."""
-        longest = max(self.numbers, key=len)
+        longest = max(self.numbers, key=len, default="")
         if len(file_name(longest)) > _LONGEST_NAME:
             raise ConfigError(
                 [f"{longest[:60]}...: the name has {len(longest)} characters, at most "
@@ -164,61 +226,6 @@ def checkpoint_file(name: str) -> str:
     return f"checkpoints/{file_name(name)}.npz"
 
 
-def select(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
-    """Positions in the index of the selected events, in the order they are asked for.
-
-    Raises
-    ------
-    ConfigError
-        If the list file is missing or a line is no pid.
-    UnknownPidError
-        If the index does not hold a pid.
-    """
-    if events.pids is not None:
-        return _positions(list(events.pids), index)
-    if events.list is not None:
-        return _positions(list(_listed(Path(events.list))), index)
-    chosen = parse_slice(events.slice) if events.slice is not None else slice(None)
-    return np.arange(len(index))[chosen]
-
-
-def _listed(path: Path) -> Iterator[tuple[int, ...]]:
-    """The pids of a list file; empty lines and what follows ``#`` are left out."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError([f"events.list: cannot read {path}: {fault}"]) from None
-    for number, line in enumerate(lines, start=1):
-        text = line.partition("#")[0].strip()
-        try:
-            if text:
-                yield _parse_line(text)
-        except ValueError:
-            raise ConfigError(
-                [f"{path}:{number}: {text!r} is no pid; write it as 71-1-145"]
-            ) from None
-
-
-def _parse_line(text: str) -> tuple[int, ...]:
-    """``71-1-145``, ``[71, 1, 145]`` or one integer; ValueError for anything else."""
-    if text.startswith("[") and text.endswith("]"):
-        return tuple(int(number) for number in text[1:-1].split(","))
-    return parse_pid(text)
-
-
-def _positions(pids: list[tuple[int, ...]], index: EventIndex) -> NDArray[np.int64]:
-    width = index.pids.shape[1]
-    wrong = [pid for pid in pids if len(pid) != width]
-    if any(abs(number) >= 2**63 for pid in pids for number in pid):
-        raise ConfigError(["events: a pid has a number beyond 64 bits"])
-    if wrong:
-        raise ConfigError(
-            [f"events: {pid_text(wrong[0])} has {len(wrong[0])} numbers, the pids of the index "
-             f"have {width} ({', '.join(index.pid_names)})"]
-        )  # fmt: skip
-    return index.find_many(np.array(pids, np.int64).reshape(-1, width))
-
-
 def calibration(config: Config) -> Calibration:
     """The calibration that a config asks for."""
     section = config.pattern
@@ -233,11 +240,10 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _recipe(config: Config, variant: Variant, recorded: str) -> str:
+def recipe_of(settings: Settings, recorded: str, cropsize: int, size: int, seed: int) -> str:
     """Digest of all that a result depends on beside its event."""
-    settings = {
+    counted = {
         section: {key: item for key, item in keys.items() if f"{section}.{key}" not in PYTHON_ONLY}
-        for section, keys in variant.settings.to_dict().items()
+        for section, keys in settings.to_dict().items()
     }
-    preparation = [recorded, config.pattern.cropsize, config.pattern.size]
-    return digest([settings, preparation, config.seed])
+    return digest([counted, [recorded, cropsize, size], seed])

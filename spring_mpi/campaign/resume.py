@@ -30,6 +30,12 @@ class Past:
     last_exit: int | None = None
     """Exit code of the last run; None where it ended without a word."""
     starts: int = 0
+    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of the jobs that people added."""
+    fronts: list[tuple[str, ...]] = field(default_factory=list)
+    """Jobs that people put to the front, oldest first."""
+    answered: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
+    """Id of a message that was applied -> its reply, and whether it was refused."""
     is_sharded: bool | None = None
     """Whether results lie in sub-folders; None before the first run."""
 
@@ -52,7 +58,15 @@ class Past:
             for job in self._running():
                 # The end was orderly: it is no fault of the jobs that ran.
                 job["attempt"] -= 1
+        elif "message" in line:
+            self.answered[line["message"]] = tuple(line["reply"]), bool(line["refused"])
+            for record in line["records"]:
+                self._take(record)
+            if line.get("front"):
+                self.fronts.append(tuple(line["front"]))
         elif "job" in line:
+            if "request" in line:
+                self.requests[line["job"]] = line["request"]
             self.jobs[line["job"]] = line | {"run": self.starts}
 
     def ending(self) -> str:
@@ -107,7 +121,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
         state, attempts = State(line.get("state", State.WAITING)), int(line.get("attempt", 0))
         if state is State.DONE and plan.result_file(name) in present:
             finished.append(_finished(plan, line))
-        elif attempts and state in _OPEN and (found := _adopt(plan, name, rundir)):
+        elif _may_be_complete(state, attempts) and (found := _adopt(plan, name, rundir)):
             state = State.DONE
             adopted.append(found)
             finished.append(_finished(plan, found))
@@ -119,24 +133,31 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
             attempts = attempts if state in _OPEN else 0
             state = State.WAITING
         queue.settle(name, state, attempts)
+    for names in past.fronts:
+        queue.prepend(name for name in names if name in queue.waiting)
     return Resumption(queue, tuple(finished), tuple(adopted), tuple(given_up), retried)
+
+
+def _may_be_complete(state: State, attempts: int) -> bool:
+    """Whether a child may have ended the job without the journal knowing."""
+    return state is State.RUNNING or (state is State.WAITING and attempts > 0)
 
 
 def _interrupted_first(plan: Plan, past: Past) -> Iterator[str]:
     ran = [
         name
         for name, line in past.jobs.items()
-        if name in plan.numbers and line["state"] == State.RUNNING
+        if plan.knows(name) and line["state"] == State.RUNNING
     ]
     yield from ran
     first = set(ran)
-    yield from (name for name in plan.numbers if name not in first)
+    yield from (name for name in plan.names() if name not in first)
 
 
 def refuse_changes(plan: Plan, past: Past, present: set[str], rundir: RunDirectory) -> None:
     """Raise `ConfigError` if a finished job would come out differently now."""
     for name, line in past.jobs.items():
-        if line["state"] != State.DONE or name not in plan.numbers:
+        if line["state"] != State.DONE or not plan.knows(name):
             continue
         if plan.result_file(name) in present and line["fingerprint"] != plan.fingerprint(name):
             raise ConfigError(
@@ -159,7 +180,7 @@ def _changes(plan: Plan, rundir: RunDirectory) -> Iterator[str]:
     for key in changed:
         yield f"{key}: {before.get(key)} -> {now[key]}"
     if not changed:
-        yield "the event lies elsewhere in its source, or its source has another name"
+        yield "its source, a mask or another file of the data has other content, or another name"
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,8 +6,9 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -15,13 +16,17 @@ from typing import Any
 
 from ..errors import ConfigError, SpringError
 from ..hypervisor.console import Log
+from ..hypervisor.control import Control
 from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
+from ..hypervisor.mailbox import Mailbox
 from ..hypervisor.messages import Equipment
 from ..hypervisor.rank0 import Hypervisor
 from ..hypervisor.reporting import Desk, Reporter
 from ..hypervisor.status import SummaryFile, replace_file, write_status
+from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
+from .added import Catalogue, blueprint
 from .check import faults, open_index
 from .config import dump_config, load_config
 from .plan import Plan, checkpoint_file, digest
@@ -32,8 +37,18 @@ from .sections import Config
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a campaign is run, beside its config."""
+
+    fresh: bool = False
+    """Move an existing run directory aside."""
+    serve: bool = False
+    """Wait for jobs that people add, also when none is left."""
+
+
 def run_campaign(
-    path: str, overrides: Sequence[str], transport: Transport, *, fresh: bool = False
+    path: str, overrides: Sequence[str], transport: Transport, options: Options = Options()
 ) -> int:
     """Run or resume the campaign of a config file; the exit code.
 
@@ -46,11 +61,11 @@ def run_campaign(
     if problems := list(faults(config)):
         raise ConfigError(problems)
     rundir = RunDirectory(Path(config.output))
-    aside = rundir.set_aside() if fresh else None
+    aside = rundir.set_aside() if options.fresh else None
     rundir.create()
     rundir.acquire()
     try:
-        return _run(config, rundir, transport, aside)
+        return _run(config, rundir, transport, options, aside)
     except SpringError as fault:
         _record_refusal(rundir, str(fault))
         raise
@@ -58,10 +73,18 @@ def run_campaign(
         rundir.release()
 
 
-def _run(config: Config, rundir: RunDirectory, transport: Transport, aside: Path | None) -> int:
+def _run(
+    config: Config,
+    rundir: RunDirectory,
+    transport: Transport,
+    options: Options,
+    aside: Path | None,
+) -> int:
     past = Past.read(rundir.journal)
     index = open_index(config, rundir)
-    plan = Plan(config, index, rundir.path, is_sharded=past.is_sharded)
+    plan = Plan(config, index, rundir.path, is_sharded=past.is_sharded, may_be_empty=options.serve)
+    for name, request in past.requests.items():
+        plan.add(name, blueprint(plan, request))
     resumption = resume(plan, past, rundir, config.workers.retries)
     rundir.sweep_checkpoints(checkpoint_file(name) for name in resumption.queue.waiting)
     path = Path(config.data.index) if config.data.index else rundir.index
@@ -74,7 +97,8 @@ def _run(config: Config, rundir: RunDirectory, transport: Transport, aside: Path
     desk = Desk(log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
     # At 10^6 jobs the past is a gigabyte that nobody needs any more.
     past.jobs.clear()
-    code = _serve(plan, resumption, transport, journal, desk)
+    resumption.queue.is_serving = options.serve
+    code = _serve(plan, resumption, transport, journal, desk, past.answered)
     journal.close()
     log.close()
     return code
@@ -90,13 +114,21 @@ def _record_refusal(rundir: RunDirectory, reason: str) -> None:
 
 
 def _serve(
-    plan: Plan, resumption: Resumption, transport: Transport, journal: Journal, desk: Desk
+    plan: Plan,
+    resumption: Resumption,
+    transport: Transport,
+    journal: Journal,
+    desk: Desk,
+    answered: Mapping[str, tuple[tuple[str, ...], bool]],
 ) -> int:
-    queue = resumption.queue
+    queue, config = resumption.queue, plan.config
     reporter = Reporter(desk, queue, time.monotonic)
     reporter.known.failures.update(resumption.given_up)
-    hypervisor = Hypervisor(queue, transport, journal, reporter, plan.job, plan.finished)
-    workers = plan.config.workers
+    mailbox = Mailbox(plan.folder / "control", steering=config.steering)
+    mailbox.open()
+    control = Control(mailbox, Steering(queue, reporter.known, Catalogue(plan)), answered)
+    hypervisor = Hypervisor(queue, transport, journal, control, reporter, plan.job, plan.finished)
+    workers = config.workers
     with _interrupting(hypervisor):
         return hypervisor.run(Equipment(workers.device, workers.threads, workers.timeout))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NewType
+from typing import Literal, NewType
 
 from ..events.calibration import ArraySpec, MaskSpec
 from ..names import file_name
@@ -210,3 +210,6 @@ class Config:
     settings: Settings = option(Settings, "the parameters of the reconstruction")
     sweep: Sweep = option(Sweep, "settings that take several values; each makes a variant")
     workers: Workers = option(Workers, "what a worker uses, and how patient it is")
+    steering: Literal["owner", "group"] = option(
+        "owner", "who may steer the campaign: who owns the run directory, or its whole group"
+    )

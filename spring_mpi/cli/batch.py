@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 from collections.abc import Sequence
 
 from ..comm import Communicator, connect
+from ..hypervisor.tether import die_with
 from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
 from . import guarded, positive
 
@@ -24,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     # A signal may come at any time, and its default action would end a rank without a word.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    if parent := os.environ.get("SPRING_PARENT"):
+        # A notebook that started this hypervisor for itself must not leave it behind.
+        die_with(int(parent))
     arguments = _parser().parse_args(argv)
     return guarded(lambda: _run(arguments))
 
@@ -47,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         "--fresh", action="store_true", help="move an existing run directory aside first"
     )
     parser.add_argument(
+        "--serve", action="store_true", help="keep waiting for jobs that spring-ctl or Python add"
+    )
+    parser.add_argument(
         "--workers", type=positive, default=1, help="workers without MPI (default: 1)"
     )
     parser.add_argument(
@@ -64,11 +72,12 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         # Only rank 0 needs what follows; a thousand ranks need not read it from the disk.
         from ..campaign.check import check_campaign
-        from ..campaign.run import run_campaign
+        from ..campaign.run import Options, run_campaign
 
         if arguments.check:
             return check_campaign(arguments.config, arguments.overrides)
-        return run_campaign(arguments.config, arguments.overrides, transport, fresh=arguments.fresh)
+        options = Options(fresh=arguments.fresh, serve=arguments.serve)
+        return run_campaign(arguments.config, arguments.overrides, transport, options)
     finally:
         # Whatever happens here, the other ranks must not wait for ever.
         transport.close()

@@ -7,9 +7,7 @@ or a kill therefore costs one child, never a rank.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
-import os
 import signal
 import sys
 import traceback
@@ -19,16 +17,18 @@ from typing import TYPE_CHECKING
 
 from ..errors import SpringError
 from .messages import Assign, Done, Failed, Gone, Job
+from .tether import die_with
 
 if TYPE_CHECKING:
     from .running import Runner
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main(descriptor: int, parent: int, device: str) -> None:
     """Run what comes through the connection until it is closed."""
-    _tie_to(parent)
+    die_with(parent)
+    # First when memory runs out; a container may forbid it, then the kernel chooses by size.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     for number in (signal.SIGINT, signal.SIGUSR1):
         # Sent to whole process groups; the worker decides what they mean for its child.
         signal.signal(number, signal.SIG_IGN)
@@ -66,18 +66,6 @@ def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:
         return Failed(job.name, f"{fault.strerror or fault}: {fault.filename or job.result}")
     except Exception as fault:
         return Failed(job.name, f"{type(fault).__name__}: {fault}", traceback.format_exc())
-
-
-def _tie_to(parent: int) -> None:
-    """Die with the parent (Linux), and be first when memory runs out."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    if os.getppid() != parent:
-        os._exit(1)
-    # A container may forbid it; then the kernel chooses by size.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 if __name__ == "__main__":

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from ..errors import RunDirectoryError
+from .messages import Progressed, Ready
 from .queue import Queue
 
 _LISTED = 100
 _IDLE_DASHES, _RUNNING_DASHES = 11, 21
+_START_LINES = (
+    "Initializing solver... Done.",
+    "Initializing algorithms... Done.",
+    "Initializing population... Done.",
+    "... Running main loop ...",
+)
 
 
 class Log:
@@ -71,6 +78,28 @@ def status_lines(queue: Queue) -> list[str]:
     if queue.waiting:
         lines[-1] += f" ({len(queue.waiting)} queued)"
     return [_rule(_RUNNING_DASHES), *lines]
+
+
+def livelog_lines(
+    queue: Queue, devices: Mapping[int, Ready], progress: Mapping[str, Progressed]
+) -> list[str]:
+    """The devices at work, how far their start is, and the status."""
+    lines = []
+    if queue.running:
+        busy = [run.worker for run in queue.running.values()]
+        chosen = [(one, devices[one].label, devices[one].load) for one in busy if one in devices]
+        lines = device_lines(chosen)
+        lines += _START_LINES if any(name in progress for name in queue.running) else []
+    return [*lines, *status_lines(queue)]
+
+
+def worker_lines(queue: Queue, devices: Mapping[int, Ready]) -> list[str]:
+    """Every worker with its device and its job."""
+    busy = {run.worker: name for name, run in queue.running.items()}
+    doing = {worker: busy.get(worker, "idle") for worker in queue.workers}
+    return [
+        f"{worker}: {ready.label}, {doing.get(worker, 'lost')}" for worker, ready in devices.items()
+    ] or ["No worker is ready."]
 
 
 def device_lines(devices: Iterable[tuple[int, str, float]]) -> list[str]:

@@ -117,6 +117,11 @@ class Ready:
     load: float
     """Share of the device in use by others, 0 to 1."""
 
+    @property
+    def label(self) -> str:
+        """Device and host, for people."""
+        return f"{self.device} on {self.host}"
+
 
 @dataclass(frozen=True)
 class Progressed:

@@ -55,6 +55,8 @@ class Queue:
     """No job is given out until `unpause`; running ones go on."""
     is_draining: bool = False
     """No job is given out any more: the campaign ends with the running ones."""
+    is_serving: bool = False
+    """The campaign goes on when no job is left: people will add some."""
 
     # ---- what people ask for
 
@@ -219,7 +221,9 @@ class Queue:
     @property
     def is_over(self) -> bool:
         """Nothing runs, and nothing that waits will."""
-        return not self.running and (not self.waiting or self.is_draining)
+        if self.running:
+            return False
+        return self.is_draining or not (self.waiting or self.is_serving)
 
     def head(self, number: int) -> Iterator[str]:
         """The first waiting jobs."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .control import Asked, Control
 from .decisions import Decision, Give, Record, State
 from .journal import Journal
 from .messages import (
@@ -55,13 +56,14 @@ class Hypervisor:
         queue: Queue,
         transport: Transport,
         journal: Journal,
+        control: Control,
         reporter: Reporter,
         make_job: Callable[[str], Job],
         finished: Callable[[str, int, Summary], Finished],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._queue, self._transport = queue, transport
-        self._journal, self._reporter = journal, reporter
+        self._journal, self._control, self._reporter = journal, control, reporter
         self._make_job, self._finished = make_job, finished
         self._backoff = Backoff(sleep)
         self._completed: dict[str, tuple[int, Done]] = {}
@@ -85,11 +87,23 @@ class Hypervisor:
         """One turn of the loop."""
         reports = self._transport.poll()
         decisions = [self._decide(worker, report) for worker, report in reports]
-        decisions.append(self._queue.assign())
-        self._journal.commit(self._line(record) for record in _records(decisions))
-        self._act(decisions)
+        # Reports come first: what people are told and change is the state after them.
+        asked = self._control.asked()
+        assigned = self._queue.assign()
+        self._journal.commit(
+            [
+                *self._lines(decisions),
+                *(self._message_line(one) for one in asked if one.changes_something),
+                *self._lines([assigned]),
+            ]
+        )
+        self._act([*decisions, *(one.answer.decision for one in asked), assigned])
+        for one in asked:
+            self._control.reply(one)
+            if one.changes_something:
+                self._reporter.asked(one.message, one.answer.decision.reply)
         self._reporter.keep_status()
-        self._backoff.rest(after_traffic=bool(reports))
+        self._backoff.rest(after_traffic=bool(reports or asked))
 
     def _decide(self, worker: int, report: Report) -> Decision:
         queue = self._queue
@@ -145,6 +159,16 @@ class Hypervisor:
             self.interrupt(f"the loss of its last worker ({reason})")
         return decision
 
+    def _lines(self, decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+        return [self._line(record) for decision in decisions for record in decision.records]
+
+    def _message_line(self, asked: Asked) -> dict[str, Any]:
+        records = self._lines([asked.answer.decision])
+        for line in records:
+            if line["job"] in asked.answer.requests:
+                line["request"] = asked.answer.requests[line["job"]]
+        return asked.line(records)
+
     def _line(self, record: Record) -> dict[str, Any]:
         line: dict[str, Any] = {
             "t": round(time.time(), 3),
@@ -171,7 +195,3 @@ class Hypervisor:
         self._journal.commit([ending])
         self._reporter.ended(code, self._interruption)
         return code
-
-
-def _records(decisions: Iterable[Decision]) -> Iterable[Record]:
-    return (record for decision in decisions for record in decision.records)

@@ -10,6 +10,7 @@ from typing import Any
 
 from .console import Log, device_lines, duration
 from .decisions import Record, State
+from .letters import Message
 from .messages import Done, Progressed, Ready, Remark
 from .queue import Queue
 from .status import Finished, SummaryFile, write_status
@@ -54,7 +55,7 @@ class Reporter:
     def ready(self, worker: int, ready: Ready) -> None:
         """A worker has its device; told once."""
         if worker not in self.known.devices:
-            header, line = device_lines([(worker, f"{ready.device} on {ready.host}", ready.load)])
+            header, line = device_lines([(worker, ready.label, ready.load)])
             self._desk.log(line if self.known.devices else f"{header}\n{line}")
         self.known.devices[worker] = ready
 
@@ -98,10 +99,11 @@ class Reporter:
         """A worker can do no more work."""
         self._desk.log(f"worker {worker} is lost: {reason}")
 
-    def asked(self, sender: str, verb: str, reply: tuple[str, ...]) -> None:
+    def asked(self, message: Message, reply: tuple[str, ...]) -> None:
         """Somebody steered the campaign."""
         more = f" ... and {len(reply) - 1} more" if len(reply) > 1 else ""
-        self._desk.log(f"{sender}: {verb}: {reply[0] if reply else ''}{more}")
+        first = reply[0] if reply else "nothing"
+        self._desk.log(f"{message.sender} asked to {message.verb}: {first}{more}")
 
     def ended(self, code: int, interruption: str | None) -> None:
         """The run is over; the exit code is the last word."""

@@ -1,0 +1,128 @@
+"""Jobs that people add to a living campaign: their requests become blueprints.
+
+A request is kept in the journal as it came, so that a restart makes the same job of it::
+
+    {"pid": [71, 1, 145], "tag": "wide", "set": {"init.supportsize": 90}}      an event of the index
+    {"spool": "spool/x.npz", "tag": "", "settings": {...}, "cropsize": 1024, "size": 256,
+     "satvalue": 30000.0, "seed": 1}                                           a pattern from Python
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..engine.mpr import check
+from ..errors import SettingsError, SourceError
+from ..events.calibration import ArraySpec, Calibration
+from ..events.readers.npz import NpzReader
+from ..events.source import EventRef, source_of_file
+from ..names import job_name, parse_pid
+from ..settings import Settings
+from .plan import Blueprint, Plan, recipe_of
+
+Request = dict[str, Any]
+
+
+def requested(plan: Plan, arguments: Mapping[str, Any]) -> list[tuple[str, Request]]:
+    """(name, request) of the jobs that a message asks for; no request for a planned job.
+
+    Raises
+    ------
+    SpringError
+        If an event, a setting or a file is not as it should be.
+    """
+    if "spool" in arguments:
+        request = dict(arguments)
+        made = blueprint(plan, request)
+        return [(job_name(made.event.pid, made.tag), request)]
+    tag, changes = str(arguments.get("tag", "")), dict(arguments.get("set", {}))
+    return [_of_event(plan, str(item), tag, changes) for item in arguments["jobs"]]
+
+
+def blueprint(plan: Plan, request: Request) -> Blueprint:
+    """What a requested job is made from; errors as in `requested`."""
+    made = _spooled(plan, request) if "spool" in request else _indexed(plan, request)
+    check(made.settings, made.size)
+    return made
+
+
+def _of_event(plan: Plan, item: str, tag: str, changes: dict[str, Any]) -> tuple[str, Request]:
+    if plan.knows(item) and not (tag or changes):
+        return item, {}
+    try:
+        pid = parse_pid(item)
+    except ValueError:
+        raise SourceError(f"{item!r} is no job of this campaign, and no pid") from None
+    request = {"pid": list(pid), "tag": tag, "set": changes}
+    blueprint(plan, request)
+    return job_name(pid, tag), request
+
+
+def _indexed(plan: Plan, request: Request) -> Blueprint:
+    config, settings = plan.config, plan.config.settings.copy()
+    for name, value in request["set"].items():
+        section, dot, key = name.partition(".")
+        if not dot:
+            raise SettingsError(f"{name!r} is no setting; write it as init.supportsize")
+        settings.set(section, key, value)
+    return Blueprint(
+        tag=request["tag"],
+        event=plan.index.ref(plan.index.find(tuple(request["pid"]))),
+        calibration=plan.calibration,
+        cropsize=config.pattern.cropsize,
+        size=config.pattern.size,
+        settings=settings,
+        seed=config.seed,
+        recipe=plan.recipe(settings),
+    )
+
+
+def _spooled(plan: Plan, request: Request) -> Blueprint:
+    path = (plan.folder / str(request["spool"])).resolve()
+    if not path.is_relative_to(plan.folder.resolve() / "spool") or not path.is_file():
+        raise SourceError(f"no file {request['spool']!r} in the spool folder of {plan.folder}")
+    pids = NpzReader().scan(str(path), dataset=None, pid="pid").pids
+    if pids is None:
+        raise SourceError(f"{path} has no pid")
+    source = source_of_file(str(path), "npz")
+    settings = Settings.from_mapping(request["settings"])
+    cropsize, size, seed = (int(request[key]) for key in ("cropsize", "size", "seed"))
+    calibration = Calibration(
+        background=ArraySpec(dataset="background"),
+        gain=ArraySpec(dataset="gain"),
+        satvalue=request.get("satvalue"),
+    )
+    return Blueprint(
+        tag=str(request["tag"]),
+        event=EventRef(tuple(pids[0].tolist()), source, "pattern", 0),
+        calibration=calibration,
+        cropsize=cropsize,
+        size=size,
+        settings=settings,
+        seed=seed,
+        recipe=recipe_of(settings, str(request.get("satvalue")), cropsize, size, seed),
+    )
+
+
+class Catalogue:
+    """The plan as `spring_mpi.hypervisor.steering.Jobs`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def names(self) -> Iterator[str]:
+        """Of all jobs."""
+        return self._plan.names()
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a job of that name."""
+        return self._plan.knows(name)
+
+    def requested(self, arguments: Mapping[str, Any]) -> list[tuple[str, Request]]:
+        """See the function of that name."""
+        return requested(self._plan, arguments)
+
+    def add(self, name: str, request: Request) -> None:
+        """Know a requested job by the name that the queue gave it."""
+        self._plan.add(name, blueprint(self._plan, request))

@@ -1,0 +1,69 @@
+"""Which events a campaign takes: positions in the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError
+from ..events.index import EventIndex
+from ..names import parse_pid, pid_text
+from .sections import EventSelection, parse_slice
+
+
+def select(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
+    """Positions in the index of the selected events, in the order they are asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the list file is missing or a line is no pid.
+    UnknownPidError
+        If the index does not hold a pid.
+    """
+    if events.pids is not None:
+        return _positions(list(events.pids), index)
+    if events.list is not None:
+        return _positions(list(_listed(Path(events.list))), index)
+    chosen = parse_slice(events.slice) if events.slice is not None else slice(None)
+    return np.arange(len(index))[chosen]
+
+
+def _listed(path: Path) -> Iterator[tuple[int, ...]]:
+    """The pids of a list file; empty lines and what follows ``#`` are left out."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError([f"events.list: cannot read {path}: {fault}"]) from None
+    for number, line in enumerate(lines, start=1):
+        text = line.partition("#")[0].strip()
+        try:
+            if text:
+                yield _parse_line(text)
+        except ValueError:
+            raise ConfigError(
+                [f"{path}:{number}: {text!r} is no pid; write it as 71-1-145"]
+            ) from None
+
+
+def _parse_line(text: str) -> tuple[int, ...]:
+    """``71-1-145``, ``[71, 1, 145]`` or one integer; ValueError for anything else."""
+    if text.startswith("[") and text.endswith("]"):
+        return tuple(int(number) for number in text[1:-1].split(","))
+    return parse_pid(text)
+
+
+def _positions(pids: list[tuple[int, ...]], index: EventIndex) -> NDArray[np.int64]:
+    width = index.pids.shape[1]
+    wrong = [pid for pid in pids if len(pid) != width]
+    if any(abs(number) >= 2**63 for pid in pids for number in pid):
+        raise ConfigError(["events: a pid has a number beyond 64 bits"])
+    if wrong:
+        raise ConfigError(
+            [f"events: {pid_text(wrong[0])} has {len(wrong[0])} numbers, the pids of the index "
+             f"have {width} ({', '.join(index.pid_names)})"]
+        )  # fmt: skip
+    return index.find_many(np.array(pids, np.int64).reshape(-1, width))

@@ -1,0 +1,79 @@
+"""The mailbox's place in the loop of rank 0: every message is applied once and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .letters import Message, Reply
+from .mailbox import Mailbox
+from .steering import Answer, Steering
+
+_READING = ("info", "livelog", "workers")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A message, and what follows from it."""
+
+    message: Message
+    answer: Answer
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether the journal has to know."""
+        return self.message.verb not in _READING
+
+    def line(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """For the journal: one line, so that effect and id are kept together or not at all."""
+        decision = self.answer.decision
+        return {
+            "message": self.message.id,
+            "sender": self.message.sender,
+            "verb": self.message.verb,
+            "reply": decision.reply,
+            "refused": decision.refused,
+            "front": self.answer.front,
+            "records": records,
+        }
+
+
+class Control:
+    """Asks the mailbox, answers through it.
+
+    Parameters
+    ----------
+    answered
+        Id of messages that an earlier run applied -> reply and whether it was refused; they are
+        answered again, not applied again.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        steering: Steering,
+        answered: Mapping[str, tuple[tuple[str, ...], bool]],
+    ) -> None:
+        self._mailbox, self._steering = mailbox, steering
+        self._answered = dict(answered)
+
+    def asked(self) -> list[Asked]:
+        """The new messages, decided on."""
+        new = []
+        for message in self._mailbox.poll():
+            if message.id in self._answered:
+                lines, refused = self._answered[message.id]
+                self._mailbox.answer(message.id, Reply(tuple(lines), refused))
+            else:
+                answer = self._steering.answer(message.verb, message.arguments)
+                new.append(Asked(message, answer))
+        return new
+
+    def reply(self, asked: Asked) -> None:
+        """Answer a message whose effect the journal has."""
+        decision = asked.answer.decision
+        if asked.changes_something:
+            self._answered[asked.message.id] = decision.reply, decision.refused
+        reply = Reply(decision.reply, decision.refused, asked.answer.data)
+        self._mailbox.answer(asked.message.id, reply)
