@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .errors import LaunchError
@@ -11,6 +14,7 @@ from .errors import LaunchError
 _SIZES = (
     "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "JSM_NAMESPACE_SIZE", "SLURM_STEP_NUM_TASKS",
 )  # fmt: skip
+_FAREWELL = 30.0
 _PRESENCE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "JSM_NAMESPACE_SIZE")
 
 
@@ -20,20 +24,33 @@ class Communicator(Protocol):
     rank: int
     size: int
 
+    @property
+    def has_lost_ranks(self) -> bool:
+        """Whether a rank died: MPI can then not be ended in the orderly way."""
+
     def send(self, message: Any, rank: int) -> None:
         """Send without waiting for the receiver."""
 
     def receive(self) -> tuple[int, Any] | None:
-        """(sender, message) of the next one that has arrived, or None at once."""
+        """(sender, message) of the next one that has arrived, or None at once.
+
+        The message of a rank that died is `RankDied`; only an MPI with ULFM (``mpirun --with-ft
+        ulfm``) lets the others live on to hear it.
+        """
 
     def close(self) -> None:
-        """Wait until everything sent has left."""
+        """Wait until everything sent has left, or its receiver is past hope."""
+
+
+@dataclass(frozen=True)
+class RankDied:
+    """What is heard of a rank that died."""
 
 
 class NullCommunicator:
     """The only rank of one, where no launcher started more."""
 
-    rank, size = 0, 1
+    rank, size, has_lost_ranks = 0, 1, False
 
     def send(self, message: Any, rank: int) -> None:
         raise LaunchError("there is no other rank to send to")
@@ -62,22 +79,56 @@ class MpiCommunicator:
         self._any = MPI.ANY_SOURCE
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
         self._pending: list[Any] = []
+        self._mpi = MPI
+        self._dead: list[int] = []
+        self._untold: list[int] = []
+
+    @property
+    def has_lost_ranks(self) -> bool:
+        """Whether a rank died: MPI can then not be ended in the orderly way."""
+        return bool(self._dead)
 
     def send(self, message: Any, rank: int) -> None:
+        if rank in self._dead:
+            return
         # Two ranks that both wait in a blocking send for the other's receive would hang.
-        self._pending = [request for request in self._pending if not request.Test()]
-        self._pending.append(self._comm.isend(message, dest=rank))
+        self._pending = [request for request in self._pending if not self._is_over(request)]
+        with suppress(self._mpi.Exception):
+            self._pending.append(self._comm.isend(message, dest=rank))
 
     def receive(self) -> tuple[int, Any] | None:
-        if not self._comm.Iprobe(source=self._any, status=self._status):
+        if self._untold:
+            return self._untold.pop(0), RankDied()
+        try:
+            if not self._comm.Iprobe(source=self._any, status=self._status):
+                return None
+            sender = self._status.Get_source()
+            return sender, self._comm.recv(source=sender, tag=self._status.Get_tag())
+        except self._mpi.Exception:
+            self._note_the_dead()
             return None
-        sender = self._status.Get_source()
-        return sender, self._comm.recv(source=sender, tag=self._status.Get_tag())
 
     def close(self) -> None:
-        for request in self._pending:
-            request.Wait()
-        self._pending.clear()
+        patience = time.monotonic() + _FAREWELL
+        while self._pending and not self._dead and time.monotonic() < patience:
+            self._pending = [request for request in self._pending if not self._is_over(request)]
+            time.sleep(0.001)
+
+    def _is_over(self, request: Any) -> bool:
+        """Whether a message has left, or never will."""
+        try:
+            return bool(request.Test())
+        except self._mpi.Exception:
+            return True
+
+    def _note_the_dead(self) -> None:
+        """Learn who died; without ULFM there is nothing to learn, and the fault is raised."""
+        self._comm.Ack_failed()
+        group = self._comm.Get_failed()
+        own = self._comm.Get_group()
+        dead = self._mpi.Group.Translate_ranks(group, range(group.Get_size()), own)
+        self._untold += [rank for rank in dead if rank not in self._dead]
+        self._dead += self._untold
 
 
 def launched_size(environment: Mapping[str, str] = os.environ) -> int:

@@ -184,3 +184,30 @@ def test_result_complete_but_not_in_the_journal(small):
     assert code == 0, output
     assert campaign.results() == before
     assert "1 results were complete, but not in the journal" in output
+
+
+def test_worker_rank_killed(small_mpi):
+    """With ULFM the campaign goes on without a rank that died; its job goes to another one."""
+    campaign = small_mpi(**SLOW)
+    campaign.launcher = [campaign.launcher[0], "--with-ft", "ulfm", *campaign.launcher[1:]]
+    process = campaign.start(ranks=3)
+    campaign.wait_for(lambda: len(campaign.in_state("running")) >= 2, process)
+    ranks = rank_processes(process, 3)
+    orphans = children(ranks[1])
+    os.kill(ranks[1], signal.SIGKILL)
+    code, output = finish(process)
+    assert code in (0, 137), output  # the launcher's own; rank 0's is the log's last line
+    assert "worker 1 is lost: its rank died" in output
+    assert campaign.log().splitlines()[-1].endswith("exit 0")
+    assert len(campaign.in_state("done")) == len(campaign.results()) == 4
+    wait_until_gone(orphans)
+
+
+def test_worker_rank_killed_without_ulfm(small_mpi):
+    """Without ULFM the launcher ends everybody; a rerun completes the rest."""
+    campaign = small_mpi(**SLOW)
+    process = campaign.start(ranks=3)
+    campaign.wait_for(lambda: is_running_one(campaign), process)
+    os.kill(rank_processes(process, 3)[1], signal.SIGKILL)
+    with_deadline(process)
+    assert_completed_without_redoing(campaign, campaign.results(), 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 from ..comm import Communicator, connect
@@ -66,6 +67,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     communicator = connect(arguments.transport)
+    code = _serve(arguments, communicator)
+    if communicator.has_lost_ranks:
+        # MPI would wait for the dead.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _serve(arguments: argparse.Namespace, communicator: Communicator) -> int:
     if communicator.rank > 0:
         return serve_rank(communicator)
     transport = _transport(arguments, communicator)

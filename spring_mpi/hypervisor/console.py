@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -30,7 +31,7 @@ class Log:
 
     def __init__(self, path: Path, stream: TextIO | None) -> None:
         try:
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("ab", buffering=0)
         except OSError as fault:
             raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
         self._stream = stream
@@ -39,8 +40,9 @@ class Log:
         """Write the lines of a text."""
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         lines = "".join(f"{now} {line}\n" for line in text.splitlines())
-        self._file.write(lines)
-        self._file.flush()
+        with suppress(OSError):
+            # On a full disk the stream still tells.
+            self._file.write(lines.encode())
         if self._stream is not None:
             self._show(self._stream, lines)
 

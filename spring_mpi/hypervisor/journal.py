@@ -21,7 +21,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = path.open("ab")
+            self._file = path.open("ab", buffering=0)
         except OSError as fault:
             raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
         os.truncate(path, _complete_length(path))
@@ -31,14 +31,29 @@ class Journal:
         return os.path.getsize(self.path) == 0
 
     def commit(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Append the lines and return when they are on the disk."""
+        """Append the lines and return when they are on the disk.
+
+        Raises
+        ------
+        OSError
+            If that is not possible; then none of the lines is in the journal.
+        """
         text = "".join(
             json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines
         )
-        if text:
-            self._file.write(text.encode())
-            self._file.flush()
+        if not text:
+            return
+        before = os.path.getsize(self.path)
+        try:
+            self._write(text.encode())
             os.fsync(self._file.fileno())
+        except OSError:
+            os.truncate(self.path, before)
+            raise
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._file.write(data) :]
 
     def close(self) -> None:
         """Close the file; everything committed is on the disk already."""

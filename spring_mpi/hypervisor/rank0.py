@@ -6,6 +6,7 @@ done that the journal does not know.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -32,6 +33,7 @@ from .messages import (
 )
 from .queue import Queue
 from .reporting import Reporter
+from .room import when_there_is_room
 from .status import Finished
 from .transport import Backoff, Transport
 
@@ -65,7 +67,7 @@ class Hypervisor:
         self._queue, self._transport = queue, transport
         self._journal, self._control, self._reporter = journal, control, reporter
         self._make_job, self._finished = make_job, finished
-        self._backoff = Backoff(sleep)
+        self._backoff, self._sleep = Backoff(sleep), sleep
         self._completed: dict[str, tuple[int, Done]] = {}
         self._interruption: str | None = None
 
@@ -90,7 +92,7 @@ class Hypervisor:
         # Reports come first: what people are told and change is the state after them.
         asked = self._control.asked()
         assigned = self._queue.assign()
-        self._journal.commit(
+        self._commit(
             [
                 *self._lines(decisions),
                 *(self._message_line(one) for one in asked if one.changes_something),
@@ -158,6 +160,16 @@ class Hypervisor:
         if not self._queue.workers:
             self.interrupt(f"the loss of its last worker ({reason})")
         return decision
+
+    def _commit(self, lines: list[dict[str, Any]]) -> None:
+        """Write the journal, also if that means to wait for room on the disk."""
+
+        def wait() -> None:
+            if self._interruption:
+                raise OSError(errno.ENOSPC, f"interrupted by {self._interruption} while waiting")
+            self._sleep(1.0)
+
+        when_there_is_room(lambda: self._journal.commit(lines), self._reporter.say, wait)
 
     def _lines(self, decisions: Iterable[Decision]) -> list[dict[str, Any]]:
         return [self._line(record) for decision in decisions for record in decision.records]

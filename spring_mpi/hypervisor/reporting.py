@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,10 @@ class Reporter:
         """A job came so far."""
         self.known.progress[progress.name] = progress
 
+    def say(self, text: str) -> None:
+        """Rank 0 has something to say of itself."""
+        self._desk.log(f"The campaign {text}")
+
     def remarked(self, remark: Remark) -> None:
         """A job goes on, and there is something to say of it."""
         self._desk.log(f"{remark.name} {remark.text}")
@@ -78,7 +83,9 @@ class Reporter:
         """A job's result is complete, and the journal knows."""
         self.known.done += 1
         self._forget(done.name)
-        self._desk.summary.append(finished)
+        with suppress(OSError):
+            # A full disk: the next run makes the file anew from the journal.
+            self._desk.summary.append(finished)
         summary = done.summary
         self._desk.log(
             f"{done.name} done on worker {worker} in {summary.seconds:.1f} s: "
@@ -123,27 +130,28 @@ class Reporter:
     def write_status(self, state: str, code: int | None = None) -> None:
         """Replace ``status.json``."""
         self._status_written = self._clock()
+        with suppress(OSError):
+            write_status(self._desk.status, self._status(state, code))
+
+    def _status(self, state: str, code: int | None) -> dict[str, Any]:
         counts, (left, rate) = self._queue.counts, self._rate()
-        write_status(
-            self._desk.status,
-            {
-                "state": state,
-                "exit": code,
-                "time": round(time.time(), 3),
-                "jobs": counts.total(),
-                "counts": {one.value: counts[one] for one in State},
-                "running": list(self._running()),
-                "jobs_per_hour": round(3600 * rate, 1),
-                "seconds_left": round(left / rate) if rate else None,
-                "workers": {
-                    str(worker): {"host": ready.host, "device": ready.device}
-                    for worker, ready in self.known.devices.items()
-                },
-                "failed": [
-                    {"name": name, "reason": reason} for name, reason in self.known.failures.items()
-                ],
+        return {
+            "state": state,
+            "exit": code,
+            "time": round(time.time(), 3),
+            "jobs": counts.total(),
+            "counts": {one.value: counts[one] for one in State},
+            "running": list(self._running()),
+            "jobs_per_hour": round(3600 * rate, 1),
+            "seconds_left": round(left / rate) if rate else None,
+            "workers": {
+                str(worker): {"host": ready.host, "device": ready.device}
+                for worker, ready in self.known.devices.items()
             },
-        )
+            "failed": [
+                {"name": name, "reason": reason} for name, reason in self.known.failures.items()
+            ],
+        }
 
     def _running(self) -> Iterator[dict[str, Any]]:
         now = self._clock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +14,12 @@ from ..engine.mpr import Progress, reconstruct
 from ..events.calibration import Calibration, Calibrator
 from ..events.loader import Loader
 from ..pattern import Pattern
+from ..result import Result
 from .checkpoint import CheckpointFile
 from .messages import Alive, Done, Job, Progressed, Ready, Remark, Report, Summary
+from .room import when_there_is_room
+
+_LOOK_FOR_ROOM = 1.0
 
 
 class Runner:
@@ -56,10 +61,20 @@ class Runner:
             command=job.command,
             seconds=checkpoint.seconds_before + result.provenance.seconds,
         )
-        os.makedirs(os.path.dirname(job.result), exist_ok=True)
-        result.save(job.result)
+        self._save(result, job, send)
         checkpoint.delete()
         return Done(job.name, Summary.of(result), pattern.warnings)
+
+    def _save(self, result: Result, job: Job, send: Callable[[Report], None]) -> None:
+        def write() -> None:
+            os.makedirs(os.path.dirname(job.result), exist_ok=True)
+            result.save(job.result)
+
+        def wait() -> None:
+            send(Alive())
+            time.sleep(_LOOK_FOR_ROOM)
+
+        when_there_is_room(write, lambda text: send(Remark(job.name, text)), wait)
 
     def prepare(self, job: Job) -> Pattern:
         """The pattern of a job, from its event and its calibration."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ..comm import Communicator
+from ..comm import Communicator, RankDied
 from .messages import Equipment, Gone, Order, Quit, Report
 from .worker import Worker
 
@@ -73,9 +73,11 @@ class MpiTransport:
         self._communicator.send(order, worker)
 
     def poll(self) -> list[tuple[int, Report]]:
-        reports = []
+        reports: list[tuple[int, Report]] = []
         while (arrived := self._communicator.receive()) is not None:
-            reports.append(arrived)
+            worker, report = arrived
+            died = isinstance(report, RankDied)
+            reports.append((worker, Gone("its rank died") if died else report))
         return reports
 
     def close(self) -> None:
@@ -94,7 +96,7 @@ class MpiTransport:
             arrived = self._communicator.receive()
             if arrived is None:
                 time.sleep(_SHORTEST_WAIT)
-            elif isinstance(arrived[1], Gone):
+            elif isinstance(arrived[1], Gone | RankDied):
                 talking.discard(arrived[0])
 
 
@@ -132,8 +134,8 @@ def _carry_messages(communicator: Communicator) -> int:
             arrived = communicator.receive()
             reports: list[Report] = []
             if arrived is not None:
-                order = arrived[1]
-                if isinstance(order, Quit):
+                sender, order = arrived
+                if isinstance(order, Quit) or (isinstance(order, RankDied) and sender == 0):
                     return 0
                 if isinstance(order, Equipment):
                     worker = Worker(order, time.monotonic)

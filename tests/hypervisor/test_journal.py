@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 
 import pytest
@@ -81,3 +82,21 @@ def test_unwritable(tmp_path):
     """A path that cannot be written is a clear fault."""
     with pytest.raises(RunDirectoryError, match="cannot write"):
         Journal(tmp_path / "missing" / "journal.jsonl")
+
+
+def test_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
+    """Lines that do not fit are not there at all; they can be committed later."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.commit([LINES[0]])
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.commit([LINES[1]])
+    assert list(replay(journal.path)) == [LINES[0]]
+    journal.commit([LINES[1]])
+    journal.close()
+    assert list(replay(journal.path)) == LINES

@@ -7,6 +7,7 @@ from collections import deque
 import pytest
 
 from spring_mpi.cli import batch
+from spring_mpi.comm import RankDied
 from spring_mpi.hypervisor import transport
 from spring_mpi.hypervisor.messages import Assign, Equipment, Gone, Quit, Ready
 from spring_mpi.hypervisor.transport import Backoff, MpiTransport, serve_rank
@@ -15,7 +16,7 @@ from spring_mpi.hypervisor.transport import Backoff, MpiTransport, serve_rank
 class Tape:
     """A communicator that plays what arrives and records what is sent."""
 
-    rank, size = 0, 3
+    rank, size, has_lost_ranks = 0, 3, False
 
     def __init__(self, *arriving):
         self.arriving, self.sent, self.closed = deque(arriving), [], 0
@@ -90,6 +91,18 @@ def test_a_fault_of_rank0_ends_the_others(monkeypatch, tmp_path):
     with pytest.raises(ZeroDivisionError):
         batch.main([str(tmp_path / "any.yaml")])
     assert tape.sent == [(1, Quit()), (2, Quit())]
+
+
+def test_a_dead_rank_is_a_lost_worker():
+    """What the communicator hears of a dead rank reaches the queue as a lost worker."""
+    assert MpiTransport(Tape((2, RankDied()))).poll() == [(2, Gone("its rank died"))]
+
+
+def test_workers_end_with_rank0():
+    """A worker rank whose rank 0 died ends; one of its fellows does not matter."""
+    tape = Tape((2, RankDied()), (0, RankDied()))
+    assert serve_rank(tape) == 0
+    assert not tape.arriving
 
 
 def test_backoff():

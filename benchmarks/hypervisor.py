@@ -1,0 +1,157 @@
+"""Rank 0 under load: the real queue, plan and loop with simulated workers and a virtual clock.
+
+    python benchmarks/hypervisor.py [--workers 4096] [--jobs 1000000] [--seconds 10] [--json FILE]
+
+The clock advances by the measured CPU time of every turn, by the loop's own waiting, and by 10 ms
+for every commit of the journal, as on a parallel file system; a job takes its seconds +- 10 %.
+Efficiency is the work done over the time of all workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spring_mpi.campaign.config import load_config
+from spring_mpi.campaign.plan import Plan
+from spring_mpi.events import build_index
+from spring_mpi.hypervisor.console import Log
+from spring_mpi.hypervisor.decisions import State
+from spring_mpi.hypervisor.messages import Assign, Done, Equipment, Order, Ready, Report, Summary
+from spring_mpi.hypervisor.queue import Queue
+from spring_mpi.hypervisor.rank0 import Hypervisor
+from spring_mpi.hypervisor.reporting import Desk, Reporter
+from spring_mpi.hypervisor.status import SummaryFile
+
+_COMMIT_SECONDS = 0.010
+_SUMMARY = Summary(error=0.1, resolution_px=2.0, support_px=500, seconds=10.0)
+
+
+class Clock:
+    """Seconds that pass because somebody says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class SimulatedJournal:
+    """Costs what a commit costs, and keeps nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self.commits = clock, 0
+
+    def commit(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Write the text, to nowhere."""
+        if text := "".join(json.dumps(line) for line in lines):
+            self.commits += bool(text)
+            self._clock.advance(_COMMIT_SECONDS)
+
+
+class NoControl:
+    """Nobody steers."""
+
+    def asked(self) -> list[Any]:
+        """No messages."""
+        return []
+
+
+class SimulatedWorkers:
+    """A transport whose workers need nothing but time."""
+
+    def __init__(self, count: int, seconds: float, clock: Clock) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._random = np.random.default_rng(1)
+        self._coming: list[tuple[float, int, Report]] = [
+            (0.0, worker, Ready("node", "simulated", 0.0)) for worker in range(1, count + 1)
+        ]
+
+    def start(self, equipment: Equipment) -> None:
+        """Nothing to start."""
+
+    def send(self, worker: int, order: Order) -> None:
+        """A job ends after its time."""
+        if isinstance(order, Assign):
+            lasting = self._seconds * float(self._random.uniform(0.9, 1.1))
+            done = Done(order.jobs[0].name, _SUMMARY)
+            heapq.heappush(self._coming, (self._clock.now + lasting, worker, done))
+
+    def poll(self) -> list[tuple[int, Report]]:
+        """What has arrived by now."""
+        reports = []
+        while self._coming and self._coming[0][0] <= self._clock.now:
+            _, worker, report = heapq.heappop(self._coming)
+            reports.append((worker, report))
+        return reports
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def simulate(workers: int, jobs: int, seconds: float, folder: Path) -> dict[str, float]:
+    """Run the campaign in virtual time; figures by name."""
+    config_file = folder / "c.yaml"
+    config_file.write_text(
+        f"name: c\ndata: {{reader: simulate, source: 'events={jobs}'}}\n"
+        "pattern: {cropsize: 256, size: 64}\nsettings: {init: {supportsize: 30}}\n"
+    )
+    plan = Plan(load_config(config_file), build_index(f"events={jobs}", reader="simulate"), folder)
+    clock, queue = Clock(), Queue()
+    for name in plan.numbers:
+        queue.settle(name, State.WAITING)
+    desk = Desk(Log(folder / "log", None), SummaryFile(folder / "s.csv", ()), folder / "status")
+    journal, transport = SimulatedJournal(clock), SimulatedWorkers(workers, seconds, clock)
+    hypervisor = Hypervisor(
+        queue, transport, journal, NoControl(), Reporter(desk, queue, clock),  # type: ignore[arg-type]
+        plan.job, plan.finished, clock.advance,
+    )  # fmt: skip
+    began = time.process_time()
+    while not queue.is_over:
+        before = time.process_time()
+        hypervisor.turn()
+        clock.advance(time.process_time() - before)
+    cpu = time.process_time() - began
+    return {
+        "efficiency": jobs * seconds / (workers * clock.now),
+        "virtual seconds": clock.now,
+        "CPU of rank 0, us per job": 1e6 * cpu / jobs,
+        "commits": float(journal.commits),
+        "peak memory, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def main() -> int:
+    """Measure, print a table, and write JSON where asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workers", type=int, default=4096)
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = simulate(arguments.workers, arguments.jobs, arguments.seconds, Path(folder))
+    print(f"{arguments.workers} workers, {arguments.jobs} jobs of {arguments.seconds:g} s")
+    for label, value in figures.items():
+        print(f"  {label:30s} {value:12.4g}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
