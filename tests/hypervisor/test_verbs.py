@@ -225,13 +225,17 @@ def outputs(monkeypatch):
     return shown
 
 
-def test_cell_is_renewed_until_idle(rank0, rundir, outputs):
-    """A live cell shows what comes, also after a first idle time, until what ran has ended."""
-    rank0.replies += [Reply(IDLE), Reply(BUSY), Reply(IDLE), Reply(("not asked for",))]
+def test_cell_is_renewed_until_all_is_done(rank0, rundir, outputs):
+    """A live cell shows changes until nothing runs or waits after something ran."""
+    waits, empty = ({"running": [], "waiting": waiting} for waiting in (["1-3"], []))
+    rank0.replies += [
+        Reply(IDLE), Reply(BUSY), Reply(BUSY), Reply(IDLE), Reply((), data=waits),
+        Reply(BUSY), Reply(IDLE), Reply((), data=empty), Reply(("not asked for",)),
+    ]  # fmt: skip
     cell = LiveCell(Client(rundir / "control"), IDLE, period=0.001)
     cell._thread.join(DEADLINE)
     idle, busy = "\n".join(IDLE), "\n".join(BUSY)
-    assert [output.shown for output in outputs] == [[idle, idle, busy, idle]]
+    assert [output.shown for output in outputs] == [[idle, busy, idle, busy, idle]]
 
 
 def test_cell_ends_when_the_campaign_does(rank0, rundir, outputs):
