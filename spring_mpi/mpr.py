@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from . import hypervisor
 from .engine.backends import make_backend
 from .engine.mpr import Progress, reconstruct
 from .names import job_name
@@ -56,6 +57,13 @@ class MPR:
         )
         result.save()
         return result
+
+    def runasync(self) -> None:
+        """Submit the job to the hypervisor and return at once; the same as ``hv.append(mpr)``.
+
+        ``hv`` is `spring_mpi.hypervisor`, which shows the progress and gives the result.
+        """
+        hypervisor.append(self)
 
     def _meter(self, progress: Progress) -> None:
         if sys.stderr.isatty():

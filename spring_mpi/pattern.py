@@ -92,6 +92,7 @@ class Pattern:
         self.cropsize = min(self.raw.shape) if cropsize is None else int(cropsize)
         self.size = self.cropsize if size is None else int(size)
         self.satvalue = satvalue
+        self.background, self.gain = background, gain
         binning = check_binning(self.cropsize, self.size)
 
         photons = _photons(self.raw, self.excluded, background, gain)

@@ -139,6 +139,8 @@ def test_append_with_another_setting(started):
         (("append", "no-pid"), "'no-pid' is no job of this campaign, and no pid"),
         (("append", A1, "--tag", "x", "--set", "init.suportsize=9"), "did you mean 'supportsize'"),
         (("append", A1, "--tag", "x", "--set", "init.supportsize=99"), "exceeds half"),
+        (("append", A1, "--tag", "a\nb"), "must be printable"),
+        (("append", A1, "--tag", "x" * 250), "at most 200 characters"),
         (("stop", "nobody"), "No job matching nobody is running"),
         (("resume",), "The campaign is not paused"),
         (("retry", "nobody"), "No such job has failed, was removed or stopped"),

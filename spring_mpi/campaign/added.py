@@ -19,7 +19,7 @@ from ..events.readers.npz import NpzReader
 from ..events.source import EventRef, source_of_file
 from ..names import job_name, parse_pid
 from ..settings import Settings
-from .plan import Blueprint, Plan, recipe_of
+from .plan import LONGEST_NAME, Blueprint, Plan, recipe_of
 
 Request = dict[str, Any]
 
@@ -44,6 +44,11 @@ def blueprint(plan: Plan, request: Request) -> Blueprint:
     """What a requested job is made from; errors as in `requested`."""
     made = _spooled(plan, request) if "spool" in request else _indexed(plan, request)
     check(made.settings, made.size)
+    if not made.tag.isprintable() or len(job_name(made.event.pid, made.tag)) > LONGEST_NAME:
+        raise SettingsError(
+            f"tag {made.tag[:40]!r} must be printable, and the job's name at most {LONGEST_NAME} "
+            "characters"
+        )
     return made
 
 

@@ -25,7 +25,7 @@ from .selection import select
 from .sweep import PYTHON_ONLY, Variant
 
 _SHARDED_FROM = 10_000
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,10 @@ class Plan:
     def _check_names(self) -> None:
         """Names must differ as file names do, and be short enough for one."""
         longest = max(self.numbers, key=len, default="")
-        if len(file_name(longest)) > _LONGEST_NAME:
+        if len(file_name(longest)) > LONGEST_NAME:
             raise ConfigError(
                 [f"{longest[:60]}...: the name has {len(longest)} characters, at most "
-                 f"{_LONGEST_NAME} are possible; shorten sweep.tag"]
+                 f"{LONGEST_NAME} are possible; shorten sweep.tag"]
             )  # fmt: skip
         if len({file_name(name) for name in self.numbers}) == len(self):
             return
