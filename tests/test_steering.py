@@ -25,6 +25,11 @@ ENDLESS = {
         ]
     },
 }  # fmt: skip
+QUICK = {
+    "global": {"generations": 2, "popsize": 4},
+    "init": {"supportsize": 30},
+    "IA": {"it": 10},
+}
 A1, A2, A3, A4 = ENDLESS["events"]["pids"]
 
 
@@ -164,6 +169,19 @@ def refusing(tmp_path_factory):
     yield campaign
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+
+
+def test_a_done_job_again(started):
+    """A job that is done can be asked for again: it gets a number, and the same settings."""
+    campaign = started(1, "--serve", sweep={}, events={"pids": [A1]}, settings=QUICK)
+    campaign.wait_for(lambda: campaign.in_state("done"), campaign.process)
+    assert ctl(campaign, "prepend", A1) == (0, [f"Adding {A1}~2 to queue"])
+    campaign.wait_for(lambda: f"{A1}~2" in campaign.in_state("done"), campaign.process)
+    ctl(campaign, "drain")
+    assert finish(campaign.process)[0] == 0
+    before = campaign.results()
+    assert campaign.run()[0] == 0
+    assert campaign.results() == before
 
 
 def test_pause_drain_and_what_is_left(started):

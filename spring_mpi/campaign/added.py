@@ -2,6 +2,7 @@
 
 A request is kept in the journal as it came, so that a restart makes the same job of it::
 
+    {"job": "71-1-145"}                                                        a known job, again
     {"pid": [71, 1, 145], "tag": "wide", "set": {"init.supportsize": 90}}      an event of the index
     {"spool": "spool/x.npz", "tag": "", "settings": {...}, "cropsize": 1024, "size": 256,
      "satvalue": 30000.0, "seed": 1}                                           a pattern from Python
@@ -25,7 +26,7 @@ Request = dict[str, Any]
 
 
 def requested(plan: Plan, arguments: Mapping[str, Any]) -> list[tuple[str, Request]]:
-    """(name, request) of the jobs that a message asks for; no request for a planned job.
+    """(name, request) of the jobs that a message asks for.
 
     Raises
     ------
@@ -42,6 +43,8 @@ def requested(plan: Plan, arguments: Mapping[str, Any]) -> list[tuple[str, Reque
 
 def blueprint(plan: Plan, request: Request) -> Blueprint:
     """What a requested job is made from; errors as in `requested`."""
+    if "job" in request:
+        return plan.blueprint(request["job"])
     made = _spooled(plan, request) if "spool" in request else _indexed(plan, request)
     check(made.settings, made.size)
     if not made.tag.isprintable() or len(job_name(made.event.pid, made.tag)) > LONGEST_NAME:
@@ -54,7 +57,7 @@ def blueprint(plan: Plan, request: Request) -> Blueprint:
 
 def _of_event(plan: Plan, item: str, tag: str, changes: dict[str, Any]) -> tuple[str, Request]:
     if plan.knows(item) and not (tag or changes):
-        return item, {}
+        return item, {"job": item}
     try:
         pid = parse_pid(item)
     except ValueError:

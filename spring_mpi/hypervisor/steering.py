@@ -102,7 +102,7 @@ class Steering:
     def _prepend(self, arguments: Mapping[str, Any]) -> Answer:
         wanted = dict(self._jobs.requested(arguments))
         for name, request in wanted.items():
-            if request and self._queue.known_as(name) in self._queue.waiting:
+            if "job" not in request and self._queue.known_as(name) in self._queue.waiting:
                 return _refusal(f"{name} is waiting already; give the other one a tag")
         decision = self._queue.prepend(wanted)
         answer = self._added(decision, list(wanted.values()))

@@ -28,7 +28,7 @@ from .messages import (
 
 _MPI_PREFIXES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_LOCAL", "HYDI", "HYDRA", "I_MPI")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-_MOST_FAILED_STARTS = 3
+_MOST_FAILED_STARTS = 5
 _START_PATIENCE = 300.0
 
 
@@ -98,7 +98,11 @@ class Worker:
         if name not in self._jobs:
             return reports
         self._jobs.remove(name)
-        return [*reports, Stopped(name), *self._replace("another job was stopped beside it")]
+        stopped = [*reports, Stopped(name)]
+        stopped += [Lost(one, "another job was stopped beside it") for one in self._jobs]
+        self._jobs = []
+        self.close()
+        return [*stopped, *self._start()]
 
     def _listen(self, child: Child) -> list[Report]:
         """Everything that the child said, but for mere signs of life."""

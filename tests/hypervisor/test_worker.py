@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from spring_mpi.hypervisor.messages import Equipment, Gone, Quit, Ready
+from spring_mpi.hypervisor.messages import Cancel, Equipment, Gone, Lost, Quit, Ready, Stopped
 from spring_mpi.hypervisor.worker import Worker, child_environment
 
 
@@ -54,7 +54,7 @@ def test_device_that_is_not_there():
 
 
 def test_child_that_cannot_start(monkeypatch):
-    """After three failed starts the worker gives up and says how they ended."""
+    """After five failed starts the worker gives up and says how they ended."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
     worker = Worker(Equipment(), time.monotonic)
     assert wait_for(worker, Gone).reason == (
@@ -79,3 +79,17 @@ def test_child_environment():
         "PATH": "/bin", "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3",
         "MKL_NUM_THREADS": "3", "NUMEXPR_NUM_THREADS": "3",
     }  # fmt: skip
+
+
+def test_stopping_is_no_failed_start(monkeypatch):
+    """A worker whose jobs are stopped before its child is up does not give up."""
+    worker = Worker(Equipment(), time.monotonic)
+    worker.poll()
+    for _ in range(8):
+        worker._jobs = ["a", "b"]
+        assert worker.send(Cancel("a")) == [
+            Stopped("a"),
+            Lost("b", "another job was stopped beside it"),
+        ]
+    wait_for(worker, Ready)
+    worker.close()
