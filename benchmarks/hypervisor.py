@@ -118,7 +118,7 @@ def simulate(workers: int, jobs: int, seconds: float, folder: Path) -> dict[str,
     journal, transport = SimulatedJournal(clock), SimulatedWorkers(workers, seconds, clock)
     hypervisor = Hypervisor(
         queue, transport, journal, NoControl(), Reporter(desk, queue, clock),  # type: ignore[arg-type]
-        plan.job, plan.finished, clock.advance,
+        plan.job, plan.finished, lambda name: None, clock.advance,
     )  # fmt: skip
     began = time.process_time()
     while not queue.is_over:

@@ -121,7 +121,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
         state, attempts = State(line.get("state", State.WAITING)), int(line.get("attempt", 0))
         if state is State.DONE and plan.result_file(name) in present:
             finished.append(_finished(plan, line))
-        elif _may_be_complete(state, attempts) and (found := _adopt(plan, name, rundir)):
+        elif _may_be_complete(state, attempts) and (found := _adopt(plan, name)):
             state = State.DONE
             adopted.append(found)
             finished.append(_finished(plan, found))
@@ -191,21 +191,28 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _adopt(plan: Plan, name: str, rundir: RunDirectory) -> dict[str, Any] | None:
-    """The line of a result that was finished, but whose line the end of rank 0 prevented."""
+def complete(plan: Plan, name: str) -> Summary | None:
+    """What a job came to whose result file is complete; None where it is not."""
     try:
-        result = Result.load(rundir.path / plan.result_file(name))
+        result = Result.load(plan.folder / plan.result_file(name))
     except SourceError:
         return None
-    if result.provenance.fingerprint != plan.fingerprint(name):
+    is_ours = result.provenance.fingerprint == plan.fingerprint(name)
+    return Summary.of(result) if is_ours else None
+
+
+def _adopt(plan: Plan, name: str) -> dict[str, Any] | None:
+    """The line of a result that was finished, but whose line the end of rank 0 prevented."""
+    summary = complete(plan, name)
+    if summary is None:
         return None
     return {
         "job": name,
         "state": State.DONE.value,
         "worker": 0,
         "reason": "result found complete",
-        "fingerprint": result.provenance.fingerprint,
-        **Summary.of(result).to_line(),
+        "fingerprint": plan.fingerprint(name),
+        **summary.to_line(),
     }
 
 

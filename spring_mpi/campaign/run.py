@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -30,7 +31,7 @@ from .added import Catalogue, blueprint
 from .check import faults, open_index
 from .config import dump_config, load_config
 from .plan import Plan, checkpoint_file, digest
-from .resume import Past, Resumption, resume
+from .resume import Past, Resumption, complete, resume
 from .rundir import RunDirectory
 from .sections import Config
 
@@ -127,7 +128,16 @@ def _serve(
     mailbox = Mailbox(plan.folder / "control", steering=config.steering)
     mailbox.open()
     control = Control(mailbox, Steering(queue, reporter.known, Catalogue(plan)), answered)
-    hypervisor = Hypervisor(queue, transport, journal, control, reporter, plan.job, plan.finished)
+    hypervisor = Hypervisor(
+        queue,
+        transport,
+        journal,
+        control,
+        reporter,
+        plan.job,
+        plan.finished,
+        partial(complete, plan),
+    )
     workers = config.workers
     with _interrupting(hypervisor):
         return hypervisor.run(Equipment(workers.device, workers.threads, workers.timeout))

@@ -49,6 +49,8 @@ class Hypervisor:
         The job of a name.
     finished
         The line in ``summary.csv`` of a job that a worker has done.
+    complete
+        What a job came to whose result is complete though nobody said so; None where it is not.
     sleep
         Waits for some seconds.
     """
@@ -62,11 +64,12 @@ class Hypervisor:
         reporter: Reporter,
         make_job: Callable[[str], Job],
         finished: Callable[[str, int, Summary], Finished],
+        complete: Callable[[str], Summary | None],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._queue, self._transport = queue, transport
         self._journal, self._control, self._reporter = journal, control, reporter
-        self._make_job, self._finished = make_job, finished
+        self._make_job, self._finished, self._complete = make_job, finished, complete
         self._backoff, self._sleep = Backoff(sleep), sleep
         self._completed: dict[str, tuple[int, Done]] = {}
         self._interruption: str | None = None
@@ -121,19 +124,25 @@ class Hypervisor:
                 return Decision()
             case Alive():
                 return Decision()
-            case Done(name):
-                decision = queue.done(worker, name)
-                if decision.records:
-                    self._completed[name] = (worker, report)
-                return decision
+            case Done():
+                return self._done(worker, report)
             case Failed(name, reason):
                 return self._told(queue.failed(worker, name, reason), worker, report.details)
+            case Stopped(name) | Lost(name) if summary := self._complete(name):
+                # Its child ended between the last step of the result and the word of it.
+                return self._done(worker, Done(name, summary))
             case Stopped(name):
                 return self._told(queue.stopped(worker, name), worker)
             case Lost(name, reason):
                 return self._told(queue.lost(worker, name, reason), worker)
             case Gone(reason):
                 return self._left(worker, reason)
+
+    def _done(self, worker: int, done: Done) -> Decision:
+        decision = self._queue.done(worker, done.name)
+        if decision.records:
+            self._completed[done.name] = (worker, done)
+        return decision
 
     def _act(self, decisions: Iterable[Decision]) -> None:
         """What follows from decisions that the journal has."""
@@ -156,10 +165,17 @@ class Hypervisor:
 
     def _left(self, worker: int, reason: str) -> Decision:
         self._reporter.left(worker, reason)
-        decision = self._told(self._queue.gone(worker, reason), worker)
+        jobs = [name for name, run in self._queue.running.items() if run.worker == worker]
+        records = [
+            record
+            for name in jobs
+            if (summary := self._complete(name))
+            for record in self._done(worker, Done(name, summary)).records
+        ]
+        records += self._told(self._queue.gone(worker, reason), worker).records
         if not self._queue.workers:
             self.interrupt(f"the loss of its last worker ({reason})")
-        return decision
+        return Decision(tuple(records))
 
     def _commit(self, lines: list[dict[str, Any]]) -> None:
         """Write the journal, also if that means to wait for room on the disk."""
