@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,7 @@ class Control:
         for message in self._mailbox.poll():
             if message.id in self._answered:
                 lines, refused = self._answered[message.id]
-                self._mailbox.answer(message.id, Reply(tuple(lines), refused))
+                self._answer(message.id, Reply(tuple(lines), refused))
             else:
                 answer = self._steering.answer(message.verb, message.arguments)
                 new.append(Asked(message, answer))
@@ -76,4 +77,9 @@ class Control:
         if asked.changes_something:
             self._answered[asked.message.id] = decision.reply, decision.refused
         reply = Reply(decision.reply, decision.refused, asked.answer.data)
-        self._mailbox.answer(asked.message.id, reply)
+        self._answer(asked.message.id, reply)
+
+    def _answer(self, id: str, reply: Reply) -> None:
+        # On a full disk the mailbox gives the message again: it is answered when there is room.
+        with suppress(OSError):
+            self._mailbox.answer(id, reply)
