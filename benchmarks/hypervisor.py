@@ -4,15 +4,13 @@
 
 The clock advances by the measured CPU time of every turn, by the loop's own waiting, and by 10 ms
 for every commit of the journal, as on a parallel file system; a job takes its seconds +- 10 %.
-Efficiency is the work done over the time of all workers.
+Efficiency is the work done over the time of all workers. For real ranks see ``ranks.py``.
 """
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import json
-import resource
 import tempfile
 import time
 from collections.abc import Iterable
@@ -20,16 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import options, peak_memory, report
 
 from spring_mpi.campaign.config import load_config
 from spring_mpi.campaign.plan import Plan
 from spring_mpi.events import build_index
-from spring_mpi.hypervisor.console import Log
 from spring_mpi.hypervisor.decisions import State
+from spring_mpi.hypervisor.log import Log
 from spring_mpi.hypervisor.messages import Assign, Done, Equipment, Order, Ready, Report, Summary
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.rank0 import Hypervisor
 from spring_mpi.hypervisor.reporting import Desk, Reporter
+from spring_mpi.hypervisor.screen import NoScreen
 from spring_mpi.hypervisor.status import SummaryFile
 
 _COMMIT_SECONDS = 0.010
@@ -114,7 +114,9 @@ def simulate(workers: int, jobs: int, seconds: float, folder: Path) -> dict[str,
     clock, queue = Clock(), Queue()
     for name in plan.numbers:
         queue.settle(name, State.WAITING)
-    desk = Desk(Log(folder / "log", None), SummaryFile(folder / "s.csv", ()), folder / "status")
+    desk = Desk(
+        Log(folder / "log", NoScreen()), SummaryFile(folder / "s.csv", ()), folder / "status"
+    )
     journal, transport = SimulatedJournal(clock), SimulatedWorkers(workers, seconds, clock)
     hypervisor = Hypervisor(
         queue, transport, journal, NoControl(), Reporter(desk, queue, clock),  # type: ignore[arg-type]
@@ -131,25 +133,21 @@ def simulate(workers: int, jobs: int, seconds: float, folder: Path) -> dict[str,
         "virtual seconds": clock.now,
         "CPU of rank 0, us per job": 1e6 * cpu / jobs,
         "commits": float(journal.commits),
-        "peak memory, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak memory, MB": peak_memory(),
     }
 
 
 def main() -> int:
-    """Measure, print a table, and write JSON where asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure and report."""
+    parser = options(__doc__)
     parser.add_argument("--workers", type=int, default=4096)
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    workers, jobs, seconds = arguments.workers, arguments.jobs, arguments.seconds
     with tempfile.TemporaryDirectory() as folder:
-        figures = simulate(arguments.workers, arguments.jobs, arguments.seconds, Path(folder))
-    print(f"{arguments.workers} workers, {arguments.jobs} jobs of {arguments.seconds:g} s")
-    for label, value in figures.items():
-        print(f"  {label:30s} {value:12.4g}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1))
+        figures = simulate(workers, jobs, seconds, Path(folder))
+    report(f"{workers} simulated workers, {jobs} jobs of {seconds:g} s", figures, arguments.json)
     return 0
 
 

@@ -1,22 +1,18 @@
-"""The queue with 10^6 jobs: filling, wildcard removal, assignment, memory; median of 5.
+"""The queue with 10^6 jobs: filling, wildcard removal, assignment, memory; medians.
 
-python benchmarks/job_queue.py [--jobs N] [--json FILE]
+python benchmarks/job_queue.py [--jobs N] [--rounds N] [--json FILE]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+from common import options, peak_memory, report
 
 from spring_mpi.hypervisor.decisions import State
 from spring_mpi.hypervisor.queue import Queue
-
-_ROUNDS = 5
 
 
 def names(jobs: int) -> list[str]:
@@ -57,19 +53,16 @@ def measure(jobs: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Measure, print a table, and write JSON where asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure and report."""
+    parser = options(__doc__)
     parser.add_argument("--jobs", type=int, default=1_000_000)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    rounds = [measure(arguments.jobs) for _ in range(_ROUNDS)]
-    figures = {label: statistics.median(one[label] for one in rounds) for label in rounds[0]}
-    figures["peak memory, MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{arguments.jobs} jobs, median of {_ROUNDS} rounds")
-    for label, value in figures.items():
-        print(f"  {label:36s} {value:10.3f}{'' if 'MB' in label else ' s'}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1))
+    rounds = [measure(arguments.jobs) for _ in range(arguments.rounds)]
+    labels = rounds[0].keys()
+    figures = {f"{label}, s": statistics.median(one[label] for one in rounds) for label in labels}
+    figures["peak memory, MB"] = peak_memory()
+    report(f"{arguments.jobs} jobs, median of {arguments.rounds} rounds", figures, arguments.json)
     return 0
 
 

@@ -1,0 +1,73 @@
+"""The run directory of ``hv``: it is its own, and a restart does without the spooled patterns."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from test_interactive import quick_job, wait_until
+
+from spring_mpi.errors import LaunchError
+from spring_mpi.hypervisor.interactive import Interactive
+from spring_mpi.hypervisor.journal import replay
+from spring_mpi.hypervisor.mailbox import Client
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """An object with a local hypervisor of its own, in ``spring-hv`` of the test's folder."""
+    monkeypatch.chdir(tmp_path)
+    steering = Interactive()
+    yield steering
+    steering.close()
+
+
+def contents(folder):
+    """Every file of a folder, with its bytes."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path): path.read_bytes() for path in files}
+
+
+def test_folder_of_another_campaign(own, small):
+    """A run directory of spring-batch is refused, and not a byte of it changes."""
+    campaign = small(events={"slice": "0:1"})
+    assert campaign.run()[0] == 0
+    before = contents(campaign.rundir)
+    with pytest.raises(LaunchError, match=r"another campaign(.|\n)*hv\.start\(output="):
+        own.start(output=campaign.rundir)
+    assert contents(campaign.rundir) == before
+
+
+def test_restart_without_spooled_patterns(own):
+    """Without its file a done job stays done, and one that has to run fails with the reason."""
+    own.append(quick_job("a"))
+    wait_until(lambda: own.result("7-1-a"))
+    own.append(quick_job("b", generations=100000))
+    own.close()
+    result, summary = own.folder / "results" / "7-1-a.h5", own.folder / "summary.csv"
+    before = result.stat().st_mtime_ns, summary.read_text()
+    shutil.rmtree(own.folder / "spool")
+    own.start()
+
+    def failed():
+        lines = replay(own.folder / "journal.jsonl")
+        return [line for line in lines if line.get("state") == "failed"]
+
+    wait_until(failed)
+    [line] = failed()
+    assert line["job"] == "7-1-b"
+    assert str(own.folder / "spool") in line["reason"]
+    assert (result.stat().st_mtime_ns, summary.read_text()) == before
+    own.append(quick_job("a"))
+    wait_until(lambda: own.result("7-1-a~2"))
+
+
+def test_damaged_pattern_is_refused(own):
+    """A spool file that cannot be read is the sender's fault: the hypervisor lives on."""
+    own.start()
+    (own.folder / "spool").mkdir()
+    (own.folder / "spool" / "x.npz").write_bytes(b"PK\x03\x04 and no more")
+    reply = Client(own.folder / "control").ask("append", {"spool": "spool/x.npz"})
+    assert reply.refused
+    assert "cannot use" in reply.lines[0]
+    own.info()
