@@ -31,6 +31,8 @@ class Campaign:
     config: Path
     rundir: Path
     launcher: Sequence[str] = ()
+    prefix: Sequence[str] = ()
+    """Runs the command that follows it with less than we have, such as ``prlimit``."""
 
     def start(self, *arguments: str, ranks: int = 1) -> subprocess.Popen[str]:
         """``spring-batch`` on the config, in a process group of its own."""
@@ -38,7 +40,7 @@ class Campaign:
         if ranks > 1:
             command = [*self.launcher, str(ranks), *command]
         return subprocess.Popen(
-            command,
+            [*self.prefix, *command],
             cwd=self.config.parent,
             env=os.environ | _AS_ROOT,
             stdout=subprocess.PIPE,

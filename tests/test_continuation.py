@@ -81,16 +81,31 @@ def test_killed_child_under_mpi(small_mpi, undisturbed):
     assert_continued(campaign, undisturbed, output)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
 def test_ended_rank0(small, undisturbed, number):
     """However the run ended, the next one continues the job."""
     campaign = small(**LONG)
     process = campaign.start()
     campaign.wait_for(lambda: has_checkpoint(campaign), process)
     os.kill(process.pid, number)
-    process.communicate(timeout=60)
+    code, _ = finish(process)
+    assert code == (-number if number == signal.SIGKILL else 3)
     assert campaign.results() == {}
     code, output = campaign.run()
+    assert code == 0, output
+    assert_continued(campaign, undisturbed, output)
+
+
+def test_notice_before_the_walltime(small_mpi, undisturbed):
+    """SIGUSR1 to the launcher: exit 3, and the next run over MPI continues the job."""
+    campaign = small_mpi(**LONG)
+    process = campaign.start(ranks=3)
+    campaign.wait_for(lambda: has_checkpoint(campaign), process)
+    process.send_signal(signal.SIGUSR1)
+    code, output = finish(process)
+    assert code == 3, output
+    assert campaign.results() == {}
+    code, output = campaign.run(ranks=3)
     assert code == 0, output
     assert_continued(campaign, undisturbed, output)
 

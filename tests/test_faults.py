@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import signal
 import subprocess
 import time
@@ -71,20 +73,6 @@ def test_child_killed(campaign):
     assert f"{lost[0]['job']} started on worker" in output
     assert "(attempt 2)" in output
     assert len(campaign.results()) == len(campaign.in_state("done")) == 4
-
-
-def test_job_that_always_kills_its_child(small):
-    """A job that was lost too often fails with the reason; the others are done."""
-    campaign = small(**SLOW, workers={"retries": 0})
-    process = campaign.start()
-    campaign.wait_for(lambda: campaign.in_state("running"), process)
-    os.kill(children(process.pid)[0], signal.SIGKILL)
-    code, output = finish(process)
-    assert code == 1, output
-    assert len(campaign.in_state("done")) == 3
-    (failed,) = campaign.in_state("failed")
-    assert f"{failed} failed on worker 1" in output
-    assert "given up after 1 attempts: its child was killed by SIGKILL" in output
 
 
 def test_hung_child(small):
@@ -197,7 +185,8 @@ def test_worker_rank_killed(small_mpi):
     os.kill(ranks[1], signal.SIGKILL)
     code, output = finish(process)
     assert code in (0, 137), output  # the launcher's own; rank 0's is the log's last line
-    assert "worker 1 is lost: its rank died" in output
+    where = rf"worker 1 \({platform.node()}, .+\)"
+    assert re.search(f"{where} is lost: its rank died", output), output
     assert campaign.log().splitlines()[-1].endswith("exit 0")
     assert len(campaign.in_state("done")) == len(campaign.results()) == 4
     wait_until_gone(orphans)

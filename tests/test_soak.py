@@ -28,6 +28,7 @@ SECTIONS = {
 }
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12))]
 )
@@ -53,6 +54,9 @@ def test_soak(small_mpi, seed):
             steer(campaign, chance)
         time.sleep(chance.uniform(0, 0.2))
     _, output = finish(process)
+    if "cannot start: its child was killed by SIGKILL" in output:
+        # Where children start slowly, one may be killed so often that its worker gives up.
+        _, output = campaign.run(ranks=4)
     assert campaign.log().splitlines()[-1].endswith("exit 0"), output
 
     lines = [line for line in flat(campaign.journal()) if "job" in line]

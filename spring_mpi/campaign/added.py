@@ -1,23 +1,25 @@
 """Jobs that people add to a living campaign: their requests become blueprints.
 
-A request is kept in the journal as it came, so that a restart makes the same job of it::
+A request is kept in the journal as it came, with what its spool file told (``pid``, ``bytes``), so
+that a restart makes the same job of it::
 
     {"job": "71-1-145"}                                                        a known job, again
     {"pid": [71, 1, 145], "tag": "wide", "set": {"init.supportsize": 90}}      an event of the index
     {"spool": "spool/x.npz", "tag": "", "settings": {...}, "cropsize": 1024, "size": 256,
-     "satvalue": 30000.0, "seed": 1}                                           a pattern from Python
+     "satvalue": 30000.0, "seed": 1, "pid": [71, 1, 145], "bytes": 9438000}    a pattern from Python
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from zipfile import BadZipFile
 
 from ..engine.mpr import check
 from ..errors import SettingsError, SourceError
 from ..events.calibration import ArraySpec, Calibration
 from ..events.readers.npz import NpzReader
-from ..events.source import EventRef, source_of_file
+from ..events.source import EventRef, Source
 from ..names import job_name, parse_pid
 from ..settings import Settings
 from .plan import LONGEST_NAME, Blueprint, Plan, recipe_of
@@ -34,7 +36,7 @@ def requested(plan: Plan, arguments: Mapping[str, Any]) -> list[tuple[str, Reque
         If an event, a setting or a file is not as it should be.
     """
     if "spool" in arguments:
-        request = dict(arguments)
+        request = dict(arguments) | _looked_into(plan, str(arguments["spool"]))
         made = blueprint(plan, request)
         return [(job_name(made.event.pid, made.tag), request)]
     tag, changes = str(arguments.get("tag", "")), dict(arguments.get("set", {}))
@@ -86,14 +88,23 @@ def _indexed(plan: Plan, request: Request) -> Blueprint:
     )
 
 
-def _spooled(plan: Plan, request: Request) -> Blueprint:
-    path = (plan.folder / str(request["spool"])).resolve()
+def _looked_into(plan: Plan, spool: str) -> Request:
+    """What the journal has to keep of a spooled pattern: a restart does without the file."""
+    path = (plan.folder / spool).resolve()
     if not path.is_relative_to(plan.folder.resolve() / "spool") or not path.is_file():
-        raise SourceError(f"no file {request['spool']!r} in the spool folder of {plan.folder}")
-    pids = NpzReader().scan(str(path), dataset=None, pid="pid").pids
+        raise SourceError(f"no file {spool!r} in the spool folder of {plan.folder}")
+    try:
+        pids = NpzReader().scan(str(path), dataset=None, pid="pid").pids
+    except (OSError, ValueError, BadZipFile) as fault:
+        raise SourceError(f"cannot use {path}: {fault}; submit the pattern again") from fault
     if pids is None:
         raise SourceError(f"{path} has no pid")
-    source = source_of_file(str(path), "npz")
+    return {"pid": pids[0].tolist(), "bytes": path.stat().st_size}
+
+
+def _spooled(plan: Plan, request: Request) -> Blueprint:
+    # Without the time of its last change: a run directory may be copied.
+    source = Source(str((plan.folder / request["spool"]).resolve()), "npz", request["bytes"])
     settings = Settings.from_mapping(request["settings"])
     cropsize, size, seed = (int(request[key]) for key in ("cropsize", "size", "seed"))
     calibration = Calibration(
@@ -103,7 +114,7 @@ def _spooled(plan: Plan, request: Request) -> Blueprint:
     )
     return Blueprint(
         tag=str(request["tag"]),
-        event=EventRef(tuple(pids[0].tolist()), source, "pattern", 0),
+        event=EventRef(tuple(request["pid"]), source, "pattern", 0),
         calibration=calibration,
         cropsize=cropsize,
         size=size,

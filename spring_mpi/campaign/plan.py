@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import ConfigError
 from ..events.calibration import Calibration, calibration_digest
 from ..events.index import EventIndex
@@ -21,7 +24,7 @@ from ..hypervisor.status import Finished
 from ..names import file_name, job_name, pid_text
 from ..settings import Settings
 from .sections import Config
-from .selection import select
+from .selection import select, select_present
 from .sweep import PYTHON_ONLY, Variant
 
 _SHARDED_FROM = 10_000
@@ -46,8 +49,9 @@ class Blueprint:
     def fingerprint(self) -> str:
         """Digest of what the result depends on: event, preparation, settings, seed.
 
-        Data files count by name and size, not by folder: moved data are the same data. Masks and
-        other small files, and a user's own loader, count by name and content.
+        Data files count by name and size, not by folder: moved data are the same data. Files that
+        were still written count by name, for their size is a matter of chance. Masks and other
+        small files, and a user's own loader, count by name and content.
         """
         source = self.event.source
         place = (os.path.basename(source.path), source.size, self.event.dataset, self.event.row)
@@ -56,6 +60,8 @@ class Blueprint:
 
 class Plan:
     """All jobs of a campaign: events outer, variants inner, then what people added.
+
+    The events are at ``positions`` of the ``index``.
 
     Jobs are numbered; only their names are kept, so that 10^6 of them fit in memory.
 
@@ -66,6 +72,8 @@ class Plan:
         stays as it is.
     may_be_empty
         No event need be selected: jobs will be added.
+    is_growing
+        Events that are asked for may still be missing: `grow` will bring them.
 
     Raises
     ------
@@ -83,14 +91,15 @@ class Plan:
         *,
         is_sharded: bool | None = None,
         may_be_empty: bool = False,
+        is_growing: bool = False,
     ) -> None:
         self.config, self.index, self.folder = config, index, folder
         self.added: dict[str, Blueprint] = {}
         self.variants: tuple[Variant, ...] = config.sweep.variants(config.settings)
-        self._positions = select(config.events, index)
-        if not (len(self._positions) or may_be_empty):
+        self.positions = (select_present if is_growing else select)(config.events, index)
+        if not (len(self.positions) or may_be_empty):
             raise ConfigError([f"events: none of the {len(index)} events in the index is selected"])
-        self.numbers = {name: number for number, name in enumerate(self._names())}
+        self.numbers = {name: number for number, name in enumerate(self._names(0))}
         self._check_names()
         self.is_sharded = len(self) > _SHARDED_FROM if is_sharded is None else is_sharded
         self._command = " ".join(sys.argv)
@@ -99,12 +108,32 @@ class Plan:
         self._recipes = [self.recipe(variant.settings) for variant in self.variants]
 
     def __len__(self) -> int:
-        return len(self._positions) * len(self.variants)
+        return len(self.positions) * len(self.variants)
+
+    def grow(self, index: EventIndex, positions: NDArray[np.int64]) -> list[str]:
+        """Take over a grown index; the names of the jobs that are new.
+
+        A job whose name people gave to another one is left out.
+
+        Parameters
+        ----------
+        positions
+            In that index: first of the events so far, in their order, then of new ones.
+        """
+        known = len(self.positions)
+        self.index, self.positions = index, positions
+        new = {
+            name: number
+            for number, name in enumerate(self._names(known), start=known * len(self.variants))
+            if not self.knows(name)
+        }
+        self.numbers |= new
+        return list(new)
 
     def names(self) -> Iterator[str]:
         """Of all jobs, in the order of their execution; those that people added come last."""
         yield from self.numbers
-        yield from self.added
+        yield from (name for name in self.added if name not in self.numbers)
 
     def knows(self, name: str) -> bool:
         """Whether there is a job of that name."""
@@ -187,11 +216,12 @@ class Plan:
 
     def _parts(self, number: int) -> tuple[EventRef, Variant]:
         event, variant = divmod(number, len(self.variants))
-        return self.index.ref(int(self._positions[event])), self.variants[variant]
+        return self.index.ref(int(self.positions[event])), self.variants[variant]
 
-    def _names(self) -> Iterator[str]:
+    def _names(self, first: int) -> Iterator[str]:
+        """Of the jobs of selected events, from one of these on."""
         tags = [variant.tag for variant in self.variants]
-        for pid in self.index.pids[self._positions].tolist():
+        for pid in self.index.pids[self.positions[first:]].tolist():
             for tag in tags:
                 yield job_name(pid, tag)
 
@@ -206,7 +236,7 @@ class Plan:
         if len({file_name(name) for name in self.numbers}) == len(self):
             return
         seen: dict[str, int] = {}
-        for number, name in enumerate(self._names()):
+        for number, name in enumerate(self._names(0)):
             first = seen.setdefault(file_name(name), number)
             if first != number:
                 raise ConfigError([f"two jobs are named {name}: {self._place(first)} and "

@@ -19,6 +19,8 @@ from .plan import Plan
 from .rundir import RunDirectory
 
 _OPEN = (State.RUNNING, State.WAITING)
+_PAUSED_AFTER = {"pause": True, "resume": False}
+"""What people asked for -> whether the campaign is paused from then on."""
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Past:
     """Id of a message that was applied -> its reply, and whether it was refused."""
     is_sharded: bool | None = None
     """Whether results lie in sub-folders; None before the first run."""
+    is_paused: bool = False
+    """Whether people paused the campaign and did not resume it. `drain` ends with its run."""
 
     @classmethod
     def read(cls, path: Path) -> Past:
@@ -64,6 +68,8 @@ class Past:
                 self._take(record)
             if line.get("front"):
                 self.fronts.append(tuple(line["front"]))
+            if not line["refused"]:
+                self.is_paused = _PAUSED_AFTER.get(line["verb"], self.is_paused)
         elif "job" in line:
             if "request" in line:
                 self.requests[line["job"]] = line["request"]
@@ -99,13 +105,15 @@ class Resumption:
     """(job, reason) of jobs that were lost too often, now failed."""
     retried: int
     """Failed jobs that are tried again."""
+    unplanned: tuple[str, ...]
+    """Jobs of earlier runs that the plan does not have any more; nothing is done about them."""
 
 
 def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resumption:
     """Sort all planned jobs by what became of them.
 
     A job is done when its result is there; failed ones are tried again, removed and stopped ones
-    stay so. Jobs that ran when the last run ended come first.
+    stay so. Jobs that ran when the last run ended come first. A paused campaign stays paused.
 
     Raises
     ------
@@ -114,7 +122,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
     """
     present = rundir.results_present()
     refuse_changes(plan, past, present, rundir)
-    queue = Queue(retries)
+    queue = Queue(retries, is_paused=past.is_paused)
     finished, adopted, given_up, retried = [], [], [], 0
     for name in _interrupted_first(plan, past):
         line = past.jobs.get(name, {})
@@ -135,7 +143,8 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
         queue.settle(name, state, attempts)
     for names in past.fronts:
         queue.prepend(name for name in names if name in queue.waiting)
-    return Resumption(queue, tuple(finished), tuple(adopted), tuple(given_up), retried)
+    unplanned = tuple(name for name in past.jobs if not plan.knows(name))
+    return Resumption(queue, tuple(finished), tuple(adopted), tuple(given_up), retried, unplanned)
 
 
 def _may_be_complete(state: State, attempts: int) -> bool:

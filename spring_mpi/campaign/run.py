@@ -6,30 +6,35 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 from types import FrameType
 from typing import Any
 
 from ..errors import ConfigError, SpringError
-from ..hypervisor.console import Log
 from ..hypervisor.control import Control
 from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
+from ..hypervisor.log import Level, Log
 from ..hypervisor.mailbox import Mailbox
 from ..hypervisor.messages import Equipment
+from ..hypervisor.queue import Queue
 from ..hypervisor.rank0 import Hypervisor
 from ..hypervisor.reporting import Desk, Reporter
+from ..hypervisor.screen import NoScreen, open_screen
 from ..hypervisor.status import SummaryFile, replace_file, write_status
 from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
 from .added import Catalogue, blueprint
-from .check import faults, open_index
+from .check import faults
 from .config import dump_config, load_config
+from .following import Following
+from .indexing import Opened, open_index
 from .plan import Plan, checkpoint_file, digest
 from .resume import Past, Resumption, complete, resume
 from .rundir import RunDirectory
@@ -46,6 +51,8 @@ class Options:
     """Move an existing run directory aside."""
     serve: bool = False
     """Wait for jobs that people add, also when none is left."""
+    shown: Level = Level.NEWS
+    """The least level of the log that stderr shows; the file takes it, too."""
 
 
 def run_campaign(
@@ -82,35 +89,52 @@ def _run(
     aside: Path | None,
 ) -> int:
     past = Past.read(rundir.journal)
-    index = open_index(config, rundir)
-    plan = Plan(config, index, rundir.path, is_sharded=past.is_sharded, may_be_empty=options.serve)
+    opened = open_index(config, rundir)
+    is_growing = options.serve and config.data.follow is not None
+    plan = Plan(
+        config, opened.index, rundir.path, is_sharded=past.is_sharded,
+        may_be_empty=options.serve, is_growing=is_growing,
+    )  # fmt: skip
     for name, request in past.requests.items():
         plan.add(name, blueprint(plan, request))
     resumption = resume(plan, past, rundir, config.workers.retries)
     rundir.sweep_checkpoints(checkpoint_file(name) for name in resumption.queue.waiting)
     path = Path(config.data.index) if config.data.index else rundir.index
-    if str(path) != index.file:
-        index.save(str(path))
+    if opened.follower or str(path) != opened.index.file:
+        opened.index.save(str(path))
     replace_file(rundir.config, dump_config(config))
-    log, journal = Log(rundir.log, sys.stderr), Journal(rundir.journal)
-    log("\n".join(_first_words(plan, past, resumption, aside)))
-    journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
-    desk = Desk(log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
-    # At 10^6 jobs the past is a gigabyte that nobody needs any more.
-    past.jobs.clear()
-    resumption.queue.is_serving = options.serve
-    code = _serve(plan, resumption, transport, journal, desk, past.answered)
-    journal.close()
-    log.close()
+    screen = open_screen(sys.stderr, options.shown, config.name)
+    with closing(Log(rundir.log, screen, min(options.shown, Level.DETAIL))) as log:
+        journal = Journal(rundir.journal)
+        log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
+        for name, reason in resumption.given_up:
+            log(f"{name} failed: {reason}", Level.FAULT)
+        journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
+        desk = Desk(log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
+        # At 10^6 jobs the past is a gigabyte that nobody needs any more.
+        past.jobs.clear()
+        resumption.queue.is_serving = options.serve
+        with _newcomers(opened, plan, resumption.queue, path, log, is_growing) as newcomers:
+            code = _serve(plan, resumption, transport, journal, desk, past.answered, newcomers)
+        journal.close()
     return code
+
+
+def _newcomers(
+    opened: Opened, plan: Plan, queue: Queue, path: Path, log: Log, is_growing: bool
+) -> AbstractContextManager[Callable[[], None]]:
+    """Within, new events are looked for; rank 0 takes them over by calling what it is given."""
+    seconds = plan.config.data.follow
+    if opened.follower is None or seconds is None or not is_growing:
+        return nullcontext(lambda: None)
+    return Following(opened.follower, plan, queue, path, seconds, log)
 
 
 def _record_refusal(rundir: RunDirectory, reason: str) -> None:
     """The exit code is the last word of the log and in ``status.json``, also of a refused run."""
     with suppress(OSError, SpringError):
-        log = Log(rundir.log, None)
-        log(f"{reason}\nexit 2")
-        log.close()
+        with closing(Log(rundir.log, NoScreen())) as log:
+            log(f"{reason}\nexit 2", Level.ENDING)
         write_status(rundir.status, {"state": "refused", "exit": 2, "reason": reason})
 
 
@@ -121,6 +145,7 @@ def _serve(
     journal: Journal,
     desk: Desk,
     answered: Mapping[str, tuple[tuple[str, ...], bool]],
+    newcomers: Callable[[], None],
 ) -> int:
     queue, config = resumption.queue, plan.config
     reporter = Reporter(desk, queue, time.monotonic)
@@ -137,6 +162,7 @@ def _serve(
         plan.job,
         plan.finished,
         partial(complete, plan),
+        newcomers=newcomers,
     )
     workers = config.workers
     with _interrupting(hypervisor):
@@ -181,8 +207,13 @@ def _first_words(
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
     if resumption.retried:
         yield f"{resumption.retried} failed jobs are tried again"
-    for name, reason in resumption.given_up:
-        yield f"{name}: {reason}"
+    if resumption.unplanned:
+        yield (
+            f"{len(resumption.unplanned)} jobs of earlier runs, such as {resumption.unplanned[0]}, "
+            "are not in the plan any more: is a source missing, or the config another one?"
+        )
+    if resumption.queue.is_paused:
+        yield f"The campaign is paused; to go on: spring-ctl {quote(plan.config.output)} resume"
     yield f"spring-mpi {version('spring-mpi')} in {plan.config.output}"
 
 

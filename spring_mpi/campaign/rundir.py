@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunDirectoryError
-from .lock import Lock
+from ..hypervisor.lock import Lock
 
 _HALF_WRITTEN = re.compile(r"\.(config\.yaml|index\.h5|status\.json|summary\.csv)\.[0-9]+(\.tmp)?")
 _HALF_WRITTEN_RESULT = re.compile(r"\..+\.h5\.[0-9]+")

@@ -132,6 +132,12 @@ class Data:
         "{file: F, dataset: P, bad: V}, with good: V or bad_bits: N instead of bad, or a list; "
         "without file: in the source; without dataset: npy; any one excludes a pixel",
     )
+    follow: float | None = option(
+        None,
+        "seconds between two looks for new events, with --serve, while the data are still being "
+        "written; null: they are complete",
+        above=0,
+    )
     index: HerePath | None = option(
         None, "the event index, from the current folder; null: index.h5 in the run directory"
     )

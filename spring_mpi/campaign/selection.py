@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..events.index import EventIndex
+from ..events.search import first_not_below
 from ..names import parse_pid, pid_text
 from .sections import EventSelection, parse_slice
+
+SLICE_OF_GROWING = (
+    "events.slice: positions change while the data grow (data.follow); "
+    "choose all, or by pids or a list"
+)
 
 
 def select(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
@@ -30,6 +36,49 @@ def select(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
         return _positions(list(_listed(Path(events.list))), index)
     chosen = parse_slice(events.slice) if events.slice is not None else slice(None)
     return np.arange(len(index))[chosen]
+
+
+def select_present(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
+    """As `select`, of a growing index: pids that it does not hold yet are left out.
+
+    Raises
+    ------
+    ConfigError
+        As in `select`, and for a slice: positions change while an index grows.
+    """
+    if events.slice is not None:
+        raise ConfigError([SLICE_OF_GROWING])
+    if events.pids is None and events.list is None:
+        return np.arange(len(index))
+    listed = events.pids if events.pids is not None else _listed(Path(events.list or ""))
+    if not len(index):
+        return np.empty(0, np.int64)
+    wanted = _rows(list(dict.fromkeys(listed)), index)
+    places = np.minimum(first_not_below(index.pids, wanted), len(index) - 1)
+    is_there: NDArray[np.bool_] = (index.pids[places] == wanted).all(axis=1)
+    return np.asarray(places[is_there])
+
+
+def grown(
+    events: EventSelection, before: EventIndex, chosen: NDArray[np.int64], index: EventIndex
+) -> NDArray[np.int64]:
+    """Positions in a grown index: of the events chosen so far, in their order, then of new ones.
+
+    Parameters
+    ----------
+    before, chosen
+        The index as it was, and the positions in it.
+
+    Raises
+    ------
+    ConfigError
+        As in `select_present`.
+    """
+    known = index.find_many(before.pids[chosen]) if len(chosen) else chosen
+    is_known = np.zeros(len(index), np.bool_)
+    is_known[known] = True
+    selected = select_present(events, index)
+    return np.concatenate([known, selected[~is_known[selected]]])
 
 
 def _listed(path: Path) -> Iterator[tuple[int, ...]]:
@@ -57,6 +106,11 @@ def _parse_line(text: str) -> tuple[int, ...]:
 
 
 def _positions(pids: list[tuple[int, ...]], index: EventIndex) -> NDArray[np.int64]:
+    return index.find_many(_rows(pids, index))
+
+
+def _rows(pids: list[tuple[int, ...]], index: EventIndex) -> NDArray[np.int64]:
+    """Pids (m, numbers) that fit the index."""
     width = index.pids.shape[1]
     wrong = [pid for pid in pids if len(pid) != width]
     if any(abs(number) >= 2**63 for pid in pids for number in pid):
@@ -66,4 +120,4 @@ def _positions(pids: list[tuple[int, ...]], index: EventIndex) -> NDArray[np.int
             [f"events: {pid_text(wrong[0])} has {len(wrong[0])} numbers, the pids of the index "
              f"have {width} ({', '.join(index.pid_names)})"]
         )  # fmt: skip
-    return index.find_many(np.array(pids, np.int64).reshape(-1, width))
+    return np.array(pids, np.int64).reshape(-1, width)

@@ -18,6 +18,7 @@ _EXAMPLE = """examples:
   mpirun -n 9 spring-batch configs/demo.yaml       rank 0 and eight workers
   spring-batch configs/demo.yaml --check           say what is wrong, and stop
   spring-batch configs/demo.yaml --set seed=2 --set output=runs/second
+  spring-batch configs/demo.yaml --quiet           tell faults and the end; all is in rank0.log
 
 exit codes: 0 all jobs done, 1 some failed, 2 wrong config or usage, 3 interrupted (run again)
 """
@@ -53,14 +54,23 @@ def _parser() -> argparse.ArgumentParser:
         "--fresh", action="store_true", help="move an existing run directory aside first"
     )
     parser.add_argument(
-        "--serve", action="store_true", help="keep waiting for jobs that spring-ctl or Python add"
-    )
+        "--serve", action="store_true",
+        help="keep waiting for jobs that people add, and with data.follow for new events",
+    )  # fmt: skip
     parser.add_argument(
         "--workers", type=positive, default=1, help="workers without MPI (default: 1)"
     )
     parser.add_argument(
         "--transport", choices=("auto", "mpi", "local"), default="auto",
         help="auto: MPI where a launcher started several tasks",
+    )  # fmt: skip
+    telling = parser.add_mutually_exclusive_group()
+    telling.add_argument(
+        "--quiet", action="store_true", help="show only faults, warnings and the end"
+    )
+    telling.add_argument(
+        "--verbose", action="store_true",
+        help="plain lines also for every generation, for tracebacks, and for what children print",
     )  # fmt: skip
     return parser
 
@@ -83,10 +93,13 @@ def _serve(arguments: argparse.Namespace, communicator: Communicator) -> int:
         # Only rank 0 needs what follows; a thousand ranks need not read it from the disk.
         from ..campaign.check import check_campaign
         from ..campaign.run import Options, run_campaign
+        from ..hypervisor.log import Level
 
         if arguments.check:
             return check_campaign(arguments.config, arguments.overrides)
-        options = Options(fresh=arguments.fresh, serve=arguments.serve)
+        shown = Level.FAULT if arguments.quiet else Level.NEWS
+        shown = Level.GENERATION if arguments.verbose else shown
+        options = Options(fresh=arguments.fresh, serve=arguments.serve, shown=shown)
         return run_campaign(arguments.config, arguments.overrides, transport, options)
     finally:
         # Whatever happens here, the other ranks must not wait for ever.

@@ -79,14 +79,14 @@ def _reading_verbs(verbs: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..campaign.rundir import RunDirectory
+    from ..hypervisor.lock import Lock
     from ..hypervisor.mailbox import Client
 
-    rundir = RunDirectory(arguments.rundir)
-    if rundir.holder() is None:
+    control = arguments.rundir / "control"
+    if not Lock(control / "lock").is_held():
         print(f"no live hypervisor in {arguments.rundir}", file=sys.stderr)
         return _NO_HYPERVISOR
-    client = Client(rundir.lock.parent)
+    client = Client(control)
     try:
         while True:
             code = _ask(client, arguments)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +17,8 @@ from .readers import READ_FAULTS, Frame, Handle, Reader, find_reader
 from .source import Event, EventRef, Source, change_of
 
 Value = TypeVar("Value")
+_PATIENCE, _PAUSE = 20.0, 0.1
+"""Seconds that a writer, or a network's cache, may keep a new event from us; and between tries."""
 
 
 class Loader:
@@ -56,6 +60,8 @@ class Loader:
 
     def _attempt(self, ref: EventRef, action: Callable[[Handle], Value]) -> Value:
         try:
+            if ref.source.grows:
+                return self._patiently(ref.source, action)
             return action(self._handle(ref.source))
         except StaleIndexError:
             raise
@@ -63,6 +69,22 @@ class Loader:
             place = f"event {pid_text(ref.pid)} (row {ref.row} of {ref.source.path})"
             reason = str(fault) or type(fault).__name__
             raise SourceError(f"{place} cannot be read: {reason}") from fault
+
+    def _patiently(self, source: Source, action: Callable[[Handle], Value]) -> Value:
+        """Read from a file that is still written, again where its writer is in the way.
+
+        Such a file is never kept open: it would be seen as it was, and HDF5 lets no writer open
+        a file that somebody reads.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                with closing(self._open(source)) as handle:
+                    return action(handle)
+            except READ_FAULTS:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
 
     def _handle(self, source: Source) -> Handle:
         if source not in self._handles:

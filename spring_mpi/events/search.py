@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def sorting(rows: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The order (n,) that sorts rows (n, numbers); equal rows keep theirs."""
-    return np.lexsort(rows.T[::-1])
+def sorting(rows: NDArray[np.int64], *ties: NDArray[np.unsignedinteger]) -> NDArray[np.intp]:
+    """The order (n,) that sorts rows (n, numbers).
+
+    Equal rows are in the order of the columns ``ties`` (n,), or else keep theirs.
+    """
+    return np.lexsort((*ties[::-1], *rows.T[::-1]))
 
 
 def repeated(rows: NDArray[np.int64]) -> NDArray[np.bool_]:

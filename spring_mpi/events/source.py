@@ -26,9 +26,16 @@ class Source:
     reader: str
     """Name of the reader, or ``/absolute/my_loader.py:load_data``."""
     size: int = 0
-    """Bytes; 0 where there is no file."""
+    """Bytes; 0 where there is no file, or one that is still written."""
     mtime_ns: int = 0
-    """Time of the last change, nanoseconds; 0 where there is no file."""
+    """Time of the last change, nanoseconds; 0 as for ``size``."""
+    grows: bool = False
+    """True for a file that is still written: more of it is no change."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the source is a file; False where its reader needs none."""
+        return os.path.isabs(self.path)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def run_in_name(path: str) -> int:
 
 def change_of(source: Source) -> str:
     """What happened to the file since it was indexed; empty where nothing did."""
-    if not source.mtime_ns:
+    if source.grows or not source.mtime_ns:
         return ""
     try:
         now = source_of_file(source.path, source.reader)

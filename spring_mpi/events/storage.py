@@ -75,7 +75,7 @@ def _refuse_other_data(path: Path, sources: Iterable[Source]) -> None:
     """Raises `SourceError` where writing an index would cost the user other data."""
     if os.path.isdir(path):
         raise SourceError(f"cannot write the index {path}: it is a folder; name a file")
-    files = {os.path.realpath(source.path) for source in sources if source.mtime_ns}
+    files = {os.path.realpath(source.path) for source in sources if source.is_file}
     if os.path.realpath(path) in files:
         raise SourceError(
             f"cannot write the index {path}: it is one of the data files; choose another name"
@@ -103,7 +103,7 @@ def _rebuild(path: str | os.PathLike[str]) -> str:
 def _moved(index: EventIndex, root: str) -> EventIndex:
     sources = (
         replace(source, path=os.path.join(root, os.path.relpath(source.path, index.root)))
-        if source.mtime_ns else source
+        if source.is_file else source
         for source in index.sources
     )  # fmt: skip
     return replace(index, sources=tuple(sources), root=root)
@@ -120,6 +120,7 @@ def _write(index: EventIndex, file: h5py.File) -> None:
         "sources/reader": _texts(source.reader for source in index.sources),
         "sources/size": np.array([source.size for source in index.sources], np.uint64),
         "sources/mtime_ns": np.array([source.mtime_ns for source in index.sources], np.int64),
+        "sources/grows": np.array([source.grows for source in index.sources], np.uint8),
         "sources/dataset": np.array([kinds[kind] for kind in index.frames], np.uint32),
         "datasets/name": _texts(kind.dataset for kind in kinds),
         "datasets/dtype": _texts(kind.dtype for kind in kinds),
@@ -161,9 +162,11 @@ def _read_sources(file: h5py.File) -> tuple[tuple[Source, ...], tuple[Frames, ..
     names, dtypes = datasets["name"].asstr()[()], datasets["dtype"].asstr()[()]
     shapes = map(tuple, datasets["shape"][()].tolist())
     kinds = [Frames(*kind) for kind in zip(names, shapes, dtypes, strict=True)]
+    # Indexes of earlier programs do not have the column: their files were complete.
+    grows = group["grows"][()] if "grows" in group else np.zeros(group["size"].shape)
     columns = (
         group["path"].asstr()[()], group["reader"].asstr()[()],
-        group["size"][()].tolist(), group["mtime_ns"][()].tolist(),
+        group["size"][()].tolist(), group["mtime_ns"][()].tolist(), grows.astype(bool).tolist(),
     )  # fmt: skip
     sources = tuple(Source(*column) for column in zip(*columns, strict=True))
     return sources, tuple(kinds[number] for number in group["dataset"][()])

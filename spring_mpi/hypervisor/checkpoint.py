@@ -36,14 +36,18 @@ class CheckpointFile:
     ----------
     job
         Whose state it is.
-    remark
-        Takes what the log should say of the job.
+    warn, note
+        Take what the log should say of the job: faults, and what goes as it should.
     clock
         Seconds on a clock that only goes forward.
     """
 
     def __init__(
-        self, job: Job, remark: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        job: Job,
+        warn: Callable[[str], None],
+        note: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.every = job.checkpoint_every
         self.seconds_before = 0.0
@@ -54,7 +58,8 @@ class CheckpointFile:
         # The name keys the random numbers, and two names can have the same file name.
         self._owner = f"format {_FORMAT}, {job.fingerprint}, {job.name}"
         self._generations = job.settings.global_.generations
-        self._remark, self._clock, self._began = remark, clock, clock()
+        self._warn, self._note = warn, note
+        self._clock, self._began = clock, clock()
         self._was_refused = False
 
     def load(self, restore: Callable[[Arrays], State]) -> State | None:
@@ -65,10 +70,10 @@ class CheckpointFile:
         except FileNotFoundError:
             return None
         except Exception as fault:  # damage has many faces, and the job can do without the file
-            self._remark(f"ignores its checkpoint {self._path}: {fault}")
+            self._warn(f"ignores its checkpoint {self._path}: {fault}")
             return None
         self.seconds_before = seconds
-        self._remark(f"continues from generation {state.generation} of {self._generations}")
+        self._note(f"continues from generation {state.generation} of {self._generations}")
         return state
 
     def save(self, arrays: Arrays) -> None:
@@ -80,7 +85,7 @@ class CheckpointFile:
         except OSError as fault:
             _unlink(self._aside)
             if not self._was_refused:
-                self._remark(f"cannot write its checkpoint {self._path}: {fault.strerror or fault}")
+                self._warn(f"cannot write its checkpoint {self._path}: {fault.strerror or fault}")
             self._was_refused = True
 
     def delete(self) -> None:

@@ -62,6 +62,9 @@ def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:
         return Failed(job.name, str(fault))
     except (EOFError, BrokenPipeError):
         raise
+    except MemoryError as fault:
+        hint = "lower global.popsize, or let fewer workers share this machine"
+        return Failed(job.name, f"out of memory: {fault}; {hint}")
     except OSError as fault:
         return Failed(job.name, f"{fault.strerror or fault}: {fault.filename or job.result}")
     except Exception as fault:

@@ -1,16 +1,11 @@
-"""What people read: the log worth tailing, and SPRING's print-outs of queue and progress."""
+"""SPRING's print-outs of queue and progress, and how a time looks."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Collection, Iterable, Mapping
 
-from ..errors import RunDirectoryError
-from .messages import Progressed, Ready
+from .messages import Ready
+from .overview import Busy
 from .queue import Queue
 
 _LISTED = 100
@@ -21,43 +16,6 @@ _START_LINES = (
     "Initializing population... Done.",
     "... Running main loop ...",
 )
-
-
-class Log:
-    """``rank0.log`` and, the same lines, a stream; each line begins with date and time.
-
-    A stream that somebody closed (``| head``) is left alone from then on.
-    """
-
-    def __init__(self, path: Path, stream: TextIO | None) -> None:
-        try:
-            self._file = path.open("ab", buffering=0)
-        except OSError as fault:
-            raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
-        self._stream = stream
-
-    def __call__(self, text: str) -> None:
-        """Write the lines of a text."""
-        now = time.strftime("%Y-%m-%d %H:%M:%S")
-        lines = "".join(f"{now} {line}\n" for line in text.splitlines())
-        with suppress(OSError):
-            # On a full disk the stream still tells.
-            self._file.write(lines.encode())
-        if self._stream is not None:
-            self._show(self._stream, lines)
-
-    def _show(self, stream: TextIO, lines: str) -> None:
-        try:
-            stream.write(lines)
-            stream.flush()
-        except OSError:
-            # What its buffer still holds must not raise again when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            self._stream = None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def info_lines(queue: Queue, *, everything: bool = False) -> list[str]:
@@ -82,22 +40,23 @@ def status_lines(queue: Queue) -> list[str]:
     return [_rule(_RUNNING_DASHES), *lines]
 
 
-def livelog_lines(
-    queue: Queue, devices: Mapping[int, Ready], progress: Mapping[str, Progressed]
-) -> list[str]:
-    """The devices at work, how far their start is, and the status."""
+def livelog_lines(queue: Queue, devices: Mapping[int, Ready], begun: Collection[str]) -> list[str]:
+    """The devices at work, how far their start is, and the status.
+
+    ``begun`` holds the names of jobs that were heard of since they were given out.
+    """
     lines = []
     if queue.running:
         busy = [run.worker for run in queue.running.values()]
         chosen = [(one, devices[one].label, devices[one].load) for one in busy if one in devices]
         lines = device_lines(chosen)
-        lines += _START_LINES if any(name in progress for name in queue.running) else []
+        lines += _START_LINES if any(name in begun for name in queue.running) else []
     return [*lines, *status_lines(queue)]
 
 
-def worker_lines(queue: Queue, devices: Mapping[int, Ready]) -> list[str]:
-    """Every worker with its device and its job."""
-    busy = {run.worker: name for name, run in queue.running.items()}
+def worker_lines(queue: Queue, devices: Mapping[int, Ready], working: Iterable[Busy]) -> list[str]:
+    """Every worker with its device, its job, and how far that is."""
+    busy = {one.worker: _course(one) for one in working}
     doing = {worker: busy.get(worker, "idle") for worker in queue.workers}
     return [
         f"{worker}: {ready.label}, {doing.get(worker, 'lost')}" for worker, ready in devices.items()
@@ -117,6 +76,14 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _course(busy: Busy) -> str:
+    """A job, how far it is, and for how long."""
+    if busy.latest is None:
+        return busy.name
+    text = f"{busy.name}, generation {busy.latest.generation} of {busy.latest.generations}"
+    return text if busy.seconds_left is None else f"{text}, {duration(busy.seconds_left)} left"
 
 
 def _running_line(name: str, progress: float) -> str:

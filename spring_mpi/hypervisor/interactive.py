@@ -12,6 +12,7 @@ from ..names import file_name
 from .letters import Reply
 from .livecell import LiveCell, in_notebook
 from .local import LocalHypervisor
+from .lock import Lock
 from .mailbox import Client
 from .spool import Submission, request, spool
 
@@ -31,7 +32,8 @@ class Interactive:
     NoAnswerError
         From any verb, if the hypervisor does not answer in time.
     RunDirectoryError
-        From any verb, if the run directory cannot be written.
+        From any verb, if the run directory cannot be written, or the hypervisor of an attached
+        campaign has ended.
     """
 
     def __init__(self) -> None:
@@ -59,7 +61,8 @@ class Interactive:
         Raises
         ------
         LaunchError
-            If it runs in another run directory, or cannot be started.
+            If it runs in another run directory, cannot be started, or ``output`` is the run
+            directory of another campaign.
         """
         rundir = Path(output).expanduser().absolute()
         if not self._local.is_alive:
@@ -80,11 +83,7 @@ class Interactive:
             If no hypervisor runs there.
         """
         folder = Path(rundir).expanduser().absolute()
-        if not (folder / "control" / "lock").exists():
-            raise RunDirectoryError(
-                f"no hypervisor runs in {folder} (it has no control/lock); start one with "
-                "spring-batch, or name another run directory"
-            )
+        _require_hypervisor(folder)
         self.detach()
         self._attached = folder
 
@@ -132,11 +131,14 @@ class Interactive:
         self._tell("info", all=everything)
 
     def livelog(self) -> None:
-        """Print the progress; in a notebook the cell is renewed until all is done."""
+        """Print the progress; in a notebook the cell is renewed, also while nothing runs.
+
+        It is renewed until the next call, `detach` or `close`, or after an hour of nothing to do.
+        """
         self._end_cell()
         lines = self._ask("livelog").lines
         if in_notebook():
-            self._cell = LiveCell(Client(self.folder / "control"), lines)
+            self._cell = LiveCell(self.folder, lines)
         else:
             _print(lines)
 
@@ -181,11 +183,25 @@ class Interactive:
     def _ensure(self) -> None:
         if self._attached is None:
             self._local.ensure()
+        else:
+            _require_hypervisor(self._attached)
 
     def _end_cell(self) -> None:
         if self._cell is not None:
             self._cell.end()
             self._cell = None
+
+
+def _require_hypervisor(rundir: Path) -> None:
+    """Raise `RunDirectoryError` where none is alive, rather than wait for an answer."""
+    lock = Lock(rundir / "control" / "lock")
+    if not lock.is_held():
+        dead = lock.holder()
+        why = f"pid {dead['pid']} on {dead['host']} has died" if dead else "it has no control/lock"
+        raise RunDirectoryError(
+            f"no hypervisor runs in {rundir} ({why}); start one with spring-batch, or name another "
+            "run directory"
+        )
 
 
 def _print(lines: tuple[str, ...]) -> None:

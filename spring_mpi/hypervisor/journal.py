@@ -1,6 +1,7 @@
 """The journal: append-only truth of a campaign, one JSON object per line.
 
-The first line holds the digest of config and index. Lines of one turn of rank 0 are written at
+The first line holds the digest of config and index at the first start; growing data do not change
+it, since the index is saved before its jobs run. Lines of one turn of rank 0 are written at
 once and flushed to the disk once (group commit), before anything follows from them.
 """
 

@@ -1,16 +1,18 @@
-"""The live log as the output of a notebook cell, renewed until all jobs have ended."""
+"""The live log as the output of a notebook cell, renewed while there may be something to see."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
 from threading import Event, Thread
 
-from ..errors import SpringError
-from .letters import Reply
+from ..errors import RunDirectoryError, SpringError
+from .lock import Lock
 from .mailbox import Client
 
 _PERIOD, _TIMEOUT = 1.0, 10.0
+_IDLE_LOOKS = 3600
 
 
 def in_notebook() -> bool:
@@ -20,10 +22,32 @@ def in_notebook() -> bool:
 
 
 class LiveCell:
-    """The live log as the output of a notebook cell, renewed until all jobs have ended."""
+    """The live log as the output of a notebook cell, renewed by a thread.
 
-    def __init__(self, client: Client, lines: tuple[str, ...], period: float = _PERIOD) -> None:
-        self._client, self._lines, self._period = client, lines, period
+    It ends with its hypervisor, or when it was idle at so many looks in a row that the notebook
+    has probably been left.
+
+    Parameters
+    ----------
+    rundir
+        The run directory of the campaign.
+    lines
+        What is shown first.
+    period
+        Seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        rundir: Path,
+        lines: tuple[str, ...],
+        *,
+        period: float = _PERIOD,
+        idle_looks: int = _IDLE_LOOKS,
+    ) -> None:
+        self._rundir, self._lines = rundir, lines
+        self._period, self._idle_looks = period, idle_looks
+        self._client, self._lock = Client(rundir / "control"), Lock(rundir / "control" / "lock")
         display = import_module("IPython.display").display
         self._output = display(_bundle(lines), raw=True, display_id=True)
         self._ended = Event()
@@ -36,31 +60,25 @@ class LiveCell:
         self._thread.join(_PERIOD)
 
     def _renew(self) -> None:
-        was_busy = not self._is_idle
-        try:
-            while not self._ended.wait(self._period):
-                self._show(self._ask("livelog").lines)
-                if was_busy and self._is_idle and self._is_queue_empty():
-                    return
-                was_busy = was_busy or not self._is_idle
-        except SpringError as fault:
-            self._show((str(fault),))
+        idle = 0
+        while idle < self._idle_looks and not self._ended.wait(self._period):
+            try:
+                self._show(self._look())
+            except SpringError as fault:
+                self._show((str(fault),))
+                return
+            idle = idle + 1 if self._lines[-1:] == ("IDLE",) else 0
 
-    def _ask(self, verb: str) -> Reply:
-        return self._client.ask(verb, {}, timeout=_TIMEOUT)
+    def _look(self) -> tuple[str, ...]:
+        # One that ended would let us wait for an answer.
+        if not self._lock.is_held():
+            raise RunDirectoryError(f"no hypervisor runs in {self._rundir} any more")
+        return self._client.ask("livelog", {}, timeout=_TIMEOUT).lines
 
     def _show(self, lines: tuple[str, ...]) -> None:
         if lines != self._lines:
             self._lines = lines
             self._output.update(_bundle(lines), raw=True)
-
-    @property
-    def _is_idle(self) -> bool:
-        return self._lines[-1:] == ("IDLE",)
-
-    def _is_queue_empty(self) -> bool:
-        """Between two jobs, while a child starts, the log is idle, too."""
-        return not self._ask("info").data["waiting"]
 
 
 def _bundle(lines: tuple[str, ...]) -> dict[str, str]:

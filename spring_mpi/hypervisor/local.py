@@ -8,16 +8,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ..errors import LaunchError
+from .lock import Lock
 from .mailbox import Client
 
 _START_SECONDS, _END_SECONDS = 30.0, 15.0
 _LOOK_EVERY = 0.05
 _LAST_WORDS = 10
+_OWN_KEYS = ("name", "events")
+"""In a config, what tells our campaign from those of `spring-batch`."""
+_ELSEWHERE = "another folder with hv.start(output=...)"
 
 
 class LocalHypervisor:
@@ -32,9 +37,16 @@ class LocalHypervisor:
         return self._process is not None and self._process.poll() is None
 
     def ensure(self) -> None:
-        """Start it, unless it is alive; raises `LaunchError` where that is not possible."""
+        """Start it, unless it is alive.
+
+        Raises
+        ------
+        LaunchError
+            If that is not possible, or the run directory is that of another campaign.
+        """
         if self.is_alive:
             return
+        _refuse_foreign(self.rundir)
         with tempfile.TemporaryDirectory(prefix="spring-") as folder:
             config, words = Path(folder, "interactive.yaml"), Path(folder, "words")
             # JSON is YAML, too.
@@ -83,7 +95,7 @@ class LocalHypervisor:
             time.sleep(seconds)
 
         control = self.rundir / "control"
-        while _holder(control / "lock") != pid:
+        while (Lock(control / "lock").holder() or {}).get("pid") != pid:
             rest(_LOOK_EVERY)
         # It may still refuse what an earlier campaign left in the run directory.
         Client(control, sleep=rest).ask("info", {}, timeout=_START_SECONDS)
@@ -93,7 +105,7 @@ class LocalHypervisor:
         reason = "\n".join(said) or f"it was not ready within {_START_SECONDS:g} s"
         return (
             f"the local hypervisor could not be started in {self.rundir}: {reason}\n"
-            "Mend that, or choose another folder with hv.start(output=...)"
+            f"Mend that, or choose {_ELSEWHERE}"
         )
 
 
@@ -108,8 +120,17 @@ def _config(rundir: Path) -> dict[str, Any]:
     }
 
 
-def _holder(lock: Path) -> int | None:
-    """The process that a lock names, if any."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        return int(json.loads(lock.read_bytes())["pid"])
-    return None
+def _refuse_foreign(rundir: Path) -> None:
+    """Raise `LaunchError` if the run directory is that of a campaign with jobs of its own."""
+    path, ours = rundir / "config.yaml", _config(rundir)
+    try:
+        found = yaml.safe_load(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, yaml.YAMLError) as fault:
+        raise LaunchError(f"cannot read {path}: {fault}; choose {_ELSEWHERE}") from fault
+    if not isinstance(found, dict) or any(found.get(key) != ours[key] for key in _OWN_KEYS):
+        raise LaunchError(
+            f"{rundir} is the run directory of another campaign (see its config.yaml); choose "
+            f"{_ELSEWHERE}, or steer that campaign while it runs: hv.attach({str(rundir)!r})"
+        )

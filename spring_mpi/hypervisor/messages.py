@@ -108,6 +108,15 @@ Order = Assign | Cancel | Quit
 
 
 @dataclass(frozen=True)
+class Present:
+    """A worker has begun, and its child starts."""
+
+    host: str
+    device: str
+    """As it was asked for, such as ``cpu``."""
+
+
+@dataclass(frozen=True)
 class Ready:
     """A child is up and has its device."""
 
@@ -146,6 +155,15 @@ class Remark:
     name: str
     text: str
     """Without the name, which comes before it."""
+    is_fault: bool
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a worker's child wrote on its stdout and stderr."""
+
+    text: str
+    """Complete lines."""
 
 
 @dataclass(frozen=True)
@@ -189,4 +207,6 @@ class Gone:
     reason: str
 
 
-Report = Ready | Progressed | Alive | Remark | Done | Failed | Stopped | Lost | Gone
+Report = (
+    Present | Ready | Progressed | Alive | Remark | Printed | Done | Failed | Stopped | Lost | Gone
+)

@@ -6,9 +6,9 @@ done that the journal does not know.
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from .control import Asked, Control
@@ -24,6 +24,8 @@ from .messages import (
     Gone,
     Job,
     Lost,
+    Present,
+    Printed,
     Progressed,
     Ready,
     Remark,
@@ -36,6 +38,10 @@ from .reporting import Reporter
 from .room import when_there_is_room
 from .status import Finished
 from .transport import Backoff, Transport
+
+
+class _NoRoomError(Exception):
+    """An interruption came while the journal waited for room."""
 
 
 class Hypervisor:
@@ -53,6 +59,8 @@ class Hypervisor:
         What a job came to whose result is complete though nobody said so; None where it is not.
     sleep
         Waits for some seconds.
+    newcomers
+        Called once per turn: queues the jobs of new events, if there are any.
     """
 
     def __init__(
@@ -66,10 +74,12 @@ class Hypervisor:
         finished: Callable[[str, int, Summary], Finished],
         complete: Callable[[str], Summary | None],
         sleep: Callable[[float], None] = time.sleep,
+        newcomers: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue, self._transport = queue, transport
         self._journal, self._control, self._reporter = journal, control, reporter
         self._make_job, self._finished, self._complete = make_job, finished, complete
+        self._newcomers = newcomers
         self._backoff, self._sleep = Backoff(sleep), sleep
         self._completed: dict[str, tuple[int, Done]] = {}
         self._interruption: str | None = None
@@ -84,12 +94,15 @@ class Hypervisor:
         try:
             while not (self._queue.is_over or self._interruption):
                 self.turn()
-            return self._end()
+            return self._end(self._exit_code())
+        except _NoRoomError:
+            return self._end(3)
         finally:
             self._transport.close()
 
     def turn(self) -> None:
         """One turn of the loop."""
+        self._newcomers()
         reports = self._transport.poll()
         decisions = [self._decide(worker, report) for worker, report in reports]
         # Reports come first: what people are told and change is the state after them.
@@ -116,11 +129,17 @@ class Hypervisor:
             case Ready():
                 self._reporter.ready(worker, report)
                 return queue.joined(worker)
+            case Present():
+                self._reporter.present(worker, report)
+                return Decision()
             case Progressed(name, generation, generations):
-                self._reporter.progressed(report)
+                self._reporter.progressed(worker, report)
                 return queue.progressed(worker, name, generation / generations)
             case Remark():
-                self._reporter.remarked(report)
+                self._reporter.remarked(worker, report)
+                return Decision()
+            case Printed():
+                self._reporter.printed(worker, report)
                 return Decision()
             case Alive():
                 return Decision()
@@ -182,7 +201,8 @@ class Hypervisor:
 
         def wait() -> None:
             if self._interruption:
-                raise OSError(errno.ENOSPC, f"interrupted by {self._interruption} while waiting")
+                raise _NoRoomError
+            self._reporter.keep_status()
             self._sleep(1.0)
 
         when_there_is_room(lambda: self._journal.commit(lines), self._reporter.say, wait)
@@ -213,13 +233,17 @@ class Hypervisor:
             line |= self._completed[record.name][1].summary.to_line()
         return line
 
-    def _end(self) -> int:
+    def _exit_code(self) -> int:
         counts = self._queue.counts
         is_complete = self._queue.is_over and not counts[State.WAITING]
-        code = 3 if not is_complete else 1 if counts[State.FAILED] else 0
+        return 3 if not is_complete else 1 if counts[State.FAILED] else 0
+
+    def _end(self, code: int) -> int:
         ending: dict[str, Any] = {"exit": code, "t": round(time.time(), 3)}
         if self._interruption:
             ending["reason"] = self._interruption
-        self._journal.commit([ending])
+        # On a full disk the journal ends as if we were killed: the next run starts from there.
+        with suppress(OSError):
+            self._journal.commit([ending])
         self._reporter.ended(code, self._interruption)
         return code

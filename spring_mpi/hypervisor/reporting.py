@@ -1,19 +1,24 @@
-"""What rank 0 tells: lines for the log, ``summary.csv``, and ``status.json`` once a second."""
+"""What rank 0 tells: the log, ``summary.csv``, ``status.json`` once a second, and the screen."""
 
 from __future__ import annotations
 
+import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
-from .console import Log, device_lines, duration
+from .console import device_lines, duration
 from .decisions import Record, State
+from .known import Known
 from .letters import Message
-from .messages import Done, Progressed, Ready, Remark
-from .queue import Queue
+from .log import Level, Log
+from .messages import Done, Present, Printed, Progressed, Ready, Remark
+from .overview import Overview
+from .queue import Queue, Run
 from .status import Finished, SummaryFile, write_status
 
 _STATUS_EVERY = 1.0
@@ -30,28 +35,17 @@ class Desk:
     status: Path
 
 
-@dataclass
-class Known:
-    """What the workers said, beside the states of the jobs."""
-
-    devices: dict[int, Ready] = field(default_factory=dict)
-    progress: dict[str, Progressed] = field(default_factory=dict)
-    """Of running jobs."""
-    started: dict[str, float] = field(default_factory=dict)
-    """When the running jobs were given out, seconds on the clock."""
-    failures: dict[str, str] = field(default_factory=dict)
-    """Job -> reason, the first thousand."""
-    done: int = 0
-    """Jobs done in this run."""
-
-
 class Reporter:
     """Tells what happens on rank 0; decides nothing."""
 
     def __init__(self, desk: Desk, queue: Queue, clock: Callable[[], float]) -> None:
         self._desk, self._queue, self._clock = desk, queue, clock
         self._began, self._status_written = clock(), float("-inf")
-        self.known = Known()
+        self.known = Known(clock)
+
+    def present(self, worker: int, present: Present) -> None:
+        """A worker has begun."""
+        self.known.present[worker] = present
 
     def ready(self, worker: int, ready: Ready) -> None:
         """A worker has its device; told once."""
@@ -60,17 +54,34 @@ class Reporter:
             self._desk.log(line if self.known.devices else f"{header}\n{line}")
         self.known.devices[worker] = ready
 
-    def progressed(self, progress: Progressed) -> None:
-        """A job came so far."""
-        self.known.progress[progress.name] = progress
+    def progressed(self, worker: int, progress: Progressed) -> None:
+        """A job came so far; what a worker says that no longer has it is not heard."""
+        run = self._queue.running.get(progress.name)
+        if run is None or run.worker != worker:
+            return
+        left = self.known.progressed(progress).seconds_left(self._clock())
+        until = "" if left is None else f", {duration(left)} left"
+        self._desk.log(
+            f"{progress.name} generation {progress.generation} of {progress.generations}: "
+            f"best error {progress.best:.4f}, median {progress.median:.4f}{until}",
+            Level.GENERATION,
+        )
 
     def say(self, text: str) -> None:
         """Rank 0 has something to say of itself."""
-        self._desk.log(f"The campaign {text}")
+        self._desk.log(f"The campaign on rank 0 ({platform.node()}) {text}", Level.FAULT)
 
-    def remarked(self, remark: Remark) -> None:
+    def remarked(self, worker: int, remark: Remark) -> None:
         """A job goes on, and there is something to say of it."""
-        self._desk.log(f"{remark.name} {remark.text}")
+        if remark.is_fault:
+            self._warn(worker, remark.name, f" {remark.text}")
+        else:
+            self._desk.log(f"{remark.name} {remark.text}")
+
+    def printed(self, worker: int, printed: Printed) -> None:
+        """A worker's child wrote something on its own."""
+        lines = (f"{self.known.place(worker)}: {line}" for line in printed.text.splitlines())
+        self._desk.log("\n".join(lines), Level.DETAIL)
 
     def given(self, worker: int, name: str) -> None:
         """A job is given to a worker."""
@@ -82,7 +93,7 @@ class Reporter:
     def done(self, worker: int, done: Done, finished: Finished) -> None:
         """A job's result is complete, and the journal knows."""
         self.known.done += 1
-        self._forget(done.name)
+        self.known.forget(done.name)
         with suppress(OSError):
             # A full disk: the next run makes the file anew from the journal.
             self._desk.summary.append(finished)
@@ -93,18 +104,21 @@ class Reporter:
             f"support {summary.support_px} px [{self._outlook()}]"
         )
         for warning in done.warnings:
-            self._desk.log(f"{done.name}: {warning}")
+            self._warn(worker, done.name, f": {warning}")
 
     def ended_otherwise(self, record: Record, worker: int, details: str = "") -> None:
         """A job failed, was stopped, or was lost and waits again."""
-        self._forget(record.name)
+        self.known.forget(record.name)
         if record.state is State.FAILED and len(self.known.failures) < _FAILURES_LISTED:
             self.known.failures[record.name] = record.reason
-        self._desk.log(f"{record.name} {self._words(record, worker)}\n{details}".strip())
+        is_fault = record.state in (State.FAILED, State.WAITING)
+        text = f"{record.name} {self._words(record, worker)}"
+        self._desk.log(text, Level.FAULT if is_fault else Level.NEWS)
+        self._desk.log(details, Level.DETAIL)
 
     def left(self, worker: int, reason: str) -> None:
         """A worker can do no more work."""
-        self._desk.log(f"worker {worker} is lost: {reason}")
+        self._desk.log(f"{self.known.place(worker)} is lost: {reason}", Level.FAULT)
 
     def asked(self, message: Message, reply: tuple[str, ...]) -> None:
         """Somebody steered the campaign."""
@@ -117,13 +131,14 @@ class Reporter:
         counts = self._queue.counts
         tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
         if interruption:
-            self._desk.log(f"Interrupted by {interruption}; run again to resume")
+            self._desk.log(f"Interrupted by {interruption}; run again to resume", Level.ENDING)
         self.write_status(_ENDINGS[code], code)
         elapsed = duration(self._clock() - self._began)
-        self._desk.log(f"Campaign ended after {elapsed}: {tally}\nexit {code}")
+        self._desk.log(f"Campaign ended after {elapsed}: {tally}\nexit {code}", Level.ENDING)
 
     def keep_status(self) -> None:
-        """Replace ``status.json`` when it is a second old."""
+        """Renew the screen when it is due, and ``status.json`` when it is a second old."""
+        self._desk.log.screen.draw(self.overview)
         if self._clock() - self._status_written >= _STATUS_EVERY:
             self.write_status("running")
 
@@ -133,17 +148,48 @@ class Reporter:
         with suppress(OSError):
             write_status(self._desk.status, self._status(state, code))
 
+    def overview(self, most: int) -> Overview:
+        """How far the campaign is, with at most so many busy workers."""
+        counts, (per_hour, seconds) = self._queue.counts, self._rate()
+        running = self._queue.running
+        first = nsmallest(most, running.items(), key=lambda item: item[1].worker)
+        return Overview(
+            total=counts.total(),
+            done=counts[State.DONE],
+            failed=counts[State.FAILED],
+            running=counts[State.RUNNING],
+            waiting=counts[State.WAITING],
+            under_way=self.known.under_way,
+            jobs_per_hour=per_hour,
+            seconds_left=seconds,
+            condition=self._condition(),
+            busy=tuple(self.known.busy(name, run) for name, run in first),
+            others=len(running) - len(first),
+        )
+
+    def _condition(self) -> str:
+        """What people ask who see that nothing starts; empty where all is as it should be."""
+        queue = self._queue
+        if queue.is_draining:
+            return "draining"
+        if queue.is_paused:
+            return "paused"
+        if not self.known.devices:
+            return "workers start"
+        return "" if queue.running or queue.waiting else "waits for jobs"
+
     def _status(self, state: str, code: int | None) -> dict[str, Any]:
-        counts, (left, rate) = self._queue.counts, self._rate()
+        counts, (per_hour, seconds) = self._queue.counts, self._rate()
         return {
             "state": state,
             "exit": code,
+            "paused": self._queue.is_paused,
             "time": round(time.time(), 3),
             "jobs": counts.total(),
             "counts": {one.value: counts[one] for one in State},
-            "running": list(self._running()),
-            "jobs_per_hour": round(3600 * rate, 1),
-            "seconds_left": round(left / rate) if rate else None,
+            "running": [self._course(name, run) for name, run in self._queue.running.items()],
+            "jobs_per_hour": round(per_hour, 1),
+            "seconds_left": None if seconds is None else round(seconds),
             "workers": {
                 str(worker): {"host": ready.host, "device": ready.device}
                 for worker, ready in self.known.devices.items()
@@ -153,24 +199,22 @@ class Reporter:
             ],
         }
 
-    def _running(self) -> Iterator[dict[str, Any]]:
-        now = self._clock()
-        for name, run in self._queue.running.items():
-            progress = self.known.progress.get(name)
-            yield {
-                "name": name,
-                "worker": run.worker,
-                "attempt": run.attempt,
-                "progress": round(run.progress, 3),
-                "best": progress.best if progress else None,
-                "median": progress.median if progress else None,
-                "seconds": round(now - self.known.started.get(name, now), 1),
-            }
+    def _course(self, name: str, run: Run) -> dict[str, Any]:
+        """A running job, for programs."""
+        return {
+            "name": name,
+            "worker": run.worker,
+            "attempt": run.attempt,
+            "progress": round(run.progress, 3),
+            **self.known.busy(name, run).figures(),
+        }
+
+    def _warn(self, worker: int, name: str, text: str) -> None:
+        """Something is wrong with a job that goes on, or is done."""
+        self._desk.log(f"{name} on {self.known.place(worker)}{text}", Level.FAULT)
 
     def _words(self, record: Record, worker: int) -> str:
-        where = f"worker {worker}"
-        if worker in self.known.devices:
-            where += f" ({self.known.devices[worker].host})"
+        where = self.known.place(worker)
         match record.state:
             case State.FAILED:
                 return f"failed on {where}: {record.reason}"
@@ -179,19 +223,19 @@ class Reporter:
             case _:
                 return f"{record.state} on {where}"
 
-    def _forget(self, name: str) -> None:
-        self.known.progress.pop(name, None)
-        self.known.started.pop(name, None)
-
-    def _rate(self) -> tuple[int, float]:
-        """(jobs left, jobs per second in this run)."""
-        counts = self._queue.counts
+    def _rate(self) -> tuple[float, float | None]:
+        """(jobs per hour in this run, seconds left), what running jobs made included."""
+        counts, known = self._queue.counts, self.known
+        made = known.done + known.under_way
+        left = counts[State.WAITING] + counts[State.RUNNING] - known.under_way
         elapsed = self._clock() - self._began
-        rate = self.known.done / elapsed if elapsed > 0 else 0.0
-        return counts[State.WAITING] + counts[State.RUNNING], rate
+        if not made or elapsed <= 0:
+            return 0.0, None
+        return 3600 * made / elapsed, left * elapsed / made
 
     def _outlook(self) -> str:
         """How far the campaign is, how fast, and for how long."""
-        total, (left, rate) = self._queue.counts.total(), self._rate()
-        until = duration(left / rate) if rate else "?"
-        return f"{total - left}/{total}, {3600 * rate:.0f} jobs/h, {until} left"
+        counts, (per_hour, seconds) = self._queue.counts, self._rate()
+        ended = counts.total() - counts[State.WAITING] - counts[State.RUNNING]
+        until = "?" if seconds is None else duration(seconds)
+        return f"{ended}/{counts.total()}, {per_hour:.0f} jobs/h, {until} left"

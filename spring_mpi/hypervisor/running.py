@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -49,7 +50,8 @@ class Runner:
     def run(self, job: Job, send: Callable[[Report], None]) -> Done:
         """Make one result file, from the job's checkpoint on where there is one."""
         pattern = self.prepare(job)
-        checkpoint = CheckpointFile(job, lambda text: send(Remark(job.name, text)))
+        warn, note = (partial(_remark, send, job.name, is_fault) for is_fault in (True, False))
+        checkpoint = CheckpointFile(job, warn, note)
         result = reconstruct(
             pattern, job.settings, backend=self._backend, tag=job.tag, name=job.name,
             seed=job.seed, report=lambda progress: send(_progressed(job, progress)),
@@ -61,11 +63,17 @@ class Runner:
             command=job.command,
             seconds=checkpoint.seconds_before + result.provenance.seconds,
         )
-        self._save(result, job, send)
+        self._save(result, job, warn, send)
         checkpoint.delete()
         return Done(job.name, Summary.of(result), pattern.warnings)
 
-    def _save(self, result: Result, job: Job, send: Callable[[Report], None]) -> None:
+    def _save(
+        self,
+        result: Result,
+        job: Job,
+        warn: Callable[[str], None],
+        send: Callable[[Report], None],
+    ) -> None:
         def write() -> None:
             os.makedirs(os.path.dirname(job.result), exist_ok=True)
             result.save(job.result)
@@ -74,7 +82,7 @@ class Runner:
             send(Alive())
             time.sleep(_LOOK_FOR_ROOM)
 
-        when_there_is_room(write, lambda text: send(Remark(job.name, text)), wait)
+        when_there_is_room(write, warn, wait)
 
     def prepare(self, job: Job) -> Pattern:
         """The pattern of a job, from its event and its calibration."""
@@ -93,6 +101,10 @@ class Runner:
             background=calibrator.background(job.event),
             gain=calibrator.gain(job.event),
         )
+
+
+def _remark(send: Callable[[Report], None], name: str, is_fault: bool, text: str) -> None:
+    send(Remark(name, text, is_fault))
 
 
 def _progressed(job: Job, progress: Progress) -> Progressed:

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from ..errors import SpringError
 from .console import info_lines, livelog_lines, worker_lines
 from .decisions import Decision
+from .known import Known
+from .overview import Busy
 from .queue import Queue
-from .reporting import Known
 
 Request = dict[str, Any]
 
@@ -82,14 +83,16 @@ class Steering:
         return Answer(Decision(reply=tuple(lines)), data=data)
 
     def _livelog(self, arguments: Mapping[str, Any]) -> Answer:
-        lines = livelog_lines(self._queue, self._known.devices, self._known.progress)
+        lines = livelog_lines(self._queue, self._known.devices, self._known.paces)
         return Answer(Decision(reply=tuple(lines)), data={"running": self._progress()})
 
     def _workers(self, arguments: Mapping[str, Any]) -> Answer:
-        lines = worker_lines(self._queue, self._known.devices)
-        busy = {run.worker: name for name, run in self._queue.running.items()}
+        working = [self._known.busy(name, run) for name, run in self._queue.running.items()]
+        lines = worker_lines(self._queue, self._known.devices, working)
+        busy = {one.worker: one for one in working}
         data = [
-            {"worker": worker, "host": ready.host, "device": ready.device, "job": busy.get(worker)}
+            {"worker": worker, "host": ready.host, "device": ready.device}
+            | _course(busy.get(worker))
             for worker, ready in self._known.devices.items()
         ]
         return Answer(Decision(reply=tuple(lines)), data=data)
@@ -133,6 +136,13 @@ class Steering:
 
     def _progress(self) -> dict[str, float]:
         return {name: run.progress for name, run in self._queue.running.items()}
+
+
+def _course(busy: Busy | None) -> dict[str, Any]:
+    """How far a worker is with its job, for programs."""
+    if busy is None:
+        return {"job": None}
+    return {"job": busy.name} | busy.figures()
 
 
 def _refusal(reason: str) -> Answer:

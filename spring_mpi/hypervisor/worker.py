@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
+from typing import ClassVar
 
 from .messages import (
     Alive,
@@ -20,16 +22,20 @@ from .messages import (
     Gone,
     Lost,
     Order,
+    Present,
+    Printed,
     Quit,
     Ready,
     Report,
     Stopped,
 )
+from .printout import Printout
 
 _MPI_PREFIXES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_LOCAL", "HYDI", "HYDRA", "I_MPI")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _MOST_FAILED_STARTS = 5
 _START_PATIENCE = 300.0
+_LAST_BREATH = 10.0
 
 
 class Worker:
@@ -57,8 +63,8 @@ class Worker:
             case Assign(jobs):
                 self._jobs = [job.name for job in jobs]
                 self._last_sign = self._clock()
-                if self._child is not None and not self._child.send(order):
-                    return self._replace(self._child.last_words())
+                if self._child is not None:
+                    self._child.send(order)
             case Cancel(name) if name in self._jobs:
                 return self._cancel(name)
             case Quit():
@@ -71,9 +77,12 @@ class Worker:
         if self._is_over:
             return []
         if self._child is None:
-            return self._start()
-        # In this order: what a dying child sent last is still in the pipe.
+            # Who fails before it is ready is known by this.
+            return [Present(platform.node(), self._equipment.device), *self._start()]
+        # In this order: what a dying child said and printed last is still in the pipes.
         was_alive = self._child.is_alive
+        if not was_alive:
+            self._child.await_end()
         reports = self._listen(self._child)
         if any(isinstance(report, Gone) for report in reports):
             self._is_over = True
@@ -105,10 +114,13 @@ class Worker:
         return [*stopped, *self._start()]
 
     def _listen(self, child: Child) -> list[Report]:
-        """Everything that the child said, but for mere signs of life."""
+        """Everything that the child said and printed, but for mere signs of life."""
         reports = child.receive()
+        if text := child.printed():
+            reports.append(Printed(text))
         for report in reports:
-            self._last_sign = self._clock()
+            if not isinstance(report, Printed):
+                self._last_sign = self._clock()
             if isinstance(report, Ready):
                 self._failed_starts = 0
             elif isinstance(report, Done | Failed) and report.name in self._jobs:
@@ -144,18 +156,26 @@ class Worker:
 
 
 class Child:
-    """A child process and the connection to it."""
+    """A child process, the connection to it, and what it prints."""
+
+    program: ClassVar[tuple[str, ...]] = ("-m", "spring_mpi.hypervisor.child")
+    """What Python runs; its arguments: descriptor of the connection, pid of the worker, device."""
 
     def __init__(self, equipment: Equipment) -> None:
         ours, theirs = socket.socketpair()
         arguments = [str(theirs.fileno()), str(os.getpid()), equipment.device]
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "spring_mpi.hypervisor.child", *arguments],
+                [sys.executable, "-u", *self.program, *arguments],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
                 env=child_environment(os.environ, equipment),
             )
+        assert self._process.stdout is not None
+        self._printout = Printout(self._process.stdout)
         self._connection = Connection(ours.detach())
         self.was_ready = False
         self._is_open = True
@@ -164,13 +184,12 @@ class Child:
     def is_alive(self) -> bool:
         return self._is_open and self._process.poll() is None
 
-    def send(self, order: Order) -> bool:
-        """False where the child is gone."""
+    def send(self, order: Order) -> None:
+        """Send an order; where the child is gone, it is no longer alive."""
         try:
             self._connection.send(order)
         except OSError:
             self._is_open = False
-        return self._is_open
 
     def receive(self) -> list[Report]:
         """Everything that has arrived; what a dying child sent last is not lost."""
@@ -183,11 +202,24 @@ class Child:
         self.was_ready |= any(isinstance(report, Ready) for report in reports)
         return reports
 
+    def printed(self) -> str:
+        """The lines that it wrote on stdout and stderr since the last call."""
+        return self._printout.read()
+
+    def await_end(self) -> None:
+        """Wait for a child that closed its connection, by force where it does not end."""
+        try:
+            self._process.wait(_LAST_BREATH)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
     def last_words(self) -> str:
         """How a dead child ended."""
         code = self._process.wait()
         if code >= 0:
-            return f"its child ended with exit code {code}"
+            last = self._printout.last_line
+            return f"its child ended with exit code {code}" + (f" ({last})" if last else "")
         name = signal.Signals(-code).name
         hint = " (out of memory?)" if -code == signal.SIGKILL else ""
         return f"its child was killed by {name}{hint}"
@@ -197,6 +229,7 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._connection.close()
+        self._printout.close()
 
 
 def child_environment(environment: Mapping[str, str], equipment: Equipment) -> dict[str, str]:

@@ -105,8 +105,33 @@ def test_a_missing_result_is_made_again(resumed):
 
 
 def test_jobs_no_longer_planned_are_left_alone(plan, rundir):
-    """Lines of jobs that the plan does not have any more do no harm."""
+    """Jobs that the plan does not have any more do no harm; they are known, to be told."""
     rundir.journal.write_text('{"start": 1}\n{"job": "9-9-9", "state": "running", "attempt": 1}\n')
     past = Past.read(rundir.journal)
-    assert list(resume(plan, past, rundir, retries=2).queue.waiting) == list(plan.numbers)
+    resumption = resume(plan, past, rundir, retries=2)
+    assert list(resumption.queue.waiting) == list(plan.numbers)
+    assert resumption.unplanned == ("9-9-9",)
     assert past.ending() == "was killed without a word while 1 jobs ran"
+
+
+def asked(verb, *, refused=False):
+    """The journal's line of a message that changes no job."""
+    return {"message": verb, "verb": verb, "reply": [], "refused": refused, "records": []}
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_paused"),
+    [
+        ([asked("pause")], True),
+        ([asked("pause"), {"exit": 3}, {"start": 2}], True),
+        ([asked("pause"), asked("pause", refused=True), asked("drain"), {"exit": 3}], True),
+        ([asked("pause"), asked("resume")], False),
+        ([asked("pause"), asked("resume", refused=True)], True),
+        ([asked("drain"), {"exit": 3}], False),
+    ],
+)
+def test_a_pause_holds_until_resume(resumed, lines, is_paused):
+    """However often rank 0 starts again; a run that was drained is no reason to drain the next."""
+    queue = resumed({"start": 1}, *lines)[0].queue
+    assert (queue.is_paused, queue.is_draining) == (is_paused, False)
+    assert not queue.is_over

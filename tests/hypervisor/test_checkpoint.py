@@ -59,7 +59,7 @@ class Log:
         self.said, self.now = [], 0.0
 
     def file_of(self, job):
-        return CheckpointFile(job, self.said.append, lambda: self.now)
+        return CheckpointFile(job, self.said.append, self.said.append, lambda: self.now)
 
     def load(self, job):
         """The arrays that a new object finds for a job."""

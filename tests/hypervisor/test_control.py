@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 
 from spring_mpi.hypervisor.control import Control
+from spring_mpi.hypervisor.known import Known
 from spring_mpi.hypervisor.letters import Message
 from spring_mpi.hypervisor.queue import Queue
-from spring_mpi.hypervisor.reporting import Known
 from spring_mpi.hypervisor.steering import Steering
 
 

@@ -106,12 +106,13 @@ def test_workers_end_with_rank0():
 
 
 def test_backoff():
-    """1 ms after traffic, then longer up to 10 ms."""
+    """0.2 ms after traffic, then a quarter longer each time, up to 10 ms; traffic starts anew."""
     waits = []
     backoff = Backoff(waits.append)
-    for _ in range(8):
-        backoff.rest(after_traffic=False)
-    backoff.rest(after_traffic=True)
+    for is_quiet in [False, *[True] * 20, False]:
+        backoff.rest(after_traffic=not is_quiet)
+    assert waits[:3] == pytest.approx([0.0002, 0.00025, 0.0003125])
     assert waits == pytest.approx(
-        [0.0015, 0.00225, 0.003375, 0.0050625, 0.00759375, 0.01, 0.01, 0.01, 0.001]
+        [*(min(0.0002 * 1.25**quiet, 0.010) for quiet in range(21)), 0.0002]
     )
+    assert waits.count(0.010) == 3

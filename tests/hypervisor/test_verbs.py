@@ -17,7 +17,7 @@ from spring_mpi.errors import RunDirectoryError, SourceError
 from spring_mpi.hypervisor.interactive import Interactive
 from spring_mpi.hypervisor.letters import Reply
 from spring_mpi.hypervisor.livecell import LiveCell
-from spring_mpi.hypervisor.mailbox import Client, Mailbox
+from spring_mpi.hypervisor.mailbox import Mailbox
 
 IDLE = ("- - - - - - - - - - -", "IDLE")
 BUSY = ("- - - - - - - - - - - - - - - - - - - - -", "RUNNING 1-2 [#---------] 9%")
@@ -225,25 +225,28 @@ def outputs(monkeypatch):
     return shown
 
 
-def test_cell_is_renewed_until_all_is_done(rank0, rundir, outputs):
-    """A live cell shows changes until nothing runs or waits after something ran."""
-    waits, empty = ({"running": [], "waiting": waiting} for waiting in (["1-3"], []))
-    rank0.replies += [
-        Reply(IDLE), Reply(BUSY), Reply(BUSY), Reply(IDLE), Reply((), data=waits),
-        Reply(BUSY), Reply(IDLE), Reply((), data=empty), Reply(("not asked for",)),
-    ]  # fmt: skip
-    cell = LiveCell(Client(rundir / "control"), IDLE, period=0.001)
+def test_cell_is_renewed_while_idle(rank0, rundir, outputs):
+    """A live cell goes on from job to job; it ends after so many idle looks in a row."""
+    last = Reply(("not asked for",))
+    rank0.replies += [*map(Reply, (IDLE, IDLE, BUSY, BUSY, IDLE, BUSY, IDLE, IDLE, IDLE)), last]
+    cell = LiveCell(rundir, IDLE, period=0.001, idle_looks=3)
     cell._thread.join(DEADLINE)
     idle, busy = "\n".join(IDLE), "\n".join(BUSY)
     assert [output.shown for output in outputs] == [[idle, busy, idle, busy, idle]]
+    assert rank0.replies == [last]
 
 
-def test_cell_ends_when_the_campaign_does(rank0, rundir, outputs):
-    """A live cell whose run directory goes away says so, and ends."""
-    (rundir / "control" / "tmp").rename(rundir / "gone")
-    cell = LiveCell(Client(rundir / "control"), BUSY, period=0.001)
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [("lock", "no hypervisor runs in {} any more"), ("tmp", "cannot leave a message in {}")],
+)
+def test_cell_ends_with_its_campaign(rank0, rundir, outputs, gone, said):
+    """A live cell whose hypervisor or run directory goes away says so, and ends."""
+    (rundir / "control" / gone).rename(rundir / "gone")
+    cell = LiveCell(rundir, BUSY, period=0.001)
     cell._thread.join(DEADLINE)
-    assert outputs[0].shown[1].startswith("cannot leave a message in")
+    assert not cell._thread.is_alive()
+    assert outputs[0].shown[1].startswith(said.format(rundir))
 
 
 def test_livelog_in_a_notebook(hv, rank0, outputs, capsys):

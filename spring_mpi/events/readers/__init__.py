@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,21 @@ class Reader(Protocol):
 
     def open(self, source: str) -> Handle:
         """The source, ready for reading single events."""
+        ...
+
+
+@runtime_checkable
+class GrowingReader(Reader, Protocol):
+    """A format whose files can be read while they are written, events being added at the end."""
+
+    def scan_growing(
+        self, source: str, *, dataset: str | None, pid: PidDatasets, beside: Sequence[str]
+    ) -> Scan:
+        """As `scan`, of the events that are complete.
+
+        An event is complete when the datasets of frames, pid and those ``beside`` them that have
+        rows (see `has_rows`) all hold it.
+        """
         ...
 
 

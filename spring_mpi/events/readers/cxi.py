@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import h5py
 import numpy as np
@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from ..source import run_in_name
 from . import PidDatasets
-from .hdf5 import Hdf5Reader, integers, is_frames
+from .hdf5 import Hdf5Reader, is_frames
 
-_SECONDS, _NANOSECONDS, _FIDUCIAL = (
-    f"/LCLS/{name}" for name in ("machineTime", "machineTimeNanoSeconds", "fiducial")
-)
+_MACHINE_TIME = ("/LCLS/machineTime", "/LCLS/machineTimeNanoSeconds", "/LCLS/fiducial")
 
 
 class CxiReader(Hdf5Reader):
@@ -32,16 +30,22 @@ class CxiReader(Hdf5Reader):
                     return name
         return super().default_dataset(file)
 
+    def pid_datasets(self, file: h5py.File, pid: PidDatasets) -> tuple[str, ...]:
+        """As for HDF5; without ``pid`` those of the machine time, if the file has them."""
+        has_own = not pid and all(name in file for name in _MACHINE_TIME)
+        return _MACHINE_TIME if has_own else super().pid_datasets(file, pid)
+
     def pids(
-        self, file: h5py.File, pid: PidDatasets, count: int
+        self, file: h5py.File, datasets: Sequence[str], columns: Sequence[NDArray[np.int64]]
     ) -> tuple[tuple[str, ...], NDArray[np.int64] | None]:
-        """As for HDF5; without ``pid`` (run, seconds << 32 | nanoseconds, fiducial) if it has."""
-        if pid or not all(name in file for name in (_SECONDS, _NANOSECONDS, _FIDUCIAL)):
-            return super().pids(file, pid, count)
-        time = integers(file, _SECONDS, count) << 32 | integers(file, _NANOSECONDS, count)
-        run = np.full(count, run_in_name(file.filename), dtype=np.int64)
-        columns = (run, time, integers(file, _FIDUCIAL, count))
-        return ("run", "time", "fiducial"), np.stack(columns, axis=1)
+        """As for HDF5; of machine times (run, seconds << 32 | nanoseconds, fiducial)."""
+        # Who names these datasets asks for their plain values; a tuple of a user is another one.
+        if datasets is not _MACHINE_TIME:
+            return super().pids(file, datasets, columns)
+        seconds, nanoseconds, fiducial = columns
+        run = np.full_like(seconds, run_in_name(file.filename))
+        pids = np.stack((run, seconds << 32 | nanoseconds, fiducial), axis=1)
+        return ("run", "time", "fiducial"), pids
 
 
 def _known_names(file: h5py.File) -> Iterator[str]:

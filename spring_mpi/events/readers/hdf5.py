@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 import h5py
@@ -35,11 +36,22 @@ class Hdf5Reader:
             If a dataset is missing, or its shape or type cannot be.
         """
         with open_file(source) as file:
-            name = dataset or self.default_dataset(file)
-            frames = _frames(file, name)
-            shape = (1, *frames.shape) if frames.ndim == 2 else frames.shape
-            names, pids = self.pids(file, pid, shape[0])
-            return Scan(name, pids, names, shape, str(frames.dtype))
+            return self._scan(file, dataset, self.pid_datasets(file, pid))
+
+    def scan_growing(
+        self, source: str, *, dataset: str | None, pid: PidDatasets, beside: Sequence[str]
+    ) -> Scan:
+        """As `scan`, of a file that is still written; see `GrowingReader`."""
+        with open_file(source) as file:
+            pids = self.pid_datasets(file, pid)
+            others = [find_dataset(file, name) for name in beside]
+            return self._scan(
+                file,
+                dataset,
+                pids,
+                *(find_dataset(file, name).size for name in pids),
+                *(other.shape[0] for other in others if has_rows(other.shape)),
+            )
 
     def open(self, source: str) -> Hdf5Handle:
         """The file, ready for reading single rows."""
@@ -51,15 +63,29 @@ class Hdf5Reader:
             f"{file.filename}: name the dataset of the frames (dataset); {_candidates(file)}"
         )
 
+    def pid_datasets(self, file: h5py.File, pid: PidDatasets) -> tuple[str, ...]:
+        """The datasets of the pid's numbers: those named, or the format's own; maybe none."""
+        return (pid,) if isinstance(pid, str) else tuple(pid or ())
+
     def pids(
-        self, file: h5py.File, pid: PidDatasets, count: int
+        self, file: h5py.File, datasets: Sequence[str], columns: Sequence[NDArray[np.int64]]
     ) -> tuple[tuple[str, ...], NDArray[np.int64] | None]:
-        """Names of the pid's numbers, and the pids (events, numbers); None without ``pid``."""
-        if not pid:
+        """Names of the pid's numbers, and the pids (events, numbers), of datasets' values."""
+        if not datasets:
             return (), None
-        paths = [pid] if isinstance(pid, str) else list(pid)
-        columns = [integers(file, path, count) for path in paths]
-        return tuple(path.rsplit("/", 1)[-1] for path in paths), np.stack(columns, axis=1)
+        return tuple(path.rsplit("/", 1)[-1] for path in datasets), np.stack(columns, axis=1)
+
+    def _scan(
+        self, file: h5py.File, dataset: str | None, pid: Sequence[str], *lengths: int
+    ) -> Scan:
+        """The scan of a file whose other datasets hold so many events, where that may differ."""
+        name = dataset or self.default_dataset(file)
+        frames = _frames(file, name)
+        shape = (1, *frames.shape) if frames.ndim == 2 else frames.shape
+        count = min((shape[0], *lengths))
+        columns = [integers(file, path, count, may_be_longer=bool(lengths)) for path in pid]
+        names, pids = self.pids(file, pid, columns)
+        return Scan(name, pids, names, (count, *shape[1:]), str(frames.dtype))
 
 
 class Hdf5Handle:
@@ -99,6 +125,8 @@ class Hdf5Handle:
 def open_file(path: str) -> h5py.File:
     """The HDF5 file, for reading, with the filters of ``hdf5plugin`` where that is installed.
 
+    A file that a writer has open is read as it is now, if the writer is in SWMR mode.
+
     Raises
     ------
     SourceError
@@ -110,6 +138,9 @@ def open_file(path: str) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as fault:
+        # The plain way in is closed while a writer is in SWMR mode, this one while none is.
+        with contextlib.suppress(OSError):
+            return h5py.File(path, "r", swmr=True)
         raise SourceError(f"{path}: cannot be read as HDF5: {fault}") from fault
 
 
@@ -123,8 +154,10 @@ def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     raise SourceError(f"{file.filename}: no dataset {name!r}; {hint}{_candidates(file)}")
 
 
-def integers(file: h5py.File, name: str, count: int) -> NDArray[np.int64]:
-    """A dataset's values as int64, shape (count,).
+def integers(
+    file: h5py.File, name: str, count: int, *, may_be_longer: bool = False
+) -> NDArray[np.int64]:
+    """A dataset's values as int64, shape (count,); the first ones where it may be longer.
 
     Raises
     ------
@@ -132,13 +165,13 @@ def integers(file: h5py.File, name: str, count: int) -> NDArray[np.int64]:
         If it is missing, has another number of values, or values that are no 64-bit integers.
     """
     dataset = find_dataset(file, name)
-    if dataset.size != count:
+    if dataset.size != count and not (may_be_longer and dataset.size > count):
         raise SourceError(
             f"{file.filename}: {name} has {dataset.size} values for {count} events; "
             "a pid dataset holds one number per event"
         )
     try:
-        return whole_numbers(np.asarray(dataset[()]).reshape(count))
+        return whole_numbers(np.asarray(dataset[()]).reshape(dataset.size)[:count])
     except ValueError as fault:
         raise SourceError(f"{file.filename}: {name}: {fault}") from fault
 

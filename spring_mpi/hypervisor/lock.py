@@ -65,6 +65,11 @@ class Lock:
             ) from fault
         return former
 
+    def is_held(self) -> bool:
+        """Whether somebody holds the lock, or may do so."""
+        holder = self.holder()
+        return holder is not None and not (holder and _is_dead(holder, _identity()))
+
     def is_ours(self) -> bool:
         """Whether this process holds the lock."""
         return self.holder() == _identity()

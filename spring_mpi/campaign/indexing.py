@@ -1,0 +1,111 @@
+"""The event index of a campaign: loaded, built, or followed while the data grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import SpringError
+from ..events.build import Wanted, build_index, find_sources
+from ..events.calibration import ArraySpec, MaskSpec
+from ..events.follow import Follower
+from ..events.index import EventIndex
+from ..events.storage import load_index
+from .config import load_config
+from .rundir import RunDirectory
+from .sections import Config
+
+_READING = ("source", "reader", "dataset", "pid", "run")
+"""Keys of ``data`` that an index depends on."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An index to begin with."""
+
+    index: EventIndex
+    follower: Follower | None = None
+    """Finds what is new; None where the data are complete."""
+    remarks: tuple[str, ...] = ()
+    """What there is to say of sources that are not complete yet."""
+
+
+def open_index(config: Config, rundir: RunDirectory) -> Opened:
+    """The event index of a campaign, built from the sources' headers where it is absent.
+
+    The run directory's own one is also built again where the config names other data by now. An
+    index that was followed once is always grown from then on, never built by the files' sizes:
+    fingerprints stay the same.
+
+    Raises
+    ------
+    SourceError
+        If a source cannot be read; `StaleIndexError` if one changed since it was indexed.
+    """
+    data = config.data
+    if data.index and Path(data.index).exists():
+        return Opened(_checked(load_index(data.index)))
+    before = None if data.index else _own(rundir)
+    was_followed = before is not None and any(source.grows for source in before.sources)
+    if data.follow is not None or was_followed:
+        is_alike = before is not None and before.root == data.root
+        return _followed(config, before if is_alike and _is_read_alike(config, rundir) else None)
+    if before is not None and _is_read_alike(config, rundir) and _is_of_same_files(config, before):
+        return Opened(_checked(before))
+    return Opened(
+        build_index(
+            list(data.source),
+            reader=data.reader,
+            dataset=data.dataset,
+            pid=list(data.pid) or None,
+            run=data.run,
+            root=data.root,
+        )
+    )
+
+
+def _followed(config: Config, before: EventIndex | None) -> Opened:
+    data = config.data
+    wanted = Wanted(data.source, data.reader, data.dataset, data.pid, data.run, data.root)
+    follower = Follower(wanted, tuple(_beside(config)), before)
+    follower.index.check()
+    remarks = tuple(follower.look())
+    return Opened(follower.index, follower, remarks)
+
+
+def _beside(config: Config) -> Iterator[str]:
+    """Datasets of the sources that the preparation of an event reads."""
+    pattern = config.pattern
+    for spec in (*config.data.mask, pattern.background, pattern.gain, pattern.center):
+        if isinstance(spec, ArraySpec | MaskSpec) and spec.dataset and spec.file is None:
+            yield spec.dataset
+
+
+def _checked(index: EventIndex) -> EventIndex:
+    index.check()
+    return index
+
+
+def _own(rundir: RunDirectory) -> EventIndex | None:
+    """The index in the run directory; None where there is none that can be read."""
+    try:
+        return load_index(rundir.index)
+    except SpringError:
+        return None
+
+
+def _is_read_alike(config: Config, rundir: RunDirectory) -> bool:
+    """Whether the last run read the same sources in the same way."""
+    try:
+        before = load_config(rundir.config).data
+    except SpringError:
+        return False
+    return all(getattr(before, key) == getattr(config.data, key) for key in _READING)
+
+
+def _is_of_same_files(config: Config, index: EventIndex) -> bool:
+    """Whether the index is of all files that the config's patterns match now."""
+    data = config.data
+    found = find_sources(data.source, data.reader, data.root)
+    return {source.path for source in index.sources} == set(found)

@@ -1,0 +1,287 @@
+"""What rank 0 tells: faults name job, rank, host and device; times left; ``status.json``."""
+
+from __future__ import annotations
+
+import json
+import platform
+
+import pytest
+
+from spring_mpi.hypervisor.console import worker_lines
+from spring_mpi.hypervisor.decisions import Record, State
+from spring_mpi.hypervisor.known import Known
+from spring_mpi.hypervisor.log import Level, Log
+from spring_mpi.hypervisor.messages import (
+    Done,
+    Present,
+    Printed,
+    Progressed,
+    Ready,
+    Remark,
+    Summary,
+)
+from spring_mpi.hypervisor.overview import Pace
+from spring_mpi.hypervisor.queue import Queue
+from spring_mpi.hypervisor.reporting import Desk, Reporter
+from spring_mpi.hypervisor.status import Finished, SummaryFile
+
+PLACE = "worker 1 (node07, AMD EPYC)"
+SUMMARY = Summary(0.1, 2.0, 500, 10.0)
+
+
+class Recorder:
+    """A screen that keeps (level, line without its time)."""
+
+    def __init__(self):
+        self.told = []
+
+    def show(self, lines, level):
+        self.told += [(level, line[20:]) for line in lines.splitlines()]
+
+    def draw(self, overview):
+        pass
+
+    def close(self):
+        pass
+
+
+class Rank0:
+    """A reporter with a queue of four jobs and one worker, at a time that we choose."""
+
+    def __init__(self, folder):
+        self.now, self.queue, self.screen = 0.0, Queue(), Recorder()
+        self.status = folder / "status.json"
+        self.log = Log(folder / "log", self.screen)
+        desk = Desk(self.log, SummaryFile(folder / "summary.csv", ()), self.status)
+        self.reporter = Reporter(desk, self.queue, lambda: self.now)
+        self.queue.append("abcd")
+        self.reporter.present(1, Present("node07", "cpu"))
+
+    def ready(self):
+        self.reporter.ready(1, Ready("node07", "AMD EPYC", 0.0))
+        self.queue.joined(1)
+        self.give()
+
+    def give(self):
+        for give in self.queue.assign().instructions:
+            self.reporter.given(give.worker, give.name)
+        self.screen.told.clear()
+
+    def progressed(self, at, name, generation, worker=1):
+        self.now = at
+        self.reporter.progressed(worker, Progressed(name, generation, 10, 0.1, 0.2))
+
+    def done(self, at, name):
+        self.now = at
+        self.queue.done(1, name)
+        finished = Finished(name, "1", "", 0.1, 2.0, 500, 10.0, 1, "a.h5")
+        self.reporter.done(1, Done(name, SUMMARY, ("it is blurred",)), finished)
+
+    def told(self, level):
+        return [line for one, line in self.screen.told if one == level]
+
+
+@pytest.fixture
+def rank0(tmp_path):
+    """A reporter and what it is made of."""
+    rank0 = Rank0(tmp_path)
+    yield rank0
+    rank0.log.close()
+
+
+@pytest.mark.parametrize(
+    ("tell", "line"),
+    [
+        (
+            lambda r: r.ended_otherwise(Record("a", State.FAILED, 1, 1, "no light"), 1),
+            f"a failed on {PLACE}: no light",
+        ),
+        (
+            lambda r: r.ended_otherwise(Record("a", State.WAITING, None, 1, "it hung"), 1),
+            f"a lost on {PLACE}: it hung; it is tried again",
+        ),
+        (lambda r: r.left(1, "its rank died"), f"{PLACE} is lost: its rank died"),
+        (
+            lambda r: r.remarked(1, Remark("a", "waits for room: the disk is full", True)),
+            f"a on {PLACE} waits for room: the disk is full",
+        ),
+        (
+            lambda r: r.say("waits for room: the disk is full"),
+            f"The campaign on rank 0 ({platform.node()}) waits for room: the disk is full",
+        ),
+    ],
+    ids=["failed", "lost", "left", "remark", "rank 0"],
+)
+def test_faults_name_their_place(rank0, tell, line):
+    """Rank, host and device, in one form; and they are shown also to who asks for quiet."""
+    rank0.ready()
+    tell(rank0.reporter)
+    assert rank0.screen.told == [(Level.FAULT, line)]
+
+
+def test_warnings_of_a_result_name_their_place(rank0):
+    """What is odd about a result is said when it is done."""
+    rank0.ready()
+    rank0.done(1.0, "a")
+    assert rank0.told(Level.FAULT) == [f"a on {PLACE}: it is blurred"]
+
+
+def test_a_worker_that_was_never_ready(rank0):
+    """Its host and the device that it should have had are known; of an unheard one nothing."""
+    rank0.reporter.left(1, "its child cannot start")
+    rank0.reporter.left(2, "its rank died")
+    assert rank0.told(Level.FAULT) == [
+        "worker 1 (node07, cpu) is lost: its child cannot start",
+        "worker 2 (host and device unknown) is lost: its rank died",
+    ]
+
+
+def test_details_follow_their_fault(rank0):
+    """Tracebacks and what children print are details."""
+    rank0.ready()
+    record = Record("a", State.FAILED, 1, 1, "KeyError: 'x'")
+    rank0.reporter.ended_otherwise(record, 1, "Traceback:\n  here")
+    rank0.reporter.printed(1, Printed("one\ntwo\n"))
+    assert rank0.told(Level.DETAIL) == ["Traceback:", "  here", f"{PLACE}: one", f"{PLACE}: two"]
+
+
+def test_what_is_no_fault_is_news(rank0):
+    """A stopped job, and one that continues."""
+    rank0.ready()
+    rank0.reporter.remarked(1, Remark("a", "continues from generation 3 of 10", False))
+    rank0.reporter.ended_otherwise(Record("a", State.STOPPED, 1, 1), 1)
+    assert rank0.screen.told == [
+        (Level.NEWS, "a continues from generation 3 of 10"),
+        (Level.NEWS, f"a stopped on {PLACE}"),
+    ]
+
+
+def test_time_left_of_a_job(rank0):
+    """From its own rate on this worker: neither the loading nor what was resumed counts."""
+    rank0.ready()
+    rank0.progressed(100.0, "a", 4)  # the state of an earlier attempt
+    assert rank0.told(Level.GENERATION)[-1].endswith("best error 0.1000, median 0.2000")
+    rank0.progressed(110.0, "a", 6)
+    assert rank0.told(Level.GENERATION)[-1] == (
+        "a generation 6 of 10: best error 0.1000, median 0.2000, 0:20 left"
+    )
+    for now, left in ((110.0, 20.0), (112.0, 18.0), (115.0, 15.0), (900.0, 15.0)):
+        rank0.now = now
+        assert rank0.reporter.known.busy("a", rank0.queue.running["a"]).seconds_left == left
+    rank0.progressed(130.0, "a", 10)
+    assert rank0.reporter.known.busy("a", rank0.queue.running["a"]).seconds_left == 0.0
+
+
+def test_a_new_attempt_has_its_own_rate(rank0):
+    """What a lost attempt made says nothing of the next one."""
+    rank0.ready()
+    rank0.progressed(1.0, "a", 1)
+    rank0.progressed(2.0, "a", 5)
+    rank0.reporter.ended_otherwise(rank0.queue.lost(1, "a", "killed").records[0], 1)
+    rank0.give()
+    rank0.progressed(10.0, "a", 3)
+    assert rank0.reporter.known.busy("a", rank0.queue.running["a"]).seconds_left is None
+    assert rank0.reporter.known.under_way == 0.0
+
+
+def test_a_late_report_is_not_heard(rank0):
+    """Of a worker that has the job no more, or never had it."""
+    rank0.ready()
+    rank0.progressed(1.0, "a", 1, worker=2)
+    rank0.progressed(1.0, "b", 1)
+    assert rank0.reporter.known.paces == {}
+    assert rank0.screen.told == []
+
+
+def test_time_left_of_the_campaign(rank0):
+    """Jobs under way count with what they made, before the first one is done and after."""
+    rank0.ready()
+    assert rank0.reporter.overview(9).seconds_left is None
+    rank0.progressed(0.0, "a", 0)
+    rank0.progressed(50.0, "a", 5)
+    view = rank0.reporter.overview(9)
+    assert (view.jobs_per_hour, view.seconds_left, view.share) == (36.0, 350.0, 0.125)
+    rank0.done(100.0, "a")
+    assert rank0.told(Level.NEWS)[-1].endswith("[1/4, 36 jobs/h, 5:00 left]")
+    rank0.give()
+    rank0.progressed(100.0, "b", 5)  # resumed: nothing made here yet
+    rank0.progressed(150.0, "b", 10)
+    assert rank0.reporter.overview(9).seconds_left == 250.0
+
+
+def test_status(rank0):
+    """Of running jobs: generation, errors and time left; None where not known yet."""
+    rank0.ready()
+    rank0.now = 1.0
+    rank0.reporter.write_status("running")
+    (running,) = json.loads(rank0.status.read_text())["running"]
+    assert running == {
+        "name": "a", "worker": 1, "attempt": 1, "progress": 0.0, "generation": None,
+        "generations": None, "best": None, "median": None, "seconds": 1.0, "seconds_left": None,
+    }  # fmt: skip
+    rank0.progressed(2.0, "a", 1)
+    rank0.progressed(4.0, "a", 2)
+    rank0.reporter.write_status("running")
+    (running,) = json.loads(rank0.status.read_text())["running"]
+    assert running["generation"] == 2
+    assert running["generations"] == 10
+    assert (running["best"], running["median"], running["seconds_left"]) == (0.1, 0.2, 16.0)
+
+
+def test_overview_of_many_workers(rank0):
+    """The first busy workers by number, and how many there are beside."""
+    for worker in range(3, 0, -1):
+        rank0.reporter.ready(worker, Ready("node", "cpu", 0.0))
+        rank0.queue.joined(worker)
+    rank0.give()
+    view = rank0.reporter.overview(2)
+    assert [one.worker for one in view.busy] == [1, 2]
+    assert view.others == 1
+    assert (view.total, view.running, view.waiting) == (4, 3, 1)
+
+
+def test_condition(rank0):
+    """Why nothing is given out."""
+    assert rank0.reporter.overview(1).condition == "workers start"
+    rank0.ready()
+    assert rank0.reporter.overview(1).condition == ""
+    rank0.queue.pause()
+    assert rank0.reporter.overview(1).condition == "paused"
+    rank0.queue.drain()
+    assert rank0.reporter.overview(1).condition == "draining"
+
+
+def test_condition_of_a_campaign_without_jobs(rank0):
+    """It lives on for what people add."""
+    rank0.ready()
+    rank0.queue.remove("*")
+    rank0.done(1.0, "a")
+    assert rank0.reporter.overview(1).condition == "waits for jobs"
+
+
+def test_workers_and_their_jobs():
+    """Every worker with its device, its job, how far it is and for how long."""
+    queue, now = Queue(), [0.0]
+    known = Known(lambda: now[0])
+    queue.append("a")
+    for worker in (1, 2):
+        queue.joined(worker)
+        known.devices[worker] = Ready("vm", "cpu", 0.0)
+    queue.assign()
+
+    def lines():
+        return worker_lines(queue, known.devices, [known.busy("a", queue.running["a"])])
+
+    assert lines() == ["1: cpu on vm, a", "2: cpu on vm, idle"]
+    known.progressed(Progressed("a", 1, 4, 0.1, 0.2))
+    assert lines()[0] == "1: cpu on vm, a, generation 1 of 4"
+    now[0] = 30.0
+    known.progressed(Progressed("a", 2, 4, 0.1, 0.2))
+    assert lines()[0] == "1: cpu on vm, a, generation 2 of 4, 1:00 left"
+
+
+def test_pace_never_promises_the_past():
+    """The time left is not negative, whatever a slow child does."""
+    pace = Pace.begun(Progressed("a", 8, 10, 0.1, 0.2), 0.0)
+    pace = pace.advanced(Progressed("a", 10, 10, 0.1, 0.2), 2.0)
+    assert pace.seconds_left(100.0) == 0.0
