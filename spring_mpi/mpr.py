@@ -6,8 +6,11 @@ import sys
 from collections.abc import Callable
 
 from . import hypervisor
+from .devices import gpus, select
 from .engine.backends import make_backend
 from .engine.mpr import Progress, reconstruct
+from .engine.population import Backend
+from .errors import LaunchError
 from .names import job_name
 from .pattern import Pattern
 from .result import Result
@@ -44,13 +47,15 @@ class MPR:
         ------
         SettingsError, PatternError
             If the settings do not go together or do not suit the pattern.
+        LaunchError
+            If ``global.gpus`` asks for GPUs that are not here.
         OSError
             If the result cannot be saved.
         """
         result = reconstruct(
             self.pattern,
             self.settings,
-            backend=make_backend("auto"),
+            backend=self._backend(),
             tag=self.tag,
             seed=self.seed,
             report=report or self._meter,
@@ -65,9 +70,27 @@ class MPR:
         """
         hypervisor.append(self)
 
+    def _backend(self) -> Backend:
+        """On the first of the GPUs that ``global.gpus`` selects; without any on the processor."""
+        present = gpus()
+        chosen = select(self.settings.global_.gpus, present) if present else []
+        if not chosen:
+            return make_backend("cpu", _say)
+        _say("\n".join(["Selected GPUs:", *map(str, chosen)]))
+        try:
+            return make_backend(f"cuda:{chosen[0].ordinal}", _say)
+        except LaunchError as fault:
+            _say(f"No GPU is used: {fault}")
+            return make_backend("cpu", _say)
+
     def _meter(self, progress: Progress) -> None:
         if sys.stderr.isatty():
             share = progress.generation / progress.generations
             end = "\n" if share == 1 else ""
             text = f"\r{self.name} {share:4.0%}  error {progress.best:.4f}"
             print(text, end=end, file=sys.stderr, flush=True)
+
+
+def _say(text: str) -> None:
+    """What people should know of the device, where they look."""
+    print(text, file=sys.stderr)

@@ -37,6 +37,18 @@ def recorded() -> Path:
 
 
 @pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """``tool(name)``: the path of a program, or a skipped test."""
+
+    def find(name: str) -> str:
+        if (path := shutil.which(name)) is None:
+            missing(name)
+        return str(path)
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def launcher() -> list[str]:
     """The command that starts MPI ranks, all but their number."""
     beside = Path(sys.executable).with_name("mpirun")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from spring_mpi import MPR, Pattern, Result, Settings
+from spring_mpi.devices import Gpu
+from spring_mpi.errors import LaunchError
 from spring_mpi.events.readers.simulate import SimulateReader
 from spring_mpi.events.simulation import Detector
 
@@ -62,3 +66,21 @@ def test_seed_decides(pattern, settings):
     other = MPR(pattern=pattern, settings=settings, seed=2).run()
     assert (first.data == again.data).all()
     assert (first.data != other.data).any()
+
+
+def test_gpus_are_selected_and_named(pattern, settings, monkeypatch, capsys):
+    """Without CuPy the processor stands in for a GPU, and says why."""
+    present = [Gpu(3, 0, "GPU-a", "NVIDIA H200", 0.5), Gpu(5, 1, "GPU-b", "NVIDIA H200", 0.07)]
+    monkeypatch.setattr("spring_mpi.mpr.gpus", lambda: present)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    result = MPR(pattern=pattern, settings=settings.set("global", "gpus", 1)).run()
+    said = capsys.readouterr().err
+    assert "Selected GPUs:\n- NVIDIA H200 (Id: 5, load: 7%)\n" in said
+    assert "No GPU is used: CuPy cannot be imported" in said
+    assert result.provenance.device == "cpu"
+
+
+def test_gpus_that_are_not_here_are_an_error(pattern, settings, monkeypatch):
+    monkeypatch.setattr("spring_mpi.mpr.gpus", lambda: [Gpu(0, 0, "GPU-a", "NVIDIA H200", 0.5)])
+    with pytest.raises(LaunchError, match="2 GPUs are asked for, here are 1"):
+        MPR(pattern=pattern, settings=settings.set("global", "gpus", 2)).run()

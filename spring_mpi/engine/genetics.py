@@ -27,6 +27,12 @@ def plan(settings: Settings, key: int, generation: int) -> Cross:
     return Cross(donors, weights, settings.DE.CR, generation)
 
 
+def forced_pixel(key: int, generation: int, child: int, pixels: int) -> int:
+    """The pixel of a child that comes from its donors whatever CR is: number ``pixels`` says."""
+    number = uniforms(key, Purpose.MIXING, generation, child, 1, first=pixels)[0]
+    return int(number * pixels)
+
+
 def islands(settings: Settings) -> Indices:
     """The island of every individual, (popsize,)."""
     count = settings.global_.islands

@@ -97,3 +97,6 @@ class Backend(Protocol):
 
     def restore(self, arrays: Arrays) -> Any:
         """The population that `save` wrote."""
+
+    def is_usable(self) -> bool:
+        """Whether the device still works; some faults leave a process without it."""

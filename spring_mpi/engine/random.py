@@ -57,14 +57,15 @@ def philox(counters: NDArray[np.uint64], key: int) -> NDArray[np.uint64]:
 
 
 def uniforms(
-    key: int, purpose: Purpose, generation: int, individual: int, count: int
+    key: int, purpose: Purpose, generation: int, individual: int, count: int, first: int = 0
 ) -> NDArray[np.float32]:
-    """Uniform numbers in [0, 1), shape (count,), multiples of 2^-24.
+    """Uniform numbers ``first`` and on in [0, 1), shape (count,), multiples of 2^-24.
 
     Number i is word i % 4 of the block with counter (i // 4, individual, generation, purpose).
     """
-    counters = np.empty((-(-count // 4), 4), np.uint64)
-    counters[:, 0] = np.arange(len(counters))
+    blocks = np.arange(first // 4, -(-(first + count) // 4), dtype=np.uint64)
+    counters = np.empty((len(blocks), 4), np.uint64)
+    counters[:, 0] = blocks
     counters[:, 1:] = (individual, generation, purpose)
-    words = philox(counters, key).ravel()[:count]
+    words = philox(counters, key).ravel()[first % 4 :][:count]
     return (words >> 8).astype(np.float32) * np.float32(2.0**-24)

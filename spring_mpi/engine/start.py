@@ -6,6 +6,8 @@ they are is our own choice: up to ``init.items`` of them, anywhere inside the su
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,18 @@ from ..settings import Init, Settings
 from .random import Purpose, uniforms
 
 _NUMBERS_PER_ITEM = 5
+
+
+class Sphere(NamedTuple):
+    """One item of a start density."""
+
+    radius: float
+    """Pixels."""
+    row: float
+    """Of the centre, pixels from [size // 2, size // 2]."""
+    column: float
+    strength: complex
+    """The density at the centre; real where densities are."""
 
 
 def start_support(init: Init, size: int) -> NDArray[np.bool_]:
@@ -26,30 +40,42 @@ def start_support(init: Init, size: int) -> NDArray[np.bool_]:
 def start_density(
     settings: Settings, size: int, key: int, generation: int, individual: int
 ) -> NDArray[np.inexact]:
-    """One start density, (size, size): float32, or complex64 where it is complex.
+    """One start density, (size, size): float32, or complex64 where it is complex."""
+    is_complex = settings.object.constraint == "complex"
+    density = np.zeros((size, size), np.complex128)
+    for sphere in spheres(settings, key, generation, individual):
+        density += sphere.strength * _profile(sphere, settings.init.gamma, size)
+    return density.astype(np.complex64) if is_complex else density.real.astype(np.float32)
 
-    Between 1 and ``items`` spheres; diameter ``supportsize`` x U(itemsize_min, itemsize_max), the
-    centre uniform where the sphere stays within the disc, weight U(0, 1) (and a phase of its own
-    in a complex density), profile (1 - r^2/R^2)^gamma.
+
+def spheres(settings: Settings, key: int, generation: int, individual: int) -> list[Sphere]:
+    """The spheres of one start density.
+
+    Between 1 and ``items`` of them; diameter ``supportsize`` x U(itemsize_min, itemsize_max), the
+    centre uniform where the sphere stays within the disc, strength U(0, 1) (and a phase of its own
+    in a complex density).
     """
     init, is_complex = settings.init, settings.object.constraint == "complex"
     numbers = uniforms(
         key, Purpose.START, generation, individual, 1 + _NUMBERS_PER_ITEM * init.items
     ).astype(np.float64)
     count = 1 + int(numbers[0] * init.items)
-    density = np.zeros((size, size), np.complex128)
-    for item in numbers[1:].reshape(init.items, _NUMBERS_PER_ITEM)[:count]:
-        density += _sphere(init, size, item) * (np.exp(2j * np.pi * item[4]) if is_complex else 1)
-    return density.astype(np.complex64) if is_complex else density.real.astype(np.float32)
+    items = numbers[1:].reshape(init.items, _NUMBERS_PER_ITEM)[:count]
+    return [_sphere(init, item, is_complex=is_complex) for item in items]
 
 
-def _sphere(init: Init, size: int, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sphere(init: Init, numbers: NDArray[np.float64], *, is_complex: bool) -> Sphere:
     span = init.itemsize_max - init.itemsize_min
     outer = init.supportsize / 2
-    inner = outer * (init.itemsize_min + span * numbers[0])
-    distance, angle = (outer - inner) * np.sqrt(numbers[1]), 2 * np.pi * numbers[2]
-    row, column = distance * np.sin(angle), distance * np.cos(angle)
+    radius = outer * (init.itemsize_min + span * numbers[0])
+    distance, angle = (outer - radius) * np.sqrt(numbers[1]), 2 * np.pi * numbers[2]
+    strength = numbers[3] * (np.exp(2j * np.pi * numbers[4]) if is_complex else 1)
+    return Sphere(radius, distance * np.sin(angle), distance * np.cos(angle), complex(strength))
+
+
+def _profile(sphere: Sphere, gamma: float, size: int) -> NDArray[np.float64]:
+    """(1 - r^2/R^2)^gamma within the sphere, 0 outside."""
     axis = np.arange(size) - size // 2
-    squared = ((axis[:, None] - row) ** 2 + (axis[None, :] - column) ** 2) / inner**2
-    sphere: NDArray[np.float64] = numbers[3] * np.maximum(1 - squared, 0) ** init.gamma
-    return sphere
+    squared = (axis[:, None] - sphere.row) ** 2 + (axis[None, :] - sphere.column) ** 2
+    profile: NDArray[np.float64] = np.maximum(1 - squared / sphere.radius**2, 0) ** gamma
+    return profile

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from shutil import which
 from typing import TYPE_CHECKING
 
 from ...errors import LaunchError
@@ -10,18 +12,38 @@ if TYPE_CHECKING:
     from ..population import Backend
 
 
-def make_backend(device: str) -> Backend:
-    """The backend for ``cpu``, ``auto`` or ``cuda[:K]``.
+def _nobody(text: str) -> None:
+    """Nobody listens."""
+
+
+def make_backend(device: str, say: Callable[[str], None] = _nobody) -> Backend:
+    """The backend for ``cpu``, ``cuda``, ``cuda:K`` or ``auto``, a GPU where there is one.
+
+    K is the CUDA ordinal of a visible device. ``say`` takes what people should know while it works,
+    such as that the memory of the device is short.
 
     Raises
     ------
     LaunchError
         If nothing here can use that device.
     """
-    if device in ("auto", "cpu"):
+    if device == "cpu" or (device == "auto" and not _finds_gpu(say)):
         from .reference import ReferenceBackend
 
         return ReferenceBackend()
-    raise LaunchError(
-        f"device {device!r}: this version reconstructs on CPUs only; set workers.device to cpu"
-    )
+    from .cupy import make_cupy_backend
+
+    _, _, ordinal = device.partition(":")
+    return make_cupy_backend(int(ordinal or 0), say)
+
+
+def _finds_gpu(say: Callable[[str], None]) -> bool:
+    """Whether CUDA works here; where there is a driver but it does not, people are told why."""
+    from .cupy import device_count
+
+    try:
+        return device_count() > 0
+    except LaunchError as fault:
+        if which("nvidia-smi"):
+            say(f"the GPUs of this machine are not used: {fault}")
+        return False

@@ -17,6 +17,7 @@ from scipy import fft
 from ...settings import Settings
 from ..algorithms import Rule
 from ..alignment import register
+from ..genetics import forced_pixel
 from ..interval import Interval
 from ..population import Areas, Cross, Cut, Errors, Flags, Indices
 from ..random import Purpose, uniforms
@@ -119,6 +120,9 @@ class ReferenceBackend:
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Population:
         return Population(arrays["density"].copy(), arrays["support"].copy())
 
+    def is_usable(self) -> bool:
+        return True
+
     def project(self, density: Image) -> Image:
         """The nearest density whose moduli lie in the intervals; phases of zeros become 0."""
         transform = self._forward(density)
@@ -148,9 +152,9 @@ class ReferenceBackend:
     def _taken(self, cross: Cross, child: int) -> Flags:
         """Pixels of a child that come from its donors; at least one does."""
         pixels = self._size**2
-        numbers = uniforms(self._key, Purpose.MIXING, cross.generation, child, pixels + 1)
-        taken = numbers[:pixels] < cross.share
-        taken[int(numbers[pixels] * pixels)] = True
+        numbers = uniforms(self._key, Purpose.MIXING, cross.generation, child, pixels)
+        taken = numbers < cross.share
+        taken[forced_pixel(self._key, cross.generation, child, pixels)] = True
         return taken.reshape(self._size, self._size)
 
     def _scaled(self, density: Image) -> Image:

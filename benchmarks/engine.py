@@ -1,0 +1,199 @@
+"""Iterations of all engines side by side, what a whole job adds to them, and events per hour.
+
+The job of the first table: a real positive object, its diffraction with 1e8 photons and a central
+hole, the support two pixels wider than the object; RAAR or HIO, then ER. Engines take turns, round
+by round; a figure is the median over the rounds, in microseconds per iteration and individual.
+The second table is one MPR job on each backend, split by operation. Peers run where installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from loops import loops, make_job
+
+from spring_mpi.engine.backends import make_backend
+from spring_mpi.engine.mpr import reconstruct
+from spring_mpi.errors import SpringError
+from spring_mpi.settings import Settings
+
+OPERATIONS = (
+    "load", "create", "copy", "iterate", "shrinkwrap", "errors", "areas", "register", "crossover",
+    "replace", "save",
+)  # fmt: skip
+
+
+def usable(devices: list[str]) -> Iterator[str]:
+    """The devices that work here."""
+    for device in devices:
+        try:
+            make_backend(device)
+        except SpringError as fault:
+            print(f"{device}: {fault}")
+        else:
+            yield device
+
+
+def iterations_table(arguments: argparse.Namespace, devices: list[str]) -> dict[str, Any]:
+    """Microseconds per iteration and individual, by loop and size: (median, least)."""
+    table: dict[str, Any] = defaultdict(dict)
+    for size in arguments.sizes:
+        for name, figures in interleaved(size, arguments, devices).items():
+            table[name][size] = (statistics.median(figures), min(figures))
+    return table
+
+
+def interleaved(
+    size: int, arguments: argparse.Namespace, devices: list[str]
+) -> dict[str, list[float]]:
+    """Figures of all rounds, the loops taking turns; the first round warms up.
+
+    What a processor does is measured by its time, a GPU by the clock on the wall.
+    """
+    job, figures = make_job(size), defaultdict(list)
+    ready = [(loop, loop.make(job, loop.count)) for loop in loops(devices, arguments.population)]
+    iterations = max(2, int(arguments.effort * (256 / size) ** 2))
+    for round_ in range(arguments.rounds + 1):
+        for loop, run in ready:
+            clock = time.perf_counter if "cu" in loop.name else time.process_time
+            began = clock()
+            run(iterations)
+            if round_:
+                figures[loop.name].append(1e6 * (clock() - began) / iterations / loop.count)
+    return figures
+
+
+class Meter:
+    """A backend that notes how long its operations take; a device is waited for after each."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self.name, self.device = backend.name, backend.device
+        self.seconds: dict[str, float] = dict.fromkeys(OPERATIONS, 0.0)
+        self.iterations = 0
+        self._population: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self._backend, name)
+
+        def timed(*arguments: Any) -> Any:
+            began = time.perf_counter()
+            result = operation(*arguments)
+            if name in ("create", "copy", "crossover", "restore"):
+                self._population = result
+            if name not in ("areas", "load") and self._population is not None:
+                self._backend.areas(self._population)
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+            if name == "iterate":
+                self.iterations += arguments[2]
+            return result
+
+        return timed
+
+
+def job_split(device: str, size: int, settings: Settings) -> dict[str, Any]:
+    """One MPR job: seconds by operation, and the share that iterations have of it."""
+    pattern = make_job(size).pattern()
+    backend = make_backend(device)
+    quick = settings.copy().set("global", "generations", 2)
+    reconstruct(pattern, quick, backend=backend)  # plans and kernels are loaded
+    began = time.perf_counter()
+    reconstruct(pattern, settings, backend=backend)
+    whole = time.perf_counter() - began
+    meter = Meter(make_backend(device))
+    reconstruct(pattern, settings, backend=meter)  # type: ignore[arg-type]
+    parts = {name: seconds for name, seconds in meter.seconds.items() if seconds}
+    total = sum(parts.values())
+    return {
+        "size": size,
+        "popsize": settings.global_.popsize,
+        "generations": settings.global_.generations,
+        "seconds": whole,
+        "events_per_hour": 3600 / whole,
+        "us_per_iteration_and_individual": 1e6 * parts["iterate"]
+        / (meter.iterations * settings.global_.popsize),
+        "share": {name: seconds / total for name, seconds in parts.items()},
+        "share_of_iterations_in_job": parts["iterate"] / whole,
+    }  # fmt: skip
+
+
+def campaign_settings(popsize: int, generations: int) -> Settings:
+    """SPRING's defaults but for the size of the search."""
+    settings = Settings().set("global", "popsize", popsize)
+    return settings.set("global", "generations", generations)
+
+
+def machine(devices: list[str]) -> dict[str, Any]:
+    """What the figures belong to."""
+    model = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    return {
+        "processor": model[0].partition(":")[2].strip() if model else platform.machine(),
+        "devices": [make_backend(device).device for device in devices],
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def main() -> None:
+    """Measure, print, and write the JSON that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--devices", nargs="+", default=["cpu", "cuda"])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512, 1024])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--effort", type=float, default=20, help="iterations of a round at 256")
+    parser.add_argument("--population", type=int, default=64, help="individuals on a GPU")
+    parser.add_argument("--job", nargs=3, type=int, default=(256, 16, 20),
+                        metavar=("SIZE", "POPSIZE", "GENERATIONS"))  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    devices = list(usable(arguments.devices))
+    about = machine(devices)
+    print(json.dumps(about))
+    table = iterations_table(arguments, devices)
+    print_iterations(table, arguments.sizes)
+    size, popsize, generations = arguments.job
+    settings = campaign_settings(popsize, generations)
+    jobs = {make_backend(one).name: job_split(one, size, settings) for one in devices}
+    for name, split in jobs.items():
+        print_job(name, split)
+    if arguments.json:
+        report = {"machine": about, "iterations": table, "jobs": jobs}
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def print_iterations(table: dict[str, Any], sizes: list[int]) -> None:
+    """Medians, least values in brackets, and ratios to the notebook loop."""
+    print(f"\n{'us per iteration and individual':<34}" + "".join(f"{n:>24}" for n in sizes))
+    for name, row in table.items():
+        cells = [
+            f"{row[n][0]:10.1f} ({row[n][1]:.1f}) {table['notebook loop'][n][0] / row[n][0]:6.1f}x"
+            for n in sizes
+        ]
+        print(f"{name:<34}" + "".join(f"{cell:>24}" for cell in cells))
+
+
+def print_job(name: str, split: dict[str, Any]) -> None:
+    """One MPR job."""
+    shares = ", ".join(f"{part} {100 * share:.1f}%" for part, share in split["share"].items())
+    print(
+        f"\n{name}: {split['popsize']} individuals, {split['generations']} generations at "
+        f"{split['size']}: {split['seconds']:.2f} s, {split['events_per_hour']:.0f} events/h, "
+        f"iterations {100 * split['share_of_iterations_in_job']:.0f}% of it\n  {shares}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,308 @@
+"""A population as one array on a device: every operation is a few kernels over all individuals.
+
+What the device is, a `Machine` tells: its array library, its transforms, and how it launches the
+kernels of ``kernels.cu``. Nothing here touches CUDA, so that tests run all of it on a processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...settings import Settings
+from ..algorithms import Rule
+from ..genetics import forced_pixel
+from ..interval import Interval
+from ..population import Areas, Cross, Cut, Errors, Flags, Indices
+from ..random import Purpose
+from ..start import spheres, start_support
+from .iteration import FusedIteration, Iteration
+from .machine import Array, Machine, blocks
+from .two_pass import TwoPasses, has_two_passes
+from .workspace import Workspace
+
+_SLABS = 16
+_LOW = 0xFFFFFFFF
+
+
+@dataclass
+class Population:
+    """Individuals one after the other on the device."""
+
+    density: Array
+    """(popsize, size, size), float32 or complex64."""
+    support: Array
+    """(popsize, size, size), uint8."""
+
+    def __len__(self) -> int:
+        return len(self.density)
+
+
+class BatchedBackend:
+    """See `spring_mpi.engine.population.Backend`.
+
+    Parameters
+    ----------
+    say
+        Takes what people should know, such as that memory is short.
+    two_pass
+        Iterate by the kernels of ``two_pass.cu`` where they know the size.
+    """
+
+    def __init__(
+        self, machine: Machine, say: Callable[[str], None], *, two_pass: bool = False
+    ) -> None:
+        self._machine, self._say, self._two_pass = machine, say, two_pass
+        self._kernels = machine.module("kernels.cu")
+        self.name, self.device = machine.name, machine.device
+
+    def load(self, interval: Interval, settings: Settings, key: int) -> None:
+        xp = self._machine.xp
+        self._settings, self._key = settings, key
+        self._size, self._norm = interval.size, interval.norm
+        constraint = settings.object.constraint
+        self._is_real, self._is_positive = constraint != "complex", constraint == "positive"
+        columns = slice(0, self._size // 2 + 1) if self._is_real else slice(None)
+        self._workspace = Workspace(
+            self._machine, self._say, self._size, settings.global_.popsize, is_real=self._is_real
+        )
+        self._machine.release()
+        self._lower = xp.asarray(np.ascontiguousarray(interval.lower[:, columns]))
+        self._upper = xp.asarray(np.ascontiguousarray(interval.upper[:, columns]))
+        self._squares = _squared_frequencies(xp, self._size)
+        bounds = (interval.lower, interval.upper)
+        if self._two_pass and has_two_passes(self._size):
+            self._iteration: Iteration = TwoPasses(
+                self._machine, self._workspace, *bounds,
+                is_real=self._is_real, is_positive=self._is_positive,
+            )  # fmt: skip
+        else:
+            self._iteration = FusedIteration(
+                self._machine, self._workspace, self._kernels, self._lower, self._upper,
+                is_positive=self._is_positive,
+            )  # fmt: skip
+
+    def create(self, generation: int) -> Population:
+        popsize = self._settings.global_.popsize
+        support = start_support(self._settings.init, self._size).astype(np.uint8)
+
+        def make() -> Population:
+            density = self._empty(popsize)
+            self._start(density, generation)
+            return Population(density, self._machine.xp.asarray(support[None]).repeat(popsize, 0))
+
+        population = self._workspace.with_room(make)
+        power, overlap = self._sums(population.density)[:, 1:].T
+        scales = np.divide(overlap, power, out=np.ones_like(power), where=power > 0)
+        population.density *= self._machine.xp.asarray(scales.astype(np.float32))[:, None, None]
+        return population
+
+    def copy(self, population: Population) -> Population:
+        return self._workspace.with_room(
+            lambda: Population(population.density.copy(), population.support.copy())
+        )
+
+    def iterate(self, population: Population, rule: Rule, count: int) -> None:
+        def improve(part: slice) -> None:
+            density, support = population.density[part], population.support[part]
+            step = self._iteration.prepared(density, support, rule)
+            self._machine.replay((rule, count, density, support), partial(step, count))
+
+        self._workspace.in_batches(len(population), improve)
+
+    def shrinkwrap(self, population: Population, cut: Cut) -> None:
+        transfer = self._machine.xp.exp(-2 * (np.pi * cut.sigma) ** 2 * self._squares)
+        transfer = (transfer / self._size**2).astype(np.float32)
+
+        def wrap(part: slice) -> None:
+            density, support = population.density[part], population.support[part]
+            self._keep(self._blurred(density, transfer), density, support, cut)
+
+        self._workspace.in_batches(len(population), wrap)
+
+    def errors(self, population: Population) -> Errors:
+        return np.sqrt(self._sums(population.density)[:, 0] / self._norm)
+
+    def areas(self, population: Population) -> Areas:
+        areas: Areas = self._machine.host(population.support.sum(axis=(1, 2), dtype=np.int64))
+        return areas
+
+    def register(self, population: Population, targets: Indices) -> None:
+        asarray, anchors = self._machine.xp.asarray, np.unique(targets)
+        spectra = self._workspace.with_room(
+            lambda: self._spectra(population.density[asarray(anchors)])
+        )
+        places = np.searchsorted(anchors, targets)
+
+        def move(part: slice) -> None:
+            density, support = population.density[part], population.support[part]
+            found = self._motions(self._spectra(density), spectra[asarray(places[part])])
+            is_anchor = targets[part] == np.arange(part.start, part.stop)
+            motions, factors = (np.where(is_anchor[:, None], _AT_REST[i], found[i]) for i in (0, 1))
+            moved = Population(self._machine.xp.empty_like(density), support.copy())
+            self._launch(
+                "move", len(density), density, support, moved.density, moved.support,
+                asarray(motions.astype(np.int32)), asarray(factors.astype(np.float32)),
+                np.int32(self._size),
+            )  # fmt: skip
+            density[...], support[...] = moved.density, moved.support
+
+        self._workspace.in_batches(len(population), move)
+
+    def crossover(self, population: Population, cross: Cross) -> Population:
+        xp, pixels, popsize = self._machine.xp, self._size**2, len(population)
+        children = self._workspace.with_room(
+            lambda: Population(self._empty(popsize), xp.empty_like(population.support))
+        )
+        forced = np.array(
+            [forced_pixel(self._key, cross.generation, one, pixels) for one in range(popsize)]
+        )
+        self._launch(
+            "cross", popsize, population.density, population.support,
+            children.density, children.support,
+            xp.asarray(cross.donors.astype(np.int32)), xp.asarray(cross.weights),
+            xp.asarray(forced), np.int64(pixels), np.float32(cross.share),
+            np.uint32(self._key & _LOW), np.uint32(self._key >> 32),
+            np.uint32(cross.generation), np.uint32(Purpose.MIXING), np.int32(self._is_positive),
+            pixels=-(-pixels // 4),
+        )  # fmt: skip
+        return children
+
+    def replace(self, population: Population, others: Population, where: Flags) -> None:
+        chosen = np.flatnonzero(where)
+
+        def put(part: slice) -> None:
+            indices = self._machine.xp.asarray(chosen[part])
+            population.density[indices] = others.density[indices]
+            population.support[indices] = others.support[indices]
+
+        self._workspace.in_batches(len(chosen), put)
+
+    def save(self, population: Population) -> Mapping[str, NDArray[Any]]:
+        support = self._machine.host(population.support)
+        return {"density": self._machine.host(population.density), "support": support != 0}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Population:
+        xp, support = self._machine.xp, arrays["support"].astype(np.uint8)
+        return self._workspace.with_room(
+            lambda: Population(xp.array(arrays["density"]), xp.asarray(support))
+        )
+
+    def is_usable(self) -> bool:
+        return self._machine.is_usable()
+
+    # ---- one part of a population at a time
+
+    def _start(self, density: Array, generation: int) -> None:
+        items, counts = self._spheres(len(density), generation)
+        self._launch(
+            "start", len(density), density, self._machine.xp.asarray(items),
+            self._machine.xp.asarray(counts), np.int32(items.shape[1]), np.int32(self._size),
+            np.float64(self._settings.init.gamma),
+        )  # fmt: skip
+
+    def _spheres(
+        self, popsize: int, generation: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """(popsize, most, 5): radius, row, column, strength as two numbers; and how many."""
+        items = np.zeros((popsize, self._settings.init.items, 5))
+        counts = np.empty(popsize, np.int32)
+        for one in range(popsize):
+            own = spheres(self._settings, self._key, generation, one)
+            counts[one] = len(own)
+            for row, item in zip(items[one], own, strict=False):
+                row[:] = (*item[:3], item.strength.real, item.strength.imag)
+        return items, counts
+
+    def _blurred(self, density: Array, transfer: Array) -> Array:
+        scratch = self._workspace.scratch
+        image, half = scratch.image[: len(density)], scratch.half[: len(density)]
+        self._machine.xp.abs(density, out=image)
+        self._machine.forward(image, half)
+        half *= transfer
+        self._machine.backward(half, image)
+        return image
+
+    def _keep(self, blurred: Array, density: Array, support: Array, cut: Cut) -> None:
+        area = min(max(cut.area, cut.least), cut.most)
+        self._kernels(
+            "keep_strongest", (1, len(density)), blurred, density, support,
+            np.int64(self._size**2), np.int32(1 if self._is_real else 2),
+            np.float32(-1 if cut.threshold is None else cut.threshold),
+            np.int64(area), np.int64(cut.least), np.int64(cut.most),
+        )  # fmt: skip
+
+    def _sums(self, densities: Array) -> NDArray[np.float64]:
+        """(popsize, 3): squared distance to the data; |F|^2 and |F| A over the measured pixels."""
+        parts = []
+
+        def compare(part: slice) -> None:
+            density = densities[part]
+            spectrum, _ = self._workspace.spectra(len(density))
+            self._machine.forward(density, spectrum)
+            sums = self._machine.xp.empty((len(density), _SLABS, 3))
+            self._kernels(
+                "compare", (_SLABS, len(density)), spectrum, self._lower, self._upper, sums,
+                np.int64(self._lower.size), np.int32(self._lower.shape[1]), np.int32(self._size),
+                np.int32(self._is_real), np.float32(1 / self._size),
+            )  # fmt: skip
+            parts.append(self._machine.host(sums).sum(axis=1))
+
+        self._workspace.in_batches(len(densities), compare)
+        return np.concatenate(parts)
+
+    def _motions(
+        self, spectra: Array, targets: Array
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(twin, rows, columns) and the turning factor (re, im) of every individual."""
+        straight = self._peaks(spectra.conj() * targets)
+        mirrored = self._peaks(spectra * targets)
+        flipped = np.abs(mirrored[1]) > np.abs(straight[1]) * (1 + 1e-6)
+        places, values = (np.where(flipped, *pair) for pair in zip(mirrored, straight, strict=True))
+        modulus = np.abs(values)
+        factors = np.divide(values, modulus, out=np.ones_like(values), where=modulus > 0)
+        motions = np.stack([flipped, places // self._size, places % self._size], axis=1)
+        return motions, np.stack([factors.real, factors.imag], axis=1)
+
+    def _peaks(self, spectra: Array) -> tuple[Indices, NDArray[Any]]:
+        """Where the modulus of the correlations is greatest, and their values there."""
+        xp = self._machine.xp
+        correlations = xp.empty((len(spectra), self._size, self._size), self._type)
+        self._machine.backward(spectra, correlations)
+        flat = correlations.reshape(len(spectra), -1)
+        places = xp.abs(flat).argmax(axis=1)
+        values = flat[xp.arange(len(flat)), places]
+        return self._machine.host(places), self._machine.host(values)
+
+    def _spectra(self, densities: Array) -> Array:
+        shape = (len(densities), *self._lower.shape)
+        spectra = self._machine.xp.empty(shape, np.complex64)
+        self._machine.forward(densities, spectra)
+        return spectra
+
+    @property
+    def _type(self) -> type[np.inexact]:
+        return np.float32 if self._is_real else np.complex64
+
+    def _empty(self, popsize: int) -> Array:
+        return self._machine.xp.empty((popsize, self._size, self._size), self._type)
+
+    def _launch(self, kernel: str, individuals: int, *arguments: Any, pixels: int = 0) -> None:
+        """A kernel that there is for real and for complex densities, over all their pixels."""
+        name = f"{kernel}_{'real' if self._is_real else 'complex'}"
+        grid = (blocks(pixels or self._size**2), individuals)
+        self._kernels(name, grid, *arguments)
+
+
+_AT_REST = (np.array([0, 0, 0]), np.array([1.0, 0.0]))
+
+
+def _squared_frequencies(xp: Any, size: int) -> Array:
+    """|q|^2 of a half spectrum, cycles per pixel squared, (size, size // 2 + 1) float64."""
+    rows, columns = np.fft.fftfreq(size), np.fft.rfftfreq(size)
+    return xp.asarray(rows[:, None] ** 2 + columns[None, :] ** 2)
