@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -197,6 +198,11 @@ def loops(devices: list[str], population: int) -> list[Loop]:
         name, count = make_backend(device).name, population if device != "cpu" else 2
         found.append(Loop(f"{name}, real", spring(device, "positive"), count))
         found.append(Loop(f"{name}, complex", spring(device, "complex"), count))
+        if device != "cpu":
+            for kind in ("positive", "complex"):
+                found.append(
+                    Loop(f"{name} two-pass, {kind}", spring(device, kind, "two-pass"), count)
+                )
     if find_spec("pynx"):
         found.append(Loop("PyNX HIO", pynx))
     return found

@@ -68,6 +68,9 @@ def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:
     except OSError as fault:
         return Failed(job.name, f"{fault.strerror or fault}: {fault.filename or job.result}")
     except Exception as fault:
+        if not runner.is_usable():
+            # Every further job would fail; a new process gets a new context.
+            raise
         return Failed(job.name, f"{type(fault).__name__}: {fault}", traceback.format_exc())
 
 

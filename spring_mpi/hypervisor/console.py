@@ -48,8 +48,7 @@ def livelog_lines(queue: Queue, devices: Mapping[int, Ready], begun: Collection[
     lines = []
     if queue.running:
         busy = [run.worker for run in queue.running.values()]
-        chosen = [(one, devices[one].label, devices[one].load) for one in busy if one in devices]
-        lines = device_lines(chosen)
+        lines = device_lines({one: devices[one] for one in busy if one in devices})
         lines += _START_LINES if any(name in begun for name in queue.running) else []
     return [*lines, *status_lines(queue)]
 
@@ -63,12 +62,15 @@ def worker_lines(queue: Queue, devices: Mapping[int, Ready], working: Iterable[B
     ] or ["No worker is ready."]
 
 
-def device_lines(devices: Iterable[tuple[int, str, float]]) -> list[str]:
-    """The selected devices: (id, name, load from 0 to 1)."""
+def device_lines(devices: Mapping[int, Ready]) -> list[str]:
+    """The selected devices by worker: GPUs with their own ids, processors with their worker's."""
+    kind = "GPUs" if any(ready.gpu is not None for ready in devices.values()) else "CPUs"
     lines = [
-        f"- {name} (Id: {number}, load: {round(100 * load)}%)" for number, name, load in devices
+        f"- {ready.label} (Id: {worker if ready.gpu is None else ready.gpu}, "
+        f"load: {round(100 * ready.load)}%)"
+        for worker, ready in devices.items()
     ]
-    return ["Selected CPUs:", *lines]
+    return [f"Selected {kind}:", *lines]
 
 
 def duration(seconds: float) -> str:

@@ -125,6 +125,8 @@ class Ready:
     """Name of the device, as people know it."""
     load: float
     """Share of the device in use by others, 0 to 1."""
+    gpu: int | None = None
+    """Its id as ``nvidia-smi`` counts; None for a processor."""
 
     @property
     def label(self) -> str:

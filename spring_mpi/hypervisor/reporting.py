@@ -50,7 +50,7 @@ class Reporter:
     def ready(self, worker: int, ready: Ready) -> None:
         """A worker has its device; told once."""
         if worker not in self.known.devices:
-            header, line = device_lines([(worker, ready.label, ready.load)])
+            header, line = device_lines({worker: ready})
             self._desk.log(line if self.known.devices else f"{header}\n{line}")
         self.known.devices[worker] = ready
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from ..devices import Gpu, gpus
 from ..engine.backends import make_backend
 from ..engine.mpr import Progress, reconstruct
 from ..events.calibration import Calibration, Calibrator
@@ -27,7 +28,9 @@ class Runner:
     """Open files, calibration and backend, kept from job to job."""
 
     def __init__(self, device: str) -> None:
-        self._backend = make_backend(device)
+        self._note: Callable[[str], None] = print
+        self._backend = make_backend(device, self._say)
+        self._gpu = gpu_of(device) if self._backend.device != "cpu" else None
         self._loader = Loader()
         self._calibrators: dict[Calibration, Calibrator] = {}
 
@@ -44,13 +47,20 @@ class Runner:
 
     def ready(self) -> Ready:
         """Who and what this child is."""
+        if self._gpu is not None:
+            return Ready(platform.node(), self._gpu.name, self._gpu.load, self._gpu.id)
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
         return Ready(platform.node(), processor_name(), min(load, 1.0))
+
+    def is_usable(self) -> bool:
+        """Whether the device still works after a fault."""
+        return self._backend.is_usable()
 
     def run(self, job: Job, send: Callable[[Report], None]) -> Done:
         """Make one result file, from the job's checkpoint on where there is one."""
         pattern = self.prepare(job)
         warn, note = (partial(_remark, send, job.name, is_fault) for is_fault in (True, False))
+        self._note = note
         checkpoint = CheckpointFile(job, warn, note)
         result = reconstruct(
             pattern, job.settings, backend=self._backend, tag=job.tag, name=job.name,
@@ -66,6 +76,10 @@ class Runner:
         self._save(result, job, warn, send)
         checkpoint.delete()
         return Done(job.name, Summary.of(result), pattern.warnings)
+
+    def _say(self, text: str) -> None:
+        """What the backend has to say of the job that runs."""
+        self._note(text)
 
     def _save(
         self,
@@ -105,6 +119,12 @@ class Runner:
 
 def _remark(send: Callable[[Report], None], name: str, is_fault: bool, text: str) -> None:
     send(Remark(name, text, is_fault))
+
+
+def gpu_of(device: str) -> Gpu | None:
+    """The GPU that ``cuda[:K]`` or ``auto`` means; None where ``nvidia-smi`` does not tell."""
+    ordinal = int(device.partition(":")[2] or 0)
+    return next((gpu for gpu in gpus() if gpu.ordinal == ordinal), None)
 
 
 def _progressed(job: Job, progress: Progress) -> Progressed:

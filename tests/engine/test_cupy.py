@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -143,22 +145,41 @@ def test_kernels_compile_for_gpus(
 ) -> None:
     """Every kernel becomes PTX, by NVRTC as CuPy does it, or else by nvcc."""
     options = ["-std=c++17", *(f"-D{name}={value}" for name, value in constants.items())]
-    try:
-        ptx = by_nvrtc(source, [f"--gpu-architecture=compute_{architecture}", *options])
-    except ImportError:
+    library = nvrtc()
+    if library is not None:
+        flags = [f"--gpu-architecture=compute_{architecture}", *options]
+        ptx = by_nvrtc(library, source, flags)
+    else:
         ptx = by_nvcc(tool("nvcc"), source, [f"-arch=compute_{architecture}", *options], tmp_path)
     assert f".target sm_{architecture}" in ptx
     for name in kernels(source):
         assert f".entry {name}(" in ptx
 
 
-def by_nvrtc(source: str, options: list[str]) -> str:
-    from cupy.cuda import nvrtc
+def nvrtc() -> ctypes.CDLL | None:
+    """The compiler that CuPy uses, from its wheel; None where that is not installed."""
+    package = find_spec("nvidia")
+    folders = list(package.submodule_search_locations or ()) if package else []
+    found = [path for one in folders for path in Path(one).glob("*/lib/libnvrtc.so.*")]
+    return ctypes.CDLL(str(found[0])) if found else None
 
-    program = nvrtc.createProgram(kernel_source(source), source, (), ())
-    nvrtc.compileProgram(program, options)
-    ptx = nvrtc.getPTX(program)
-    return ptx.decode() if isinstance(ptx, bytes) else str(ptx)
+
+def by_nvrtc(library: ctypes.CDLL, source: str, options: list[str]) -> str:
+    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    code = kernel_source(source).encode()
+    flags = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
+    assert not library.nvrtcCreateProgram(
+        ctypes.byref(program), code, source.encode(), 0, None, None
+    )
+    failed = library.nvrtcCompileProgram(program, len(options), flags)
+    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    library.nvrtcGetProgramLog(program, log)
+    assert not failed, log.value.decode()
+    library.nvrtcGetPTXSize(program, ctypes.byref(size))
+    ptx = ctypes.create_string_buffer(size.value)
+    library.nvrtcGetPTX(program, ptx)
+    return ptx.value.decode()
 
 
 def by_nvcc(nvcc: str, source: str, options: list[str], folder: Path) -> str:

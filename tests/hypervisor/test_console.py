@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spring_mpi.hypervisor.console import device_lines, duration, info_lines, status_lines
+from spring_mpi.hypervisor.messages import Ready
 from spring_mpi.hypervisor.queue import Queue
 
 PIDS = ["197-10-14558540587", "250-23-14565026066", "71-1-14546865407", "19-7-14541946795"]
@@ -108,10 +109,16 @@ def test_idle_status():
 
 
 def test_device_lines():
-    """As SPRING shows its GPUs."""
-    assert device_lines([(0, "AMD EPYC", 0.126)]) == [
+    """As SPRING shows its GPUs; a processor has the number of its worker."""
+    assert device_lines({2: Ready("vm", "AMD EPYC", 0.126)}) == [
         "Selected CPUs:",
-        "- AMD EPYC (Id: 0, load: 13%)",
+        "- AMD EPYC on vm (Id: 2, load: 13%)",
+    ]
+    gpus = {1: Ready("n1", "NVIDIA H200", 0.0, 3), 2: Ready("n2", "NVIDIA H200", 0.07, 0)}
+    assert device_lines(gpus) == [
+        "Selected GPUs:",
+        "- NVIDIA H200 on n1 (Id: 3, load: 0%)",
+        "- NVIDIA H200 on n2 (Id: 0, load: 7%)",
     ]
 
 
