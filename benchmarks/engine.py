@@ -126,9 +126,10 @@ def job_split(device: str, size: int, settings: Settings) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def campaign_settings(popsize: int, generations: int) -> Settings:
+def campaign_settings(size: int, popsize: int, generations: int) -> Settings:
     """SPRING's defaults but for the size of the search."""
     settings = Settings().set("global", "popsize", popsize)
+    settings.set("init", "supportsize", min(60, size // 4))
     return settings.set("global", "generations", generations)
 
 
@@ -165,7 +166,7 @@ def main() -> None:
     table = iterations_table(arguments, devices)
     print_iterations(table, arguments.sizes)
     size, popsize, generations = arguments.job
-    settings = campaign_settings(popsize, generations)
+    settings = campaign_settings(size, popsize, generations)
     jobs = {make_backend(one).name: job_split(one, size, settings) for one in devices}
     for name, split in jobs.items():
         print_job(name, split)

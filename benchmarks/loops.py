@@ -139,12 +139,11 @@ def cupy_expressions(job: Job, count: int) -> Run:
     return run
 
 
-def spring(
-    device: str, constraint: str = "positive"
-) -> Callable[[Job, int], Callable[[int], None]]:
-    """One of our backends."""
+def spring(device: str, constraint: str, transforms: str = "cufft") -> Make:
+    """One of our backends; on a GPU by cuFFT or in two passes."""
 
     def make(job: Job, count: int) -> Run:
+        os.environ["SPRING_CUDA_FFT"] = transforms
         backend = make_backend(device)
         settings = Settings().set("global", "popsize", max(count, 4))
         settings.set("object", "constraint", constraint)
@@ -198,11 +197,8 @@ def loops(devices: list[str], population: int) -> list[Loop]:
         name, count = make_backend(device).name, population if device != "cpu" else 2
         found.append(Loop(f"{name}, real", spring(device, "positive"), count))
         found.append(Loop(f"{name}, complex", spring(device, "complex"), count))
-        if device != "cpu":
-            for kind in ("positive", "complex"):
-                found.append(
-                    Loop(f"{name} two-pass, {kind}", spring(device, kind, "two-pass"), count)
-                )
+        for kind in ("positive", "complex") if device.startswith("cuda") else ():
+            found.append(Loop(f"{name} two-pass, {kind}", spring(device, kind, "two-pass"), count))
     if find_spec("pynx"):
         found.append(Loop("PyNX HIO", pynx))
     return found
