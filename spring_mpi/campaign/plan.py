@@ -53,9 +53,11 @@ class Blueprint:
         were still written count by name, for their size is a matter of chance. Masks and other
         small files, and a user's own loader, count by name and content.
         """
-        source = self.event.source
-        place = (os.path.basename(source.path), source.size, self.event.dataset, self.event.row)
-        return digest([self.recipe, self.event.pid, place])
+        places = [
+            (os.path.basename(part.source.path), part.source.size, part.dataset, part.row)
+            for part in self.event.parts
+        ]
+        return digest([self.recipe, self.event.pid, *places])
 
 
 class Plan:

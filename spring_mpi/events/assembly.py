@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
-from .index import DUPLICATE, EventIndex, Frames
+from .index import TRANSITIONS, EventIndex, Frames
 from .readers import Scan
-from .search import repeated, sorting
+from .search import sorting
 from .source import Source, run_in_name
 
 ROW_NAMES = ("run", "row")
@@ -40,6 +40,19 @@ class Scanned:
         """One name for each number of the pids."""
         return ROW_NAMES if self.scan.pids is None else self.scan.pid_names
 
+    @property
+    def rows(self) -> NDArray[np.uint64]:
+        """(count,): what the reader finds the events by."""
+        rows = self.scan.rows
+        counted = np.arange(self.scan.shape[0], dtype=np.uint64) if rows is None else rows
+        return counted[self.first :]
+
+    @property
+    def flags(self) -> NDArray[np.uint32]:
+        """(count,): what the source says of the events."""
+        flags = self.scan.flags
+        return np.zeros(self.count, np.uint32) if flags is None else flags[self.first :]
+
     def pids(self, start: int, run: int | None) -> NDArray[np.int64]:
         """(count, numbers); events that bring no pid are counted from ``start``."""
         if self.scan.pids is not None:
@@ -55,10 +68,10 @@ class Scanned:
 def no_events(root: str, command: str) -> EventIndex:
     """An index of no event; see `EventIndex` for ``root`` and ``command``."""
     return EventIndex(
-        pids=np.empty((0, 0), np.int64),
+        part_pids=np.empty((0, 0), np.int64),
         source=np.empty(0, np.uint32),
         row=np.empty(0, np.uint64),
-        flags=np.empty(0, np.uint32),
+        part_flags=np.empty(0, np.uint32),
         pid_names=(),
         sources=(),
         frames=(),
@@ -90,15 +103,15 @@ def assemble(
     """
     names, pids = _all_pids(scanned, run, start)
     counts = [one.count for one in scanned]
-    rows = [np.arange(one.first, one.first + one.count, dtype=np.uint64) for one in scanned]
     return _sorted(
         EventIndex(
-            pids=pids,
+            part_pids=pids,
             source=np.repeat(np.arange(len(counts), dtype=np.uint32), counts),
-            row=np.concatenate(rows),
-            flags=np.empty(len(pids), np.uint32),
+            row=np.concatenate([one.rows for one in scanned]),
+            part_flags=np.concatenate([one.flags for one in scanned]),
             pid_names=names,
-            sources=tuple(one.source for one in scanned),
+            sources=tuple(replace(one.source, is_part=one.scan.is_part) for one in scanned),
+            transitions=_transitions(scanned),
             frames=tuple(
                 Frames(one.scan.dataset, tuple(one.scan.shape[-2:]), one.scan.dtype)
                 for one in scanned
@@ -117,7 +130,7 @@ def merged(one: EventIndex, other: EventIndex) -> EventIndex:
     SourceError
         If their pids have different numbers.
     """
-    if not len(other):
+    if not len(other.row):
         return one
     if len(one) and one.pid_names != other.pid_names:
         groups = {index.pid_names: [s.path for s in index.sources] for index in (one, other)}
@@ -125,6 +138,7 @@ def merged(one: EventIndex, other: EventIndex) -> EventIndex:
     frames = {**dict(zip(one.sources, one.frames, strict=True)),
               **dict(zip(other.sources, other.frames, strict=True))}  # fmt: skip
     sources = sorted(frames, key=lambda source: (source.path, not source.size))
+    width = other.part_pids.shape[1]
     place = {source: number for number, source in enumerate(sources)}
     columns = [
         np.array([place[source] for source in index.sources], np.uint32)[index.source]
@@ -133,11 +147,12 @@ def merged(one: EventIndex, other: EventIndex) -> EventIndex:
     return _sorted(
         replace(
             one,
-            pids=np.concatenate([one.pids.reshape(len(one), other.pids.shape[1]), other.pids]),
+            part_pids=np.concatenate([one.part_pids.reshape(len(one.row), width), other.part_pids]),
             pid_names=other.pid_names,
             source=np.concatenate(columns),
             row=np.concatenate([one.row, other.row]),
-            flags=np.empty(len(one) + len(other), np.uint32),
+            part_flags=np.concatenate([one.part_flags, other.part_flags]),
+            transitions=_merged_transitions((one, other), place),
             sources=tuple(sources),
             frames=tuple(frames[source] for source in sources),
         )
@@ -145,16 +160,41 @@ def merged(one: EventIndex, other: EventIndex) -> EventIndex:
 
 
 def _sorted(index: EventIndex) -> EventIndex:
-    """The same events in the order of their pids, then of sources and rows; flags made anew."""
-    order = sorting(index.pids, index.source, index.row)
-    pids = index.pids[order]
+    """The same parts in the order of their pids, then of sources and rows."""
+    order = sorting(index.part_pids, index.source, index.row)
     return replace(
         index,
-        pids=pids,
+        part_pids=index.part_pids[order],
         source=index.source[order],
         row=index.row[order],
-        flags=np.where(repeated(pids), DUPLICATE, 0).astype(np.uint32),
+        part_flags=index.part_flags[order],
     )
+
+
+def _transitions(scanned: Sequence[Scanned]) -> NDArray[np.void]:
+    """Of all sources, each with the number of its source, in the order of time."""
+    blocks = [np.empty(0, TRANSITIONS)]
+    for number, one in enumerate(scanned):
+        if one.scan.transitions is not None:
+            block = np.empty(len(one.scan.transitions), TRANSITIONS)
+            for name in one.scan.transitions.dtype.names or ():
+                block[name] = one.scan.transitions[name]
+            block["source"] = number
+            blocks.append(block)
+    return np.sort(np.concatenate(blocks), order=["time", "source", "row"])
+
+
+def _merged_transitions(
+    indexes: Sequence[EventIndex], place: Mapping[Source, int]
+) -> NDArray[np.void]:
+    """Of all indexes, by the places of their sources, each once."""
+    blocks = []
+    for index in indexes:
+        block = index.transitions.copy()
+        numbers = np.array([place[source] for source in index.sources], np.uint32)
+        block["source"] = numbers[block["source"]]
+        blocks.append(block)
+    return np.sort(np.unique(np.concatenate(blocks)), order=["time", "source", "row"])
 
 
 def _all_pids(

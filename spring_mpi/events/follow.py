@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from .growth import grow
 from .index import EventIndex
 from .readers import (
     READ_FAULTS,
+    READERS_OF_PARTS,
     GrowingReader,
     Reader,
     find_reader,
@@ -77,7 +79,11 @@ class Follower:
         """Grow `index` by what is new; what there is to say of it, each thing once."""
         remarks: list[str] = []
         scanned = []
-        for path in sorted(self._candidates(remarks)):
+        paths = sorted(self._candidates(remarks))
+        busy = {path for path in paths if self._holds_parts(path) and not self._rests(path)}
+        for path in paths:
+            if busy and self._holds_parts(path):
+                continue
             try:
                 if found := self._scan(path):
                     scanned.append(found)
@@ -118,6 +124,22 @@ class Follower:
     def _is_first(self, path: str) -> bool:
         """Whether no other path is that of the same file."""
         return self._identities.setdefault(os.path.realpath(path), path) == path
+
+    def _holds_parts(self, path: str) -> bool:
+        if path not in self._names and self._wanted.reader == "auto":
+            # What cannot be told yet is tried again, and said, when it is scanned.
+            with contextlib.suppress(*READ_FAULTS):
+                self._names[path] = guess_file_reader(path)
+        return self._names.get(path, self._wanted.reader) in READERS_OF_PARTS
+
+    def _rests(self, path: str) -> bool:
+        """Whether a file has not changed since the last look."""
+        try:
+            state = source_of_file(path, self._names.get(path, self._wanted.reader))
+        except OSError:
+            return False
+        before, self._states[path] = self._states.get(path), state
+        return before == state
 
     def _scan(self, path: str) -> Scanned | None:
         """What is in a source; None where there is nothing to look at."""

@@ -40,14 +40,14 @@ def grow(index: EventIndex, scanned: Sequence[Scanned], run: int | None) -> Grow
     fitting, refused, known = [], [], _places_by_path(index)
     for one in present:
         places = known.get(one.source.path, np.empty(0, np.intp))
-        rows, pids = index.row[places].astype(np.int64), index.pids[places]
+        rows, pids = index.row[places], index.part_pids[places]
         if one.pid_names != names:
             reason = f"its pids are {_numbers(one.pid_names)}, those of others {_numbers(names)}"
             refused.append((one.source.path, reason))
         elif _is_other_data(one, rows, pids, run):
             refused.append((one.source.path, "was written anew; what is new in it is left out"))
         elif one.scan.pids is None and len(rows):
-            fitting.append(replace(one, first=int(rows.max()) + 1))
+            fitting.append(replace(one, first=len(rows)))
         else:
             fitting.append(one)
     if not fitting:
@@ -72,29 +72,37 @@ def _places_by_path(index: EventIndex) -> dict[str, NDArray[np.intp]]:
 
 
 def _is_other_data(
-    one: Scanned, rows: NDArray[np.int64], pids: NDArray[np.int64], run: int | None
+    one: Scanned, rows: NDArray[np.uint64], pids: NDArray[np.int64], run: int | None
 ) -> bool:
     """Whether a source no longer holds its known events where they were."""
     if not len(rows):
         return False
-    if rows.max() >= one.count:
+    order = np.argsort(rows)
+    now = one.rows
+    if len(rows) > len(now) or (now[: len(rows)] != rows[order]).any():
         return True
-    return one.scan.pids is not None and bool((one.pids(0, run)[rows] != pids).any())
+    known = one.pids(0, run)[: len(rows)]
+    return one.scan.pids is not None and bool((known != pids[order]).any())
 
 
 def _sifted(index: EventIndex, found: EventIndex) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which of the found events are new, and which are others with the pid of a known event."""
-    is_new = np.ones(len(found), np.bool_)
-    is_new[1:] = (found.pids[1:] != found.pids[:-1]).any(axis=1)
-    if not len(index):
-        return is_new, ~is_new
-    place = np.minimum(first_not_below(index.pids, found.pids), len(index) - 1)
-    is_known = (index.pids[place] == found.pids).all(axis=1)
+    """Which of the found events are new, and which are others with the pid of a known event.
+
+    Sources that hold parts are scanned once, when they are complete: all of theirs is new.
+    """
+    pids, known = found.part_pids, index.part_pids
+    is_new = np.ones(len(pids), np.bool_)
+    is_new[1:] = (pids[1:] != pids[:-1]).any(axis=1)
+    is_part = np.array([source.is_part for source in found.sources], np.bool_)[found.source]
+    if not len(known):
+        return is_new | is_part, ~(is_new | is_part)
+    place = np.minimum(first_not_below(known, pids), len(known) - 1)
+    is_known = (known[place] == pids).all(axis=1)
     paths = {source.path: number for number, source in enumerate(found.sources)}
     of_known = np.array([paths.get(source.path, -1) for source in index.sources], np.int64)
     is_same = is_known & (of_known[index.source[place]] == found.source)
     is_same &= index.row[place] == found.row
-    is_new &= ~is_known
+    is_new = is_part | (is_new & ~is_known)
     return is_new, ~(is_new | is_same)
 
 
@@ -109,10 +117,10 @@ def _subset(index: EventIndex, chosen: NDArray[np.bool_]) -> EventIndex:
     """Some events of an index; the sources of the others stay."""
     return replace(
         index,
-        pids=index.pids[chosen],
+        part_pids=index.part_pids[chosen],
         source=index.source[chosen],
         row=index.row[chosen],
-        flags=index.flags[chosen],
+        part_flags=index.part_flags[chosen],
     )
 
 

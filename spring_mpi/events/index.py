@@ -6,7 +6,7 @@ import bisect
 import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from ..errors import StaleIndexError, UnknownPidError
 from ..names import pid_text
 from .loader import Loader
-from .readers import whole_numbers
-from .search import first_not_below
-from .source import Event, EventRef, Pid, Source, change_of
+from .readers import INCOMPLETE, STEP, TRANSITION, whole_numbers
+from .search import first_not_below, repeated
+from .source import Event, EventRef, Part, Pid, Source, change_of
 
 DUPLICATE = 1
 """Flag of an event whose pid other events have, too."""
+TRANSITIONS = np.dtype([*TRANSITION.descr, ("source", np.uint32)])
+"""A `readers.TRANSITION` and the number of its source."""
 _MOST_LISTED = 5
 
 
@@ -40,14 +42,14 @@ class Frames:
 class EventIndex:
     """Events in the order of their pids, as columns; events of equal pids as they were found."""
 
-    pids: NDArray[np.int64]
-    """(events, numbers), rows in lexicographic order."""
+    part_pids: NDArray[np.int64]
+    """(parts, numbers), rows in lexicographic order."""
     source: NDArray[np.uint32]
-    """Which of the sources holds the event."""
+    """Which of the sources holds the part."""
     row: NDArray[np.uint64]
-    """Position of the event in its source."""
-    flags: NDArray[np.uint32]
-    """`DUPLICATE` or 0."""
+    """What the source's reader finds the part by."""
+    part_flags: NDArray[np.uint32]
+    """What its source says of the part: `readers.DAMAGED`, `readers.INCOMPLETE`, or nothing."""
     pid_names: tuple[str, ...]
     """One name for each number of a pid."""
     sources: tuple[Source, ...]
@@ -57,15 +59,70 @@ class EventIndex:
     """The folder at which relative paths started."""
     command: str = "spring-index build"
     """The command that builds the index, but for its ``-o FILE``."""
+    transitions: NDArray[np.void] = field(default_factory=lambda: np.empty(0, TRANSITIONS))
+    """`TRANSITIONS` records in the order of time: where steps and slow-control values begin."""
     file: str = "index.h5"
     """Where the index is stored, or would be."""
 
     def __post_init__(self) -> None:
-        for column in (self.pids, self.source, self.row, self.flags):
+        for column in (self.part_pids, self.source, self.row, self.part_flags):
             column.flags.writeable = False
 
     def __len__(self) -> int:
-        return len(self.pids)
+        return len(self.starts)
+
+    @cached_property
+    def starts(self) -> NDArray[np.intp]:
+        """(events,): which part is the first of the event.
+
+        Parts are one event where their pids are equal, and they come from different sources that
+        hold parts (see `Source.is_part`).
+        """
+        holds_parts = np.array([source.is_part for source in self.sources], np.bool_)
+        begins = np.ones(len(self.row), np.bool_)
+        if holds_parts.any():
+            part, source = holds_parts[self.source], self.source
+            same = (self.part_pids[1:] == self.part_pids[:-1]).all(axis=1)
+            begins[1:] = ~(same & part[1:] & part[:-1] & (source[1:] != source[:-1]))
+        return np.flatnonzero(begins)
+
+    @cached_property
+    def pids(self) -> NDArray[np.int64]:
+        """(events, numbers), rows in lexicographic order."""
+        has_parts = len(self.starts) < len(self.row)
+        return self.part_pids[self.starts] if has_parts else self.part_pids
+
+    @cached_property
+    def flags(self) -> NDArray[np.uint32]:
+        """(events,): `DUPLICATE`, `readers.DAMAGED`, `readers.INCOMPLETE`.
+
+        An event is incomplete, too, where others of its run have more parts.
+        """
+        if not len(self):
+            return np.empty(0, np.uint32)
+        flags = np.bitwise_or.reduceat(self.part_flags, self.starts)
+        flags |= np.where(repeated(self.pids), np.uint32(DUPLICATE), np.uint32(0))
+        counts = np.diff(self.starts, append=len(self.row))
+        if counts.max() > 1:
+            _, run = np.unique(self.pids[:, 0], return_inverse=True)
+            most = np.zeros(run.max() + 1, counts.dtype)
+            np.maximum.at(most, run, counts)
+            flags |= np.where(counts < most[run], np.uint32(INCOMPLETE), np.uint32(0))
+        return flags
+
+    @cached_property
+    def steps(self) -> NDArray[np.int64]:
+        """(events,): the step of the scan (calib cycle) of each event, from 0 on; -1: none."""
+        times = np.unique(self.transitions["time"][self.transitions["kind"] == STEP])
+        if not len(times) or not (name := self._time_name):
+            return np.full(len(self), -1)
+        own = self.pids[:, self.pid_names.index(name)].astype(np.uint64)
+        return np.searchsorted(times, own, side="right") - 1
+
+    @property
+    def _time_name(self) -> str:
+        """The number of the pids that is a time; empty where none is."""
+        return next((name for name in ("time", "timestamp") if name in self.pid_names), "")
 
     def find(self, pid: Pid | int) -> int:
         """Position of the first event of that pid.
@@ -111,13 +168,14 @@ class EventIndex:
 
     def ref(self, position: int) -> EventRef:
         """Where the event at that position is."""
-        source = int(self.source[position])
-        return EventRef(
-            pid=self.pid(position),
-            source=self.sources[source],
-            dataset=self.frames[source].dataset,
-            row=int(self.row[position]),
-        )
+        start = int(self.starts[position])
+        end = int(self.starts[position + 1]) if position + 1 < len(self) else len(self.row)
+        first, *more = (self._part(one) for one in range(start, end))
+        return EventRef(self.pid(position), first.source, first.dataset, first.row, tuple(more))
+
+    def _part(self, place: int) -> Part:
+        source = int(self.source[place])
+        return Part(self.sources[source], self.frames[source].dataset, int(self.row[place]))
 
     def read(self, pid: Pid | int) -> Event:
         """The first event of that pid; errors as in `find` and `Loader.read`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import PatternError, SourceError, StaleIndexError
 from ..names import pid_text
 from .readers import READ_FAULTS, Frame, Handle, Reader, find_reader
-from .source import Event, EventRef, Source, change_of
+from .source import Event, EventRef, Part, Source, change_of
 
 Value = TypeVar("Value")
 _PATIENCE, _PAUSE = 20.0, 0.1
@@ -45,28 +45,31 @@ class Loader:
         PatternError
             If the frame is no two-dimensional array of numbers, or its mask has another shape.
         """
-        frame = Frame(*self._attempt(ref, lambda handle: handle.event(ref.dataset, ref.row)))
+        frame = joined([self._frame(ref, part) for part in ref.parts])
         _check(ref, frame)
         return Event(ref.pid, ref.source.path, *frame)
 
     def field(self, ref: EventRef, dataset: str) -> NDArray[Any]:
-        """The event's values of another dataset of its source; errors as in `read`."""
-        return self._attempt(ref, lambda handle: handle.field(dataset, ref.row))
+        """The event's values of another dataset of its first source; errors as in `read`."""
+        return self._attempt(ref, ref.parts[0], lambda handle: handle.field(dataset, ref.row))
 
     def close(self) -> None:
         """Close all files; the loader can still be used."""
         while self._handles:
             self._handles.popitem()[1].close()
 
-    def _attempt(self, ref: EventRef, action: Callable[[Handle], Value]) -> Value:
+    def _frame(self, ref: EventRef, part: Part) -> Frame:
+        return Frame(*self._attempt(ref, part, lambda one: one.event(part.dataset, part.row)))
+
+    def _attempt(self, ref: EventRef, part: Part, action: Callable[[Handle], Value]) -> Value:
         try:
-            if ref.source.grows:
-                return self._patiently(ref.source, action)
-            return action(self._handle(ref.source))
+            if part.source.grows:
+                return self._patiently(part.source, action)
+            return action(self._handle(part.source))
         except StaleIndexError:
             raise
         except READ_FAULTS as fault:
-            place = f"event {pid_text(ref.pid)} (row {ref.row} of {ref.source.path})"
+            place = f"event {pid_text(ref.pid)} (row {part.row} of {part.source.path})"
             reason = str(fault) or type(fault).__name__
             raise SourceError(f"{place} cannot be read: {reason}") from fault
 
@@ -102,6 +105,43 @@ class Loader:
         if source.reader not in self._readers:
             self._readers[source.reader] = find_reader(source.reader)
         return self._readers[source.reader].open(source.path)
+
+
+def joined(frames: Sequence[Frame]) -> Frame:
+    """The parts of one event as one stack, in the order of their modules.
+
+    Numbers of modules are ``info["modules"]`` of every part; parts that tell none are counted.
+
+    Raises
+    ------
+    PatternError
+        If two parts hold the same module, or modules have different shapes.
+    """
+    if len(frames) == 1:
+        return frames[0]
+    planes: dict[int, tuple[NDArray[Any], NDArray[Any] | None]] = {}
+    for frame in frames:
+        data = frame.data if frame.data.ndim == 3 else frame.data[None]
+        masks: Iterable[NDArray[Any] | None] = (
+            [None] * len(data) if frame.mask is None else frame.mask.reshape(data.shape)
+        )
+        numbers = frame.info.get("modules", range(len(planes), len(planes) + len(data)))
+        for number, plane, mask in zip(numbers, data, masks, strict=True):
+            if number in planes:
+                raise PatternError(f"two parts of the event hold module {number}")
+            planes[number] = (plane, mask)
+    modules = tuple(sorted(planes))
+    shapes = {planes[number][0].shape for number in modules}
+    if len(shapes) > 1:
+        raise PatternError(f"the modules of the event have different shapes {sorted(shapes)}")
+    present = [mask for number in modules if (mask := planes[number][1]) is not None]
+    info = {key: value for frame in reversed(frames) for key, value in frame.info.items()}
+    return Frame(
+        data=np.stack([planes[number][0] for number in modules]),
+        mask=np.stack(present) if len(present) == len(modules) else None,
+        center=next((frame.center for frame in frames if frame.center), None),
+        info=info | {"modules": modules},
+    )
 
 
 def _check(ref: EventRef, frame: Frame) -> None:

@@ -31,6 +31,8 @@ class Source:
     """Time of the last change, nanoseconds; 0 as for ``size``."""
     grows: bool = False
     """True for a file that is still written: more of it is no change."""
+    is_part: bool = False
+    """True where its events are parts of those with the same pids in other such sources."""
 
     @property
     def is_file(self) -> bool:
@@ -39,15 +41,32 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Where a part of an event is."""
+
+    source: Source
+    dataset: str
+    """Dataset of the frames; empty where the format has only one."""
+    row: int
+    """What the source's reader finds the event by: its position, or the offset of its record."""
+
+
+@dataclass(frozen=True)
 class EventRef:
     """All that a worker needs to read one event; small, and picklable."""
 
     pid: Pid
     source: Source
+    """Of the first part; an event of most formats has only one."""
     dataset: str
-    """Dataset of the frames; empty where the format has only one."""
     row: int
-    """Position of the event in its source."""
+    more: tuple[Part, ...] = ()
+    """The other parts: modules and streams in sources of their own."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts."""
+        return (Part(self.source, self.dataset, self.row), *self.more)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
-from .index import EventIndex, Frames
+from .index import TRANSITIONS, EventIndex, Frames
 from .source import Source
 
 FORMAT_VERSION = 1
@@ -124,13 +124,17 @@ def _write(index: EventIndex, file: h5py.File) -> None:
         "sources/dataset": np.array([kinds[kind] for kind in index.frames], np.uint32),
         "datasets/name": _texts(kind.dataset for kind in kinds),
         "datasets/dtype": _texts(kind.dtype for kind in kinds),
+        "sources/is_part": np.array([source.is_part for source in index.sources], np.uint8),
         "datasets/shape": np.array([kind.shape for kind in kinds], np.uint64).reshape(-1, 2),
         "events/pid": index.pids,
         "events/flags": index.flags,
-        # Parts of event i are part_ptr[i] to part_ptr[i + 1]; every event has one so far.
-        "events/part_ptr": np.arange(len(index) + 1, dtype=np.uint64),
+        "events/step": index.steps.astype(np.int32),
+        # Parts of event i are part_ptr[i] to part_ptr[i + 1].
+        "events/part_ptr": np.append(index.starts, len(index.row)).astype(np.uint64),
         "parts/source": index.source,
         "parts/row": index.row,
+        "parts/flags": index.part_flags,
+        **{f"state/{name}": index.transitions[name] for name in TRANSITIONS.names or ()},
     }
     for name, values in columns.items():
         file.create_dataset(name, data=values, track_times=False)
@@ -142,18 +146,22 @@ def _read(file: h5py.File) -> EventIndex:
     if version != FORMAT_VERSION:
         raise ValueError(f"its format_version is {version}")
     sources, frames = _read_sources(file)
+    counts = np.diff(file["events/part_ptr"][()].astype(np.int64))
     index = EventIndex(
-        pids=file["events/pid"][()],
+        part_pids=np.repeat(file["events/pid"][()], counts, axis=0),
         source=file["parts/source"][()],
         row=file["parts/row"][()],
-        flags=file["events/flags"][()],
+        part_flags=file["parts/flags"][()],
         pid_names=tuple(str(name) for name in file["events/pid"].attrs["names"]),
         sources=sources,
         frames=frames,
         root=str(file.attrs["root"]),
         command=str(file.attrs["command"]),
+        transitions=_read_transitions(file["state"]),
     )
     _check(index)
+    if len(index) != len(counts):
+        raise ValueError(f"its parts make {len(index)} events, not {len(counts)}")
     return index
 
 
@@ -162,22 +170,29 @@ def _read_sources(file: h5py.File) -> tuple[tuple[Source, ...], tuple[Frames, ..
     names, dtypes = datasets["name"].asstr()[()], datasets["dtype"].asstr()[()]
     shapes = map(tuple, datasets["shape"][()].tolist())
     kinds = [Frames(*kind) for kind in zip(names, shapes, dtypes, strict=True)]
-    # Indexes of earlier programs do not have the column: their files were complete.
-    grows = group["grows"][()] if "grows" in group else np.zeros(group["size"].shape)
+    grows, is_part = (group[name][()].astype(bool).tolist() for name in ("grows", "is_part"))
     columns = (
         group["path"].asstr()[()], group["reader"].asstr()[()],
-        group["size"][()].tolist(), group["mtime_ns"][()].tolist(), grows.astype(bool).tolist(),
+        group["size"][()].tolist(), group["mtime_ns"][()].tolist(), grows, is_part,
     )  # fmt: skip
     sources = tuple(Source(*column) for column in zip(*columns, strict=True))
     return sources, tuple(kinds[number] for number in group["dataset"][()])
 
 
+def _read_transitions(group: h5py.Group) -> NDArray[np.void]:
+    transitions = np.empty(group["time"].shape, TRANSITIONS)
+    for name in TRANSITIONS.names or ():
+        transitions[name] = group[name][()]
+    return transitions
+
+
 def _check(index: EventIndex) -> None:
     """Raises `ValueError` where columns contradict each other, as in a file changed by hand."""
-    lengths = {len(column) for column in (index.pids, index.source, index.row, index.flags)}
-    if lengths != {len(index)} or index.pids.ndim != 2:
+    columns = (index.part_pids, index.source, index.row, index.part_flags)
+    lengths = {len(column) for column in columns}
+    if len(lengths) > 1 or index.part_pids.ndim != 2:
         raise ValueError(f"its columns have different lengths {sorted(lengths)}")
-    if index.pids.shape[1] != len(index.pid_names):
+    if index.part_pids.shape[1] != len(index.pid_names):
         raise ValueError("its pids have other numbers than names")
     if len(index.frames) != len(index.sources) or (index.source >= len(index.sources)).any():
         raise ValueError("it has events without a source")

@@ -34,10 +34,10 @@ def index_of(pids: list[tuple[int, ...]]) -> EventIndex:
     rows = rows[sorting(rows)]
     count = len(rows)
     return EventIndex(
-        pids=rows,
+        part_pids=rows,
         source=np.zeros(count, np.uint32),
         row=np.arange(count, dtype=np.uint64),
-        flags=np.zeros(count, np.uint32),
+        part_flags=np.zeros(count, np.uint32),
         pid_names=tuple("abc")[: rows.shape[1]],
         sources=(Source("nowhere", "npy"),),
         frames=(Frames("", (2, 2), "float32"),),
