@@ -11,6 +11,7 @@ from ..engine.mpr import check as check_settings
 from ..errors import ConfigError, SpringError
 from ..events.build import build_index, find_sources
 from ..events.calibration import Calibrator
+from ..events.geometry import read_geometry
 from ..events.index import EventIndex
 from ..events.loader import Loader
 from ..events.storage import load_index
@@ -42,6 +43,8 @@ def check_campaign(path: str, overrides: Sequence[str]) -> int:
     print(f"{path}: no fault found")
     print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")
     print(f"jobs: {len(plan)} ({len(plan.variants)} variants of the settings)")
+    if config.data.geometry:
+        print(f"geometry: {read_geometry(config.data.geometry)}")
     print(f"memory: about {memory_mb(config, plan)} MB per worker")
     print(f"run directory: {config.output}")
     return 0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError, StaleIndexError
 from ..names import pid_text
+from .geometry import Geometry
 from .readers import READ_FAULTS, Frame, Handle, Reader, find_reader
 from .source import Event, EventRef, Source, change_of
 
@@ -31,18 +32,24 @@ class Loader:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def read(self, ref: EventRef) -> Event:
-        """The event, its frame (row, column) as the source has it.
+    def read(self, ref: EventRef, geometry: Geometry | None = None) -> Event:
+        """The event, its frame (row, column) as the source has it, or assembled by a geometry.
 
         Raises
         ------
         SourceError
             If the data cannot be read; `StaleIndexError` if the file changed since it was indexed.
         PatternError
-            If the frame is no two-dimensional array of numbers, or its mask has another shape.
+            If the frame is no array of numbers that is two-dimensional or a stack that the geometry
+            describes, or its mask has another shape.
         """
         frame = Frame(*self._attempt(ref, lambda handle: handle.event(ref.dataset, ref.row)))
-        _check(ref, frame)
+        _check(ref, frame, (2, 3) if geometry else (2,))
+        if geometry:
+            try:
+                frame = assembled(frame, geometry)
+            except PatternError as fault:
+                raise PatternError(f"{_place(ref)}: {fault}") from fault
         return Event(ref.pid, ref.source.path, *frame)
 
     def field(self, ref: EventRef, dataset: str) -> NDArray[Any]:
@@ -82,10 +89,34 @@ class Loader:
         return self._readers[source.reader].open(source.path)
 
 
-def _check(ref: EventRef, frame: Frame) -> None:
-    place = f"event {pid_text(ref.pid)} of {ref.source.path}"
+def assembled(frame: Frame, geometry: Geometry) -> Frame:
+    """The frame whose modules are put together to one image, with the beam as its centre.
+
+    The numbers of the modules in a stack are ``frame.info["modules"]``; all, where that is missing.
+
+    Raises
+    ------
+    PatternError
+        If the frame is not of this detector.
+    """
+    modules = frame.info.get("modules")
+    image, excluded = geometry.assemble(frame.data, modules)
+    if frame.mask is not None:
+        excluded = excluded | geometry.assemble(frame.mask, modules)[0]
+    return frame._replace(data=image, mask=excluded, center=geometry.center)
+
+
+def _place(ref: EventRef) -> str:
+    return f"event {pid_text(ref.pid)} of {ref.source.path}"
+
+
+def _check(ref: EventRef, frame: Frame, axes: tuple[int, ...]) -> None:
     shape, dtype = np.shape(frame.data), frame.data.dtype
-    if len(shape) != 2 or dtype.kind not in "iuf":
-        raise PatternError(f"{place} is {shape} {dtype}; a frame is numbers, (rows, columns)")
+    if len(shape) not in axes or dtype.kind not in "iuf":
+        hint = "; a stack of modules needs a geometry" if len(shape) == 3 else ""
+        raise PatternError(
+            f"{_place(ref)} is {shape} {dtype}; a frame is numbers, (rows, columns){hint}"
+        )
     if frame.mask is not None and np.shape(frame.mask) != shape:
-        raise PatternError(f"{place} has the shape {shape}, but its mask {np.shape(frame.mask)}")
+        mask = np.shape(frame.mask)
+        raise PatternError(f"{_place(ref)} has the shape {shape}, but its mask {mask}")

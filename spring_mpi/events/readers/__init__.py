@@ -25,7 +25,18 @@ READ_FAULTS = (
 """What libraries raise for files that are missing, truncated or damaged."""
 
 # The class in the module of this folder that has the reader's name, in the order of guessing.
-_FILE_READERS = {"cxi": "CxiReader", "hdf5": "Hdf5Reader", "npy": "NpyReader", "npz": "NpzReader"}
+_FILE_READERS = {
+    "cxi": "CxiReader",
+    "euxfel": "EuxfelReader",
+    "swissfel": "SwissfelReader",
+    "flash": "FlashReader",
+    "nexus": "NexusReader",
+    "hdf5": "Hdf5Reader",
+    "npy": "NpyReader",
+    "npz": "NpzReader",
+    "xtc": "XtcReader",
+    "xtc2": "Xtc2Reader",
+}
 _TEXT_READERS = {"simulate": "SimulateReader"}
 _READERS = _FILE_READERS | _TEXT_READERS
 
@@ -41,8 +52,31 @@ class Scan:
     pid_names: tuple[str, ...]
     """One name for each number of a pid; ``run`` is one that the user may set."""
     shape: tuple[int, ...]
-    """(events, rows, columns)."""
+    """(events, rows, columns), or (events, modules, rows, columns)."""
     dtype: str
+    rows: NDArray[np.uint64] | None = None
+    """(events,): what `Handle.event` finds the event by, such as the byte offset of its record;
+    None: 0, 1, 2, ..."""
+    flags: NDArray[np.uint32] | None = None
+    """(events,): `DAMAGED` and `INCOMPLETE`; None: nothing is wrong."""
+    transitions: NDArray[np.void] | None = None
+    """What holds from a time on, as `TRANSITION` records in the order of the source."""
+    is_part: bool = False
+    """Events of equal pids in several sources are parts (modules, streams) of one event."""
+
+
+TRANSITION = np.dtype([("time", np.uint64), ("row", np.uint64), ("kind", np.uint8)])
+"""Time as in the pid, row as in `Scan.rows`, `STEP` or `SLOW`."""
+
+STEP = 1
+"""A step of a scan (calib cycle) begins here."""
+SLOW = 2
+"""Slow-control values are recorded here."""
+
+DAMAGED = 2
+"""Flag of an event whose source says that its data are damaged."""
+INCOMPLETE = 4
+"""Flag of an event of which some part is missing or torn."""
 
 
 class Frame(NamedTuple):
@@ -140,9 +174,10 @@ def has_rows(shape: tuple[int, ...]) -> bool:
     """Whether an array that is no frame holds one entry per event, by its shape.
 
     A single number, a centre (2,) and a frame (rows, columns) are the same for all events;
-    centres (events, 2) and frames (events, rows, columns) are not.
+    centres (events, 2), frames (events, rows, columns) and stacks (events, modules, rows, columns)
+    are not.
     """
-    return len(shape) == 3 or (len(shape) == 2 and shape[1] == 2)
+    return len(shape) in (3, 4) or (len(shape) == 2 and shape[1] == 2)
 
 
 def refuse_names(format_name: str, dataset: str | None, pid: PidDatasets) -> None:

@@ -1,53 +1,118 @@
-"""Events in CXI files, with the shot identities that Cheetah adds to them."""
+"""Events in CXI files, with the shot identities that Cheetah and EXtra-data add to them.
+
+The format: F. R. N. C. Maia, The Coherent X-ray Imaging Data Bank, Nature Methods 9 (2012) 854,
+version 1.6.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache, partial
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ..source import run_in_name
-from . import PidDatasets
-from .hdf5 import Hdf5Reader, integers, is_frames
+from . import Frame, PidDatasets
+from .hdf5 import Hdf5Handle, Hdf5Reader, integers, is_frames
 
 _SECONDS, _NANOSECONDS, _FIDUCIAL = (
     f"/LCLS/{name}" for name in ("machineTime", "machineTimeNanoSeconds", "fiducial")
 )
+_TRAIN, _PULSE = "/entry_1/trainId", "/entry_1/pulseId"
+
+EXCLUDING_BITS = 1 | 2 | 4 | 8 | 16 | 64 | 128 | 512 | 1024 | 4096
+"""Bits of a CXI mask that say a value is not to be trusted: invalid, saturated, hot, dead,
+shadowed, to be ignored, bad, missing, noisy, failed correction.
+
+The others exclude nothing: in the peak mask (32), out of resolution limits (256), artefact
+corrected (2048), peak of the hit finder (8192) and background corrected (16384) say what a
+program did with a value that is good.
+"""
 
 
 class CxiReader(Hdf5Reader):
-    """HDF5 with known names: frames in ``/entry_1/data_1/data`` or the like."""
+    """HDF5 with known names: frames in ``/entry_1/data_1/data`` or the like.
+
+    A stack with four axes holds the modules of a detector: (events, modules, rows, columns).
+    """
+
+    axes = (2, 3, 4)
 
     def sniff(self, path: str) -> bool:
         """Whether the file is HDF5 and its name ends in ``.cxi``."""
         return path.lower().endswith(".cxi") and super().sniff(path)
 
+    def open(self, source: str) -> CxiHandle:
+        """The file, ready for reading single rows."""
+        return CxiHandle(source)
+
     def default_dataset(self, file: h5py.File) -> str:
         """The first known name that holds a stack of frames, or else a single frame."""
-        for axes in (3, 2):
+        for axes in ((3, 4), (2,)):
             for name in _known_names(file):
-                if is_frames(file.get(name), axes):
+                if is_frames(file.get(name), *axes):
                     return name
         return super().default_dataset(file)
 
     def pids(
         self, file: h5py.File, pid: PidDatasets, count: int
     ) -> tuple[tuple[str, ...], NDArray[np.int64] | None]:
-        """As for HDF5; without ``pid`` (run, seconds << 32 | nanoseconds, fiducial) if it has."""
-        if pid or not all(name in file for name in (_SECONDS, _NANOSECONDS, _FIDUCIAL)):
-            return super().pids(file, pid, count)
-        time = integers(file, _SECONDS, count) << 32 | integers(file, _NANOSECONDS, count)
-        run = np.full(count, run_in_name(file.filename), dtype=np.int64)
-        columns = (run, time, integers(file, _FIDUCIAL, count))
-        return ("run", "time", "fiducial"), np.stack(columns, axis=1)
+        """As for HDF5; without ``pid`` what the file brings.
+
+        That is (run, seconds << 32 | nanoseconds, fiducial) or (run, train, pulse).
+        """
+        run = run_in_name(file.filename)
+        if not pid and all(name in file for name in (_SECONDS, _NANOSECONDS, _FIDUCIAL)):
+            time = integers(file, _SECONDS, count) << 32 | integers(file, _NANOSECONDS, count)
+            columns = (np.full_like(time, run), time, integers(file, _FIDUCIAL, count))
+            return ("run", "time", "fiducial"), np.stack(columns, axis=1)
+        if not pid and _TRAIN in file and _PULSE in file:
+            train = integers(file, _TRAIN, count)
+            columns = (np.full_like(train, run), train, integers(file, _PULSE, count))
+            return ("run", "train", "pulse"), np.stack(columns, axis=1)
+        return super().pids(file, pid, count)
+
+
+class CxiHandle(Hdf5Handle):
+    """An open CXI file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._beside = lru_cache(partial(_mask_beside, self._file))
+
+    def event(self, dataset: str, row: int) -> Frame:
+        """The frame, and the mask beside it, which holds for all events or has one for each."""
+        data = self._frame(dataset, row)
+        modules = {"modules": tuple(range(len(data)))} if data.ndim == 3 else {}
+        return Frame(data, self._mask(dataset, row), info=modules)
+
+    def _mask(self, dataset: str, row: int) -> NDArray[np.bool_] | None:
+        name = self._beside(dataset)
+        if not name:
+            return None
+        per_event = self._dataset(name).ndim == self._dataset(dataset).ndim != 2
+        bits = self._row(name, row) if per_event else self._all(name)
+        return np.asarray((bits.astype(np.int64) & EXCLUDING_BITS) != 0)
+
+
+def _mask_beside(file: h5py.File, dataset: str) -> str:
+    """The mask in the group of a dataset; empty where there is none."""
+    name = f"{dataset.rpartition('/')[0]}/mask"
+    return name if isinstance(file.get(name), h5py.Dataset) else ""
 
 
 def _known_names(file: h5py.File) -> Iterator[str]:
     yield "/entry_1/data_1/data"
-    for entry in sorted(name for name in file if name.startswith("entry_")):
-        for group in sorted(file[entry]):
-            if group.startswith(("data_", "image_")):
-                yield f"/{entry}/{group}/data"
-        yield f"/{entry}/instrument_1/detector_1/data"
+    for entry in _groups(file, "entry"):
+        for group in _groups(file[entry], "data_", "image_"):
+            yield f"/{entry}/{group}/data"
+        for instrument in _groups(file[entry], "instrument"):
+            for detector in _groups(file[entry][instrument], "detector"):
+                yield f"/{entry}/{instrument}/{detector}/data"
+
+
+def _groups(parent: h5py.Group, *starts: str) -> list[str]:
+    names = sorted(name for name in parent if name.startswith(starts))
+    return [name for name in names if isinstance(parent.get(name), h5py.Group)]
