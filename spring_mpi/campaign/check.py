@@ -11,6 +11,7 @@ from ..engine.backends import make_backend
 from ..engine.mpr import check as check_settings
 from ..errors import ConfigError, SpringError
 from ..events.calibration import Calibrator
+from ..events.geometry import read_geometry
 from ..events.loader import Loader
 from ..hypervisor.running import Runner
 from .config import load_config
@@ -49,6 +50,8 @@ def check_campaign(path: str, overrides: Sequence[str]) -> int:
     print(f"{path}: no fault found")
     print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")
     print(f"jobs: {len(plan)} ({len(plan.variants)} variants of the settings)")
+    if config.data.geometry:
+        print(f"geometry: {read_geometry(config.data.geometry)}")
     print(f"memory: about {memory_mb(config, plan)} MB per worker")
     print(f"run directory: {config.output}")
     return 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ConfigError, SettingsError
 from ..events.calibration import ArraySpec, MaskSpec
+from ..events.geometry import GeometrySpec
 from ..settings import Settings
 from .decode import Decoder, refusal, shown
 from .document import (
@@ -177,7 +178,7 @@ def plain(value: Any) -> Any:
             return {"tag": value.tag, "over": {key: plain(items) for key, items in value.over}}
         case ArraySpec(value=float() | int()):
             return value.value
-        case ArraySpec() | MaskSpec() | EventSelection():
+        case ArraySpec() | MaskSpec() | GeometrySpec() | EventSelection():
             given = {one.name: plain(getattr(value, one.name)) for one in fields(value)}
             return {key: item for key, item in given.items() if item is not None} or "all"
         case tuple():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..events.calibration import ArraySpec, MaskSpec
+from ..events.geometry import GeometrySpec
 from ..names import parse_pid
 from ..settings import SECTIONS, Settings
 from .decode import Decoder, entries, refusal, scalar, shown
@@ -66,6 +67,7 @@ def forms(tree: Node, folder: str) -> Mapping[Any, Hook]:
         ReaderText: _reader(folders),
         ArraySpec: _array,
         MaskSpec: _mask,
+        GeometrySpec: _geometry,
         EventSelection: _events,
         tuple[tuple[int, ...], ...]: _pids,
         PatternSection: _pattern,
@@ -142,6 +144,17 @@ def _mask(decoder: Decoder, node: Node, path: str) -> MaskSpec:
     if [spec.bad, spec.good, spec.bad_bits].count(None) != 2:
         raise refusal(node, path, "needs exactly one of bad, good and bad_bits")
     return spec
+
+
+def _geometry(decoder: Decoder, node: Node, path: str) -> GeometrySpec:
+    if not isinstance(node, Section):
+        return GeometrySpec(decoder.decode(node, DataPath, path))
+    values, problems = decoder.given(node, GeometrySpec, path)
+    if (file := find(node, "file")) is not None:
+        with problems.gathered():
+            values["file"] = decoder.decode(file, DataPath, join(path, "file"))
+    problems.raise_any()
+    return GeometrySpec(**values)
 
 
 def _events(decoder: Decoder, node: Node, path: str) -> EventSelection:

@@ -262,7 +262,12 @@ def calibration(config: Config) -> Calibration:
     """The calibration that a config asks for."""
     section = config.pattern
     return Calibration(
-        config.data.mask, section.background, section.gain, section.center, section.satvalue
+        config.data.mask,
+        section.background,
+        section.gain,
+        section.center,
+        section.satvalue,
+        config.data.geometry,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..events.calibration import ArraySpec, MaskSpec
+from ..events.geometry import GeometrySpec
 from ..schema import Option, alternatives, options, type_name
 from ..settings import SECTIONS, Settings
 from .config import plain
@@ -89,6 +90,7 @@ def _type_text(hint: Any) -> str:
         ReaderText: "text",
         ArraySpec: "number, path or mapping",
         EventSelection: "all or mapping",
+        GeometrySpec: "path or mapping",
         tuple[float, float]: "list of 2 numbers",
         tuple[str, ...]: "text or list of text",
         tuple[SourceText, ...]: "text or list of text",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NewType
 
 from ..events.calibration import ArraySpec, MaskSpec
+from ..events.geometry import GeometrySpec
 from ..names import file_name
 from ..schema import option, suggest
 from ..settings import Settings
@@ -96,6 +97,12 @@ def _check_center(center: ArraySpec | tuple[float, float] | None) -> str | None:
     return None
 
 
+def _check_geometry(geometry: GeometrySpec | None) -> str | None:
+    if geometry is None or geometry.quadrants is None or len(geometry.quadrants) == 4:
+        return None
+    return f"must have 4 quadrants [x, y], not {len(geometry.quadrants)}"
+
+
 def _check_gain(gain: ArraySpec) -> str | None:
     return None if gain.value is None or gain.value > 0 else f"must be >0, not {gain.value:g}"
 
@@ -137,6 +144,12 @@ class Data:
         "seconds between two looks for new events, with --serve, while the data are still being "
         "written; null: they are complete",
         above=0,
+    )
+    geometry: GeometrySpec | None = option(
+        None,
+        "file that says where the pixels of the modules are (CrystFEL, psana, EuXFEL HDF5), or "
+        "{file: F, quadrants: Q} with Q the four [x, y] in mm; null: frames are images",
+        check=_check_geometry,
     )
     index: HerePath | None = option(
         None, "the event index, from the current folder; null: index.h5 in the run directory"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError
 from ..names import pid_text
+from .geometry import FileMask, Geometry, GeometrySpec, read_geometry
 from .loader import Loader
 from .readers import as_center
 from .source import Event, EventRef, Source, file_digest
@@ -50,6 +51,9 @@ class MaskSpec:
         return np.asarray(values == self.bad)
 
 
+Spec = ArraySpec | MaskSpec | FileMask
+
+
 @dataclass(frozen=True)
 class Calibration:
     """What turns raw frames into intensities."""
@@ -63,37 +67,47 @@ class Calibration:
     """(row, column) in pixels; None: the event's own, or the middle of the frame."""
     satvalue: float | None = None
     """Raw value at and above which a pixel is saturated."""
+    geometry: GeometrySpec | None = None
+    """Where the pixels are; None: frames are images."""
 
 
 class Calibrator:
     """Finds the calibration of single events; files of arrays stay open between them.
 
     An array of two dimensions holds for all events, of three for the event's row of its source.
+    With a geometry it may also be a stack, in a file of its own for all events, and is assembled as
+    the frames are.
 
     Raises
     ------
     SourceError
-        If a file does not exist. The methods raise it where an array cannot be read, and
-        `PatternError` where its shape is not that of the frame.
+        If a file does not exist, or the geometry cannot be read. The methods raise it where an
+        array cannot be read, and `PatternError` where its shape is not that of the frame.
     """
 
     def __init__(self, calibration: Calibration, loader: Loader) -> None:
         self._calibration = calibration
         self._loader = loader
         files = tuple(_files(calibration))
-        for what, path in files:
-            if not os.path.isfile(path):
-                raise SourceError(f"{what}: no file {path}")
+        _refuse_missing(files)
         self._file_loader = Loader(max_open=max(1, len(files)))
+        spec = calibration.geometry
+        self.geometry: Geometry | None = read_geometry(spec) if spec else None
+        """Where the pixels are; for `Loader.read`."""
+        self._masks: tuple[MaskSpec | FileMask, ...] = calibration.masks
+        if self.geometry:
+            _refuse_missing([("mask", mask.file) for mask in self.geometry.masks if mask.file])
+            self._masks += self.geometry.masks
+        self._stacks: dict[Spec, NDArray[Any] | None] = {}
 
     def mask(self, ref: EventRef, event: Event) -> NDArray[np.bool_]:
         """True = excluded by the event's own mask or by any other, (row, column)."""
         shape = event.data.shape
         union = np.zeros(shape, dtype=np.bool_) if event.mask is None else event.mask.copy()
-        for spec in self._calibration.masks:
-            values = self._values(spec, ref)
-            _check_shape("mask", spec, ref, values.shape, shape)
-            union |= spec.excluded(values)
+        for spec in self._masks:
+            excluded = self._image(spec.excluded(self._values(spec, ref)))
+            _check_shape("mask", spec, ref, excluded.shape, shape)
+            union |= excluded
         return union
 
     def background(self, ref: EventRef, event: Event | None = None) -> float | NDArray[Any]:
@@ -121,13 +135,42 @@ class Calibrator:
     ) -> float | NDArray[Any]:
         if spec.value is not None:
             return spec.value
-        values = self._values(spec, ref)
+        values = self._image(self._values(spec, ref))
         if values.ndim == 0:
             return float(values)
         _check_shape(what, spec, ref, values.shape, event.data.shape if event else values.shape)
         return values
 
-    def _values(self, spec: ArraySpec | MaskSpec, ref: EventRef) -> NDArray[Any]:
+    def _image(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The values, assembled if they are a stack."""
+        if self.geometry and self.geometry.is_stack(values.shape):
+            return self.geometry.assemble(values)[0]
+        return values
+
+    def _values(self, spec: Spec, ref: EventRef) -> NDArray[Any]:
+        if spec not in self._stacks:
+            self._stacks[spec] = self._stack(spec, ref)
+        stack = self._stacks[spec]
+        return self._field(spec, ref) if stack is None else stack
+
+    def _stack(self, spec: Spec, ref: EventRef) -> NDArray[Any] | None:
+        """The whole of a file whose rows are no events, but the modules of a stack."""
+        modules, *shape = self.geometry.shape if self.geometry else (1,)
+        if modules == 1 or spec.file is None:
+            return None
+        first = self._field(spec, replace(ref, row=0))
+        if first.shape != tuple(shape) or self._has_row(spec, replace(ref, row=modules)):
+            return None
+        return np.stack([self._field(spec, replace(ref, row=row)) for row in range(modules)])
+
+    def _has_row(self, spec: Spec, ref: EventRef) -> bool:
+        try:
+            self._field(spec, ref)
+        except SourceError:
+            return False
+        return True
+
+    def _field(self, spec: Spec, ref: EventRef) -> NDArray[Any]:
         dataset = spec.dataset or ""
         if spec.file is None:
             return self._loader.field(ref, dataset)
@@ -145,10 +188,13 @@ def calibration_digest(calibration: Calibration) -> str:
     SourceError
         If a file cannot be read.
     """
-    digests = {path: file_digest(path) for path in {path for _, path in _files(calibration)}}
+    geometry = calibration.geometry
+    masks = read_geometry(geometry).masks if geometry else ()
+    named = [path for _, path in _files(calibration)] + [mask.file for mask in masks if mask.file]
+    digests = {path: file_digest(path) for path in dict.fromkeys(named)}
 
     def stamped(spec: Any) -> Any:
-        if not isinstance(spec, ArraySpec | MaskSpec) or spec.file is None:
+        if not isinstance(spec, Spec | GeometrySpec) or spec.file is None:
             return spec
         return replace(spec, file=f"{os.path.basename(spec.file)}:{digests[spec.file]}")
 
@@ -158,27 +204,41 @@ def calibration_digest(calibration: Calibration) -> str:
         background=stamped(calibration.background),
         gain=stamped(calibration.gain),
         center=stamped(calibration.center),
+        geometry=stamped(geometry),
     )
-    text = json.dumps(asdict(content), sort_keys=True)
+    counted = asdict(content)
+    if geometry is None:
+        # Results from before there were geometries keep their digest.
+        del counted["geometry"]
+    else:
+        counted["geometry"]["masks"] = [asdict(stamped(mask)) for mask in masks]
+    text = json.dumps(counted, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _files(calibration: Calibration) -> Iterator[tuple[str, str]]:
-    named = [("mask", spec) for spec in calibration.masks]
-    others = (calibration.background, calibration.gain, calibration.center)
-    for what, spec in (*named, *zip(("background", "gain", "center"), others, strict=True)):
-        if isinstance(spec, ArraySpec | MaskSpec) and spec.file is not None:
+    specs: list[tuple[str, Any]] = [("mask", spec) for spec in calibration.masks]
+    specs += [(name, getattr(calibration, name))
+              for name in ("background", "gain", "center", "geometry")]  # fmt: skip
+    for what, spec in specs:
+        if isinstance(spec, Spec | GeometrySpec) and spec.file is not None:
             yield what, spec.file
 
 
-def _place(what: str, spec: ArraySpec | MaskSpec, ref: EventRef) -> str:
+def _refuse_missing(files: Iterable[tuple[str, str]]) -> None:
+    for what, path in files:
+        if not os.path.isfile(path):
+            raise SourceError(f"{what}: no file {path}")
+
+
+def _place(what: str, spec: Spec, ref: EventRef) -> str:
     """The array as ``mask /path/mask.h5:/dataset``."""
     return f"{what} {':'.join(filter(None, (spec.file or ref.source.path, spec.dataset)))}"
 
 
 def _check_shape(
     what: str,
-    spec: ArraySpec | MaskSpec,
+    spec: Spec,
     ref: EventRef,
     actual: tuple[int, ...],
     expected: tuple[int, ...],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar
 
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError, StaleIndexError
 from ..names import pid_text
+from .geometry import Geometry
 from .readers import READ_FAULTS, Frame, Handle, Reader, find_reader
 from .source import Event, EventRef, Part, Source, change_of
+from .stacking import assembled, joined
 
 Value = TypeVar("Value")
 _PATIENCE, _PAUSE = 20.0, 0.1
@@ -35,18 +37,24 @@ class Loader:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def read(self, ref: EventRef) -> Event:
-        """The event, its frame (row, column) as the source has it.
+    def read(self, ref: EventRef, geometry: Geometry | None = None) -> Event:
+        """The event, its frame (row, column) as the source has it, or assembled by a geometry.
 
         Raises
         ------
         SourceError
             If the data cannot be read; `StaleIndexError` if the file changed since it was indexed.
         PatternError
-            If the frame is no two-dimensional array of numbers, or its mask has another shape.
+            If the frame is no array of numbers that is two-dimensional or a stack that the geometry
+            describes, or its mask has another shape.
         """
         frame = joined([self._frame(ref, part) for part in ref.parts])
-        _check(ref, frame)
+        _check(ref, frame, (2, 3) if geometry else (2,))
+        if geometry:
+            try:
+                frame = assembled(frame, geometry)
+            except PatternError as fault:
+                raise PatternError(f"{_place(ref)}: {fault}") from fault
         return Event(ref.pid, ref.source.path, *frame)
 
     def field(self, ref: EventRef, dataset: str) -> NDArray[Any]:
@@ -107,47 +115,17 @@ class Loader:
         return self._readers[source.reader].open(source.path)
 
 
-def joined(frames: Sequence[Frame]) -> Frame:
-    """The parts of one event as one stack, in the order of their modules.
-
-    Numbers of modules are ``info["modules"]`` of every part; parts that tell none are counted.
-
-    Raises
-    ------
-    PatternError
-        If two parts hold the same module, or modules have different shapes.
-    """
-    if len(frames) == 1:
-        return frames[0]
-    planes: dict[int, tuple[NDArray[Any], NDArray[Any] | None]] = {}
-    for frame in frames:
-        data = frame.data if frame.data.ndim == 3 else frame.data[None]
-        masks: Iterable[NDArray[Any] | None] = (
-            [None] * len(data) if frame.mask is None else frame.mask.reshape(data.shape)
-        )
-        numbers = frame.info.get("modules", range(len(planes), len(planes) + len(data)))
-        for number, plane, mask in zip(numbers, data, masks, strict=True):
-            if number in planes:
-                raise PatternError(f"two parts of the event hold module {number}")
-            planes[number] = (plane, mask)
-    modules = tuple(sorted(planes))
-    shapes = {planes[number][0].shape for number in modules}
-    if len(shapes) > 1:
-        raise PatternError(f"the modules of the event have different shapes {sorted(shapes)}")
-    present = [mask for number in modules if (mask := planes[number][1]) is not None]
-    info = {key: value for frame in reversed(frames) for key, value in frame.info.items()}
-    return Frame(
-        data=np.stack([planes[number][0] for number in modules]),
-        mask=np.stack(present) if len(present) == len(modules) else None,
-        center=next((frame.center for frame in frames if frame.center), None),
-        info=info | {"modules": modules},
-    )
+def _place(ref: EventRef) -> str:
+    return f"event {pid_text(ref.pid)} of {ref.source.path}"
 
 
-def _check(ref: EventRef, frame: Frame) -> None:
-    place = f"event {pid_text(ref.pid)} of {ref.source.path}"
+def _check(ref: EventRef, frame: Frame, axes: tuple[int, ...]) -> None:
     shape, dtype = np.shape(frame.data), frame.data.dtype
-    if len(shape) != 2 or dtype.kind not in "iuf":
-        raise PatternError(f"{place} is {shape} {dtype}; a frame is numbers, (rows, columns)")
+    if len(shape) not in axes or dtype.kind not in "iuf":
+        hint = "; a stack of modules needs a geometry" if len(shape) == 3 else ""
+        raise PatternError(
+            f"{_place(ref)} is {shape} {dtype}; a frame is numbers, (rows, columns){hint}"
+        )
     if frame.mask is not None and np.shape(frame.mask) != shape:
-        raise PatternError(f"{place} has the shape {shape}, but its mask {np.shape(frame.mask)}")
+        mask = np.shape(frame.mask)
+        raise PatternError(f"{_place(ref)} has the shape {shape}, but its mask {mask}")

@@ -100,10 +100,10 @@ class Runner:
 
     def prepare(self, job: Job) -> Pattern:
         """The pattern of a job, from its event and its calibration."""
-        event = self._loader.read(job.event)
         if job.calibration not in self._calibrators:
             self._calibrators[job.calibration] = Calibrator(job.calibration, self._loader)
         calibrator = self._calibrators[job.calibration]
+        event = self._loader.read(job.event, calibrator.geometry)
         return Pattern(
             pattern=event.data,
             mask=calibrator.mask(job.event, event),

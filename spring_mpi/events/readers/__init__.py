@@ -25,7 +25,18 @@ READ_FAULTS = (
 """What libraries raise for files that are missing, truncated or damaged."""
 
 # The class in the module of this folder that has the reader's name, in the order of guessing.
-_FILE_READERS = {"cxi": "CxiReader", "hdf5": "Hdf5Reader", "npy": "NpyReader", "npz": "NpzReader"}
+_FILE_READERS = {
+    "cxi": "CxiReader",
+    "euxfel": "EuxfelReader",
+    "swissfel": "SwissfelReader",
+    "flash": "FlashReader",
+    "nexus": "NexusReader",
+    "hdf5": "Hdf5Reader",
+    "npy": "NpyReader",
+    "npz": "NpzReader",
+    "xtc": "XtcReader",
+    "xtc2": "Xtc2Reader",
+}
 READERS_OF_PARTS = frozenset({"xtc", "xtc2", "euxfel"})
 """Formats that may spread an event over several files."""
 _TEXT_READERS = {"simulate": "SimulateReader"}
@@ -180,9 +191,10 @@ def has_rows(shape: tuple[int, ...]) -> bool:
     """Whether an array that is no frame holds one entry per event, by its shape.
 
     A single number, a centre (2,) and a frame (rows, columns) are the same for all events;
-    centres (events, 2) and frames (events, rows, columns) are not.
+    centres (events, 2), frames (events, rows, columns) and stacks (events, modules, rows, columns)
+    are not.
     """
-    return len(shape) == 3 or (len(shape) == 2 and shape[1] == 2)
+    return len(shape) in (3, 4) or (len(shape) == 2 and shape[1] == 2)
 
 
 def refuse_names(format_name: str, dataset: str | None, pid: PidDatasets) -> None:

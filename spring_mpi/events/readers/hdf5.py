@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import h5py
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
+from . import READ_FAULTS, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
+from .rows import Row, read_all, row_reader
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_NAMED = 8
@@ -22,6 +23,8 @@ class Hdf5Reader:
     """Frames in a dataset (events, rows, columns), or (rows, columns) for a single event."""
 
     needs_file = True
+    axes: tuple[int, ...] = (2, 3)
+    """Numbers of axes that a dataset of frames may have."""
 
     def sniff(self, path: str) -> bool:
         """Whether the file begins as HDF5 files do."""
@@ -80,7 +83,7 @@ class Hdf5Reader:
     ) -> Scan:
         """The scan of a file whose other datasets hold so many events, where that may differ."""
         name = dataset or self.default_dataset(file)
-        frames = _frames(file, name)
+        frames = find_frames(file, name, *self.axes)
         shape = (1, *frames.shape) if frames.ndim == 2 else frames.shape
         count = min((shape[0], *lengths))
         columns = [integers(file, path, count, may_be_longer=bool(lengths)) for path in pid]
@@ -95,26 +98,41 @@ class Hdf5Handle:
         self._file = open_file(path)
         # Looking a dataset up costs more than reading a row of it.
         self._datasets: dict[str, h5py.Dataset] = {}
+        self._rows: dict[str, Row] = {}
         self._shared: dict[str, NDArray[Any]] = {}
 
     def event(self, dataset: str, row: int) -> Frame:
         """The frame in that row."""
-        frames = self._dataset(dataset)
-        return Frame(frames[row] if frames.ndim == 3 else frames[()])
+        return Frame(self._frame(dataset, row))
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """The row's values of a dataset, or all of it where it is the same for all events."""
-        values = self._dataset(dataset)
-        if has_rows(values.shape):
-            return np.asarray(values[row])
-        if dataset not in self._shared:
-            self._shared[dataset] = np.asarray(values[()])
-            self._shared[dataset].flags.writeable = False
-        return self._shared[dataset]
+        if has_rows(self._dataset(dataset).shape):
+            return self._row(dataset, row)
+        return self._all(dataset)
 
     def close(self) -> None:
         """Release the file."""
+        # Rows know its descriptor, which will be another file's.
+        self._rows.clear()
         self._file.close()
+
+    def _frame(self, name: str, row: int) -> NDArray[Any]:
+        # What has two axes is a single frame.
+        whole = self._dataset(name).ndim == 2
+        return read_all(self._dataset(name)) if whole else self._row(name, row)
+
+    def _row(self, name: str, row: int, leading: int = 1) -> NDArray[Any]:
+        if name not in self._rows:
+            self._rows[name] = row_reader(self._dataset(name), leading)
+        return self._rows[name](row)
+
+    def _all(self, name: str) -> NDArray[Any]:
+        """All values, which are the same for all events; read once."""
+        if name not in self._shared:
+            self._shared[name] = read_all(self._dataset(name))
+            self._shared[name].flags.writeable = False
+        return self._shared[name]
 
     def _dataset(self, name: str) -> h5py.Dataset:
         if name not in self._datasets:
@@ -144,12 +162,23 @@ def open_file(path: str) -> h5py.File:
         raise SourceError(f"{path}: cannot be read as HDF5: {fault}") from fault
 
 
+def is_file_of(path: str, known: Callable[[h5py.File], bool]) -> bool:
+    """Whether an HDF5 file can be opened and is one of the known; `OSError` if it is missing."""
+    if not starts_with(path, MAGIC):
+        return False
+    try:
+        with open_file(path) as file:
+            return known(file)
+    except READ_FAULTS:
+        return False
+
+
 def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     """The dataset of that name; `SourceError` with what there is if there is none."""
     found = file.get(name) if name else None
     if isinstance(found, h5py.Dataset):
         return found
-    near = difflib.get_close_matches(name, _all_datasets(file), n=1)
+    near = difflib.get_close_matches(name, all_datasets(file), n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise SourceError(f"{file.filename}: no dataset {name!r}; {hint}{_candidates(file)}")
 
@@ -171,7 +200,7 @@ def integers(
             "a pid dataset holds one number per event"
         )
     try:
-        return whole_numbers(np.asarray(dataset[()]).reshape(dataset.size)[:count])
+        return whole_numbers(read_all(dataset).reshape(dataset.size)[:count])
     except ValueError as fault:
         raise SourceError(f"{file.filename}: {name}: {fault}") from fault
 
@@ -181,9 +210,10 @@ def is_frames(item: Any, *axes: int) -> bool:
     return isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and item.ndim in axes
 
 
-def _frames(file: h5py.File, name: str) -> h5py.Dataset:
+def find_frames(file: h5py.File, name: str, *axes: int) -> h5py.Dataset:
+    """The dataset of that name; `SourceError` if it holds no frames with so many axes."""
     found = find_dataset(file, name)
-    if not is_frames(found, 2, 3):
+    if not is_frames(found, *axes):
         raise SourceError(
             f"{file.filename}: {name} is {found.shape} {found.dtype}; frames are numbers with the "
             f"axes (events, rows, columns); {_candidates(file)}"
@@ -192,7 +222,7 @@ def _frames(file: h5py.File, name: str) -> h5py.Dataset:
 
 
 def _candidates(file: h5py.File) -> str:
-    frames = {name: item for name, item in _all_datasets(file).items() if is_frames(item, 3)}
+    frames = {name: item for name, item in all_datasets(file).items() if is_frames(item, 3)}
     if not frames:
         return "it holds no numeric dataset with 3 axes"
     shown = [f"{name} {item.shape}" for name, item in list(frames.items())[:_MOST_NAMED]]
@@ -200,12 +230,23 @@ def _candidates(file: h5py.File) -> str:
     return "it holds " + ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _all_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+def all_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Every dataset of the file by its path; those behind links in no second place."""
     found: dict[str, h5py.Dataset] = {}
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             found[f"/{name}"] = item
 
-    file.visititems(note)
+    with readable_names():
+        file.visititems(note)
     return found
+
+
+@contextlib.contextmanager
+def readable_names() -> Iterator[None]:
+    """For visits of items: `ValueError` for a name that is no text, where h5py has no reason."""
+    try:
+        yield
+    except SystemError as fault:
+        raise ValueError("the names in it are damaged") from fault

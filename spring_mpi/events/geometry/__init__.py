@@ -1,0 +1,62 @@
+"""Geometry of detectors: from the files that describe it to images of their stacks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ...errors import SourceError
+from ...schema import option
+from ..readers import READ_FAULTS, starts_with
+from .layout import FileMask, Geometry, lay_out
+
+__all__ = ["FileMask", "Geometry", "GeometrySpec", "lay_out", "read_geometry"]
+
+_LARGEST_TEXT = 2**26
+
+
+@dataclass(frozen=True)
+class GeometrySpec:
+    """Which geometry is meant."""
+
+    file: str = option(..., "path of the geometry file")
+    quadrants: tuple[tuple[float, float], ...] | None = None
+    """(x, y) of four quadrants, millimetres, for HDF5 files without them."""
+
+
+def read_geometry(spec: GeometrySpec) -> Geometry:
+    """The geometry in a file of psana, CrystFEL or the European XFEL, known by its content.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read, or what it says cannot be; with the line where there are lines.
+    """
+    from ..readers.hdf5 import MAGIC
+
+    try:
+        if starts_with(spec.file, MAGIC):
+            from .euxfel import read as read_hdf5
+
+            return read_hdf5(spec.file, spec.quadrants)
+        if spec.quadrants is not None:
+            raise ValueError("quadrants are for HDF5 files of the European XFEL")
+        return _read_text(spec.file)
+    except READ_FAULTS as fault:
+        reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+        raise SourceError(f"{spec.file} cannot be read as a geometry: {reason}") from fault
+
+
+def _read_text(path: str) -> Geometry:
+    if os.path.getsize(path) > _LARGEST_TEXT:
+        raise ValueError("is too large for a text")
+    with open(path, encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    lines = (line.strip() for line in text.splitlines())
+    if any("=" in line and not line.startswith(("#", ";")) for line in lines):
+        from .crystfel import read as read_panels
+
+        return read_panels(text, os.path.dirname(os.path.abspath(path)))
+    from .psana import read as read_objects
+
+    return read_objects(text)

@@ -1,0 +1,230 @@
+"""Geometry files of CrystFEL (``.geom``): panels, bad regions and masks as ``name/key = value``.
+
+After the manual page ``crystfel_geometry(5)``. Read are of each panel ``min_fs``, ``max_fs``,
+``min_ss``, ``max_ss`` (inclusive), ``corner_x``, ``corner_y``, ``fs``, ``ss``, ``res``,
+``coffset``, ``dimN``, ``no_index``, ``mask_edge_pixels`` and its masks; of the whole detector
+``clen`` and ``detector_shift_x``, ``_y``; and the regions whose names begin with ``bad``. Whatever
+else there is, is about other things than places.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .fields import Fields
+from .layout import FileMask, Geometry, lay_out
+from .panels import Panel, positions_of
+
+_LONGEST = 200
+_KEYS = re.compile(
+    r"(min|max)_(fs|ss|x|y)|fs|ss|corner_[xy]|res|coffset|clen|dim[0-9]|no_index|mask_edge_pixels|"
+    r"detector_shift_[xy]|mask|mask_(file|good|bad)|mask[0-7]_(data|file|goodbits|badbits)|panel"
+)
+
+
+@dataclass(frozen=True)
+class _File:
+    """All that a file says."""
+
+    whole: Fields
+    panels: dict[str, Fields]
+    regions: dict[str, Fields]
+
+
+def read(text: str, folder: str) -> Geometry:
+    """The geometry that the text of a ``.geom`` file describes.
+
+    Distances along the beam count from the sample where ``clen`` is a number, else from the
+    detector. Panels with ``no_index``, edges by ``mask_edge_pixels`` and bad regions are bad.
+
+    Parameters
+    ----------
+    folder
+        Where relative names of mask files start.
+
+    Raises
+    ------
+    ValueError
+        With the number of the line that is wrong, and why.
+    """
+    file = _parsed(text)
+    resolution = _common_resolution(file)
+    panels = {name: _panel(fields, file.whole) for name, fields in file.panels.items()}
+    positions = positions_of(list(panels.values()))
+    bad = np.zeros(positions.shape[:3], np.bool_)
+    for name, panel in panels.items():
+        _mark_panel(bad[panel.place], file.panels[name])
+    for region in file.regions.values():
+        _mark_region(bad, region, panels, positions * resolution)
+    positions[..., :2] += _shift(file.whole)
+    pitch = 1 / resolution
+    masks = _common_masks(file, folder)
+    return lay_out(positions, (pitch, pitch), bad, is_part=True, masks=masks)
+
+
+def _parsed(text: str) -> _File:
+    file = _File(Fields("the file", 1), {}, {})
+    for number, line in enumerate(text.splitlines(), 1):
+        content = line.partition(";")[0].strip()
+        if not content:
+            continue
+        left, sign, value = (part.strip() for part in content.partition("="))
+        name, _, key = left.rpartition("/")
+        if not (sign and key):
+            raise ValueError(f"line {number}: must be KEY = VALUE or PANEL/KEY = VALUE")
+        fields = _fields_of(file, name, number)
+        if not _KEYS.fullmatch(key):
+            continue
+        if len(value) > _LONGEST:
+            raise ValueError(f"line {number}: {key} has more than {_LONGEST} characters")
+        fields.values[key] = (value, number)
+    if not file.panels:
+        raise ValueError("names no panel")
+    return file
+
+
+def _fields_of(file: _File, name: str, line: int) -> Fields:
+    """Of that panel or region, which may be a new one: a panel starts with what holds so far."""
+    if not name:
+        return file.whole
+    if name.startswith("bad"):
+        return file.regions.setdefault(name, Fields(name, line))
+    if name not in file.panels:
+        file.panels[name] = Fields(name, line, dict(file.whole.values))
+    return file.panels[name]
+
+
+def _common_resolution(file: _File) -> float:
+    """Pixels per metre, the same for all panels."""
+    found = None
+    for panel in file.panels.values():
+        value = panel.number("res")
+        if value <= 1:
+            raise panel.fault("res", "the number of pixels in a metre")
+        if found not in (None, value):
+            raise panel.fault("res", f"the same for all panels ({found:g})")
+        found = value
+    assert found is not None
+    return found
+
+
+def _panel(fields: Fields, whole: Fields) -> Panel:
+    """Lengths in pixels become metres."""
+    pitch = 1 / fields.number("res")
+    clen = fields.length("clen") if "clen" in fields.values else whole.length("clen")
+    first = (fields.number("corner_x") * pitch, fields.number("corner_y") * pitch)
+    rows, columns = (
+        slice(fields.whole(f"min_{axis}"), fields.whole(f"max_{axis}") + 1) for axis in ("ss", "fs")
+    )
+    for axis, span in (("ss", rows), ("fs", columns)):
+        if span.stop <= span.start:
+            raise fields.fault(f"max_{axis}", f"at least min_{axis} ({span.start})")
+    ss, fs = fields.vector("ss", "y"), fields.vector("fs", "x")
+    return Panel(
+        name=fields.name,
+        module=_module(fields),
+        rows=rows,
+        columns=columns,
+        corner=(*first, (clen or 0.0) + fields.number("coffset", "0")),
+        ss=(ss[0] * pitch, ss[1] * pitch, ss[2] * pitch),
+        fs=(fs[0] * pitch, fs[1] * pitch, fs[2] * pitch),
+    )
+
+
+def _module(fields: Fields) -> int:
+    """The number in front of ss and fs; ``%`` stands for the events."""
+    axes = sorted(key for key in fields.values if re.fullmatch(r"dim[0-9]", key))
+    values = [(key, fields.text(key)) for key in axes if fields.text(key) != "%"]
+    kinds = [text for _, text in values] or ["ss", "fs"]
+    if kinds == ["ss", "fs"]:
+        return 0
+    if len(kinds) == 3 and kinds[1:] == ["ss", "fs"]:
+        return fields.whole(values[0][0])
+    raise fields.fault(axes[-1], "the last of: the events (%), a module's number, ss, fs")
+
+
+def _shift(whole: Fields) -> tuple[float, float]:
+    """How far the whole detector is moved, metres."""
+    shifts = []
+    for key in ("detector_shift_x", "detector_shift_y"):
+        shift = whole.length(key) if key in whole.values else 0.0
+        if shift is None:
+            raise whole.fault(key, "a length, such as 1.5 mm; datasets are not read")
+        shifts.append(shift)
+    return shifts[0], shifts[1]
+
+
+def _mark_panel(bad: NDArray[np.bool_], fields: Fields) -> None:
+    if fields.text("no_index", "0").lower() in ("1", "true"):
+        bad[:] = True
+    if width := fields.whole("mask_edge_pixels", "0"):
+        bad[:width], bad[:, :width], bad[-width:], bad[:, -width:] = True, True, True, True
+
+
+def _mark_region(
+    bad: NDArray[np.bool_],
+    region: Fields,
+    panels: Mapping[str, Panel],
+    places: NDArray[np.float64],
+) -> None:
+    """``places`` in pixels from the beam, (modules, rows, columns, 3)."""
+    limits = [key for key in region.values if key.startswith(("min_", "max_"))]
+    if sorted(limits) == ["max_fs", "max_ss", "min_fs", "min_ss"]:
+        rows, columns = (
+            slice(region.whole(f"min_{axis}"), region.whole(f"max_{axis}") + 1)
+            for axis in ("ss", "fs")
+        )
+        for panel in _concerned(region, panels):
+            bad[panel.module, _both(rows, panel.rows), _both(columns, panel.columns)] = True
+    elif sorted(limits) == ["max_x", "max_y", "min_x", "min_y"]:
+        x, y = places[..., 0], places[..., 1]
+        bad |= (x >= region.number("min_x")) & (x <= region.number("max_x")) & (
+            y >= region.number("min_y")
+        ) & (y <= region.number("max_y"))  # fmt: skip
+    else:
+        raise ValueError(
+            f"line {region.line}: {region.name} needs min_x, max_x, min_y and max_y, "
+            "or min_fs, max_fs, min_ss and max_ss"
+        )
+
+
+def _concerned(region: Fields, panels: Mapping[str, Panel]) -> Iterator[Panel]:
+    """The panel that is named, or all."""
+    if "panel" not in region.values:
+        yield from panels.values()
+    elif (name := region.text("panel")) in panels:
+        yield panels[name]
+    else:
+        raise region.fault("panel", "the name of a panel")
+
+
+def _both(first: slice, second: slice) -> slice:
+    start = max(first.start, second.start)
+    return slice(start, max(start, min(first.stop, second.stop)))
+
+
+def _common_masks(file: _File, folder: str) -> tuple[FileMask, ...]:
+    """The masks, which must be the same for all panels."""
+    found: tuple[FileMask, ...] | None = None
+    for panel in file.panels.values():
+        masks = tuple(_masks(panel, folder))
+        if found not in (None, masks):
+            raise ValueError(f"line {panel.line}: {panel.name} has other masks than other panels")
+        found = masks
+    return found or ()
+
+
+def _masks(panel: Fields, folder: str) -> Iterator[FileMask]:
+    new = [(f"mask{n}_data", f"mask{n}_file", f"mask{n}_goodbits", f"mask{n}_badbits")
+           for n in range(8)]  # fmt: skip
+    for data, file, good, bad in [("mask", "mask_file", "mask_good", "mask_bad"), *new]:
+        bits = panel.bits(good), panel.bits(bad)
+        if data in panel.values and any(bits):
+            path = panel.text(file, "")
+            yield FileMask(os.path.join(folder, path) if path else None, panel.text(data), *bits)

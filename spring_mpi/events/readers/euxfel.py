@@ -1,0 +1,311 @@
+"""Events of the European XFEL: raw and corrected files of detector modules, and of cameras.
+
+The format EXDF (European XFEL, EXtra-data: Data files format; versions 0.5 to 1.3). ``INDEX``
+says for every train which rows a source has: ``first`` and ``count``, in files of 2017 ``first``,
+``last`` and ``status``. Every detector module is in files of its own, as sequences S00000, ...
+
+An event is found by train << 16 | its place among the frames of the train, in every file.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import SourceError
+from . import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
+from .channels import choose, meant, row_numbers
+from .hdf5 import (
+    find_dataset,
+    find_frames,
+    is_file_of,
+    is_frames,
+    open_file,
+    readable_names,
+)
+from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
+from .rows import check_size
+
+_NAMES = ("run", "train", "pulse")
+_PLACE_BITS = 16
+_LARGEST_TRAIN = 2**46
+_MODULE = re.compile(r"/(?:DET|CORR)/(?:(\d+)CH|(?:JNGFR|MODULE_)(\d+))")
+_RUN_OF_FILE = re.compile(r"-R\d{4}-")
+_DETECTOR_FILE = re.compile(r"-(?:AGIPD|LPD|DSSC|JNGFR)\d\d-")
+
+
+class EuxfelReader:
+    """Frames of one detector module or camera; the pid is (run, train, pulse).
+
+    ``dataset`` is the source's name, a pattern (``SPB_DET_AGIPD1M-1/DET/*CH0:xtdf``) or part of it
+    (``AGIPD``), or the path of the frames. A file without detector, as those of the control
+    system, has no events. Without pulse ids the pulse is the frame's place in its train.
+    """
+
+    needs_file = True
+
+    def sniff(self, path: str) -> bool:
+        """Whether the file has a list of trains and tells its sources."""
+        return is_file_of(path, lambda file: "INDEX/trainId" in file and "METADATA" in file)
+
+    def scan(self, source: str, *, dataset: str | None, pid: PidDatasets) -> Scan:
+        """Trains, pulses and places of the frames.
+
+        Trains that do not come from the facility's clock, or occur twice, are `DAMAGED`; those
+        whose last frames are not in the file are `INCOMPLETE`.
+
+        Raises
+        ------
+        SourceError
+            If there is no such source, or several, or ``pid`` is given.
+        """
+        if pid:
+            raise SourceError(f"{source}: the pid is {_NAMES}; leave 'pid' out")
+        with open_file(source) as file:
+            detectors, cameras = _frames(file)
+            known = detectors + cameras if dataset else detectors
+            if not detectors and not meant(dataset, known):
+                nothing = np.empty((0, 3), np.int64)
+                return Scan("", nothing, _NAMES, (0, 0, 0), "uint8", np.empty(0, np.uint64))
+            return _scan(file, choose(file, known, dataset))
+
+    def open(self, source: str) -> JoinedHandle:
+        """The file, ready for reading events by train and place."""
+        return JoinedHandle(source, TrainFile, _beside)
+
+
+class TrainFile(KeyedFile):
+    """An open file with an index of trains."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._layouts: dict[str, _Layout] = {}
+
+    def row_of(self, dataset: str, key: int) -> int | None:
+        """The row for that train and place; what a train has once holds for all its places."""
+        train, place = divmod(key, 1 << _PLACE_BITS)
+        position, layout = self._trains.row(train), self._layout(dataset)
+        ranges, cells = layout.ranges, layout.cells or 1
+        if position is None or ranges is None or position >= len(ranges.count):
+            return None
+        first, count = int(ranges.first[position]), int(ranges.count[position]) * cells
+        if count == 1:
+            return first
+        return first * cells + place if place < count else None
+
+    def has_keys(self, dataset: str) -> bool:
+        """Whether the dataset's source has rows by train."""
+        return self._layout(dataset).ranges is not None
+
+    def frame(self, dataset: str, row: int) -> Frame:
+        """The frame, the mask of corrected data, and the module's number in ``info``."""
+        layout = self._layout(dataset)
+        # Of raw data, pairs of data and gain or single planes, the first is the frame.
+        planes = layout.planes
+        data = self._row(dataset, row * planes, 2) if planes else self.values(dataset, row)
+        mask = self._excluded(layout.mask, row) if layout.mask else None
+        return Frame(data, mask, info=layout.info)
+
+    def values(self, dataset: str, row: int) -> NDArray[Any]:
+        """One row, or one memory cell of it."""
+        return self._row(dataset, row, leading=2 if self._layout(dataset).cells else 1)
+
+    def _excluded(self, mask: str, row: int) -> NDArray[np.bool_]:
+        bad = self.values(mask, row) != 0
+        # In files of 2017 the last axis is the gain stage.
+        return np.asarray(bad.any(axis=-1) if bad.ndim == 3 else bad)
+
+    @cached_property
+    def _trains(self) -> Keys:
+        return Keys.of(_trains(self._file))
+
+    def _layout(self, dataset: str) -> _Layout:
+        if dataset not in self._layouts:
+            self._layouts[dataset] = _layout(self._file, dataset)
+        return self._layouts[dataset]
+
+
+def module_number(dataset: str) -> int | None:
+    """The detector's module in the path of a dataset, 7 for ``.../DET/7CH0:xtdf/image/data``."""
+    found = _MODULE.search(dataset)
+    return int(found[1] or found[2]) if found else None
+
+
+@dataclass(frozen=True)
+class _Ranges:
+    """The rows of a source for each train of the file's list."""
+
+    first: NDArray[np.int64]
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What the axes of a dataset are, and what belongs to it."""
+
+    ranges: _Ranges | None
+    """None where the rows belong to no trains."""
+    cells: int
+    """Memory cells, the second axis of Jungfrau data; 0 where that is something else."""
+    planes: int
+    """Length of the second axis of raw frames, data and gain; 0 where there is none."""
+    mask: str
+    """The dataset beside frames that excludes pixels; empty where there is none."""
+    info: Mapping[str, Any]
+
+
+def _layout(file: h5py.File, dataset: str) -> _Layout:
+    values, cells, number = file.get(dataset), _cells(file, dataset), module_number(dataset)
+    planes = values.shape[1] if is_frames(values, 4) and not cells else 0
+    mask = f"{dataset.rpartition('/')[0]}/mask"
+    return _Layout(
+        ranges=_ranges(file, dataset),
+        cells=cells,
+        planes=planes,
+        mask=mask if isinstance(file.get(mask), h5py.Dataset) else "",
+        info={} if number is None else {"modules": (number,)},
+    )
+
+
+def _scan(file: h5py.File, name: str) -> Scan:
+    frames, trains, ranges = find_frames(file, name, 3, 4), _trains(file), _ranges(file, name)
+    if ranges is None:
+        raise SourceError(f"{file.filename}: INDEX says nothing of {name}")
+    trains = trains[: len(ranges.count)]
+    cells = _cells(file, name) or 1
+    there = np.clip(len(frames) - ranges.first, 0, ranges.count) * (trains > 0)
+    which, place = _expand(frames, there, cells)
+    flags = _flags(file, trains) | np.where(there < ranges.count, INCOMPLETE, 0)
+    ids = file.get(f"{name.rpartition('/')[0]}/pulseId")
+    known = isinstance(ids, h5py.Dataset) and cells == 1
+    pulses = row_numbers(ids, len(frames))[ranges.first[which] + place] if known else place
+    run = np.full_like(which, _run(file))
+    return Scan(
+        name,
+        np.stack([run, trains[which], pulses], axis=1),
+        _NAMES,
+        (len(which), *frames.shape[-2:]),
+        str(frames.dtype),
+        (trains[which] << _PLACE_BITS | place).astype(np.uint64),
+        (flags[which] | np.where(pulses < 0, DAMAGED, 0)).astype(np.uint32),
+        is_part=module_number(name) is not None,
+    )
+
+
+def _expand(
+    frames: h5py.Dataset, rows: NDArray[np.int64], cells: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For every frame the position of its train, and its place in the train."""
+    if rows.sum(dtype=object) > len(frames):
+        raise ValueError(f"INDEX gives trains the same rows of {frames.name}; it is damaged")
+    counts = rows * cells
+    check_size(frames, (int(counts.sum()),), itemsize=8)
+    if counts.max(initial=0) >= 1 << _PLACE_BITS:
+        raise ValueError(f"{counts.max()} frames of {frames.name} in one train are too many")
+    which = np.repeat(np.arange(len(counts)), counts)
+    return which, np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _flags(file: h5py.File, trains: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What is wrong with each train."""
+    bad = Keys.of(trains).repeated()
+    clock = file.get("INDEX/flag")
+    if isinstance(clock, h5py.Dataset):
+        # In version 1.1 it is the number of the clock, of which the first is the right one.
+        said = row_numbers(clock)[: len(trains)] != 0
+        bad[: len(said)] |= said if _version(file) == "1.1" else ~said
+    return np.where(bad, DAMAGED, 0)
+
+
+def _trains(file: h5py.File) -> NDArray[np.int64]:
+    """The list of trains, 0 where there is none."""
+    trains = row_numbers(find_dataset(file, "INDEX/trainId"))
+    return np.where(trains < _LARGEST_TRAIN, trains, 0)
+
+
+def _ranges(file: h5py.File, dataset: str) -> _Ranges | None:
+    index = _index(file, dataset)
+    if index is None:
+        return None
+    columns = {
+        key: row_numbers(find_dataset(file, f"{index.name}/{key}"))
+        for key in ("first", "count", "last", "status") if key in index
+    }  # fmt: skip
+    first = columns["first"]
+    count = columns.get("count")
+    if count is None:
+        count = (columns["last"] - first + 1) * (columns["status"] != 0)
+    if len(first) != len(count) or (first < 0).any() or (count < 0).any():
+        raise ValueError(f"{index.name} has impossible rows; it is damaged")
+    return _Ranges(first, count)
+
+
+def _index(file: h5py.File, dataset: str) -> h5py.Group | None:
+    """The index of a dataset's source, whose name is some first part of the dataset's path."""
+    parts = dataset.strip("/").split("/")[1:]
+    for stop in range(len(parts) - 1, 0, -1):
+        group = file.get(f"INDEX/{'/'.join(parts[:stop])}")
+        if isinstance(group, h5py.Group) and isinstance(group.get("first"), h5py.Dataset):
+            return group
+    return None
+
+
+def _cells(file: h5py.File, dataset: str) -> int:
+    """The memory cells of a Jungfrau, if that is a dataset's second axis; else 0."""
+    frames, values = file.get(f"{dataset.rpartition('/')[0]}/adc"), file.get(dataset)
+    if is_frames(frames, 4) and values.shape[:2] == frames.shape[:2]:
+        return int(frames.shape[1])
+    return 0
+
+
+def _frames(file: h5py.File) -> tuple[list[str], list[str]]:
+    """The datasets with frames of detectors, and of cameras."""
+    groups: list[str] = []
+
+    def note(name: str, link: object) -> None:
+        if name.endswith("/first"):
+            groups.append(name.removesuffix("/first"))
+        elif isinstance(link, h5py.SoftLink):
+            # Corrected data have a second name, that of the raw data.
+            groups.append(f"{name}/image")
+
+    with readable_names():
+        file["INDEX"].visititems_links(note)
+    ends = {"/image": ("data",), "/data": ("adc", "image/pixels")}
+    found = [
+        f"/INSTRUMENT/{group}/{key}"
+        for group in sorted(groups) for end, keys in ends.items() for key in keys
+        if group.endswith(end) and is_frames(file.get(f"INSTRUMENT/{group}/{key}"), 3, 4)
+    ]  # fmt: skip
+    cameras = [name for name in found if name.endswith("/pixels")]
+    return [name for name in found if name not in cameras], cameras
+
+
+def _version(file: h5py.File) -> str:
+    said = file.get("METADATA/dataFormatVersion")
+    text = said[0] if isinstance(said, h5py.Dataset) and said.ndim == 1 and said.size else b""
+    return text.decode(errors="replace") if isinstance(text, bytes) else ""
+
+
+def _run(file: h5py.File) -> int:
+    said = file.get("METADATA/runNumber")
+    if isinstance(said, h5py.Dataset) and said.size == 1:
+        return int(row_numbers(said, 1)[0])
+    return run_in_path(file.filename)
+
+
+def _beside(path: str) -> list[str]:
+    """The run's files that are of no detector: those of the control system."""
+    folder, name = os.path.split(path)
+    run = _RUN_OF_FILE.search(name)
+    found = glob.glob(f"{glob.escape(folder)}/*{run[0]}*.h5") if run else []
+    return [one for one in sorted(found) if one != path and not _DETECTOR_FILE.search(one)]

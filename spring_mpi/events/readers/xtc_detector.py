@@ -1,0 +1,125 @@
+"""Which detector of an LCLS-I run is meant, and how its images lie in a file."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from ...errors import SourceError
+from . import READ_FAULTS
+from .xtc_decode import HEAD, Config, Layout, config_type, image_layout, is_image
+from .xtc_file import XtcFile
+from .xtc_layout import Service, Slot, service_of
+from .xtc_sources import find_address
+
+_SEARCHED = 1000
+"""So many events of a file are looked into for a detector that is not in the first."""
+
+
+def choose(found: Sequence[Slot], dataset: str | None) -> Slot | None:
+    """A detector's data among those of an event, images before others; by default the first image.
+
+    Raises
+    ------
+    SourceError
+        If the name means several detectors.
+    """
+    images = [slot for slot in found if is_image(slot.type)]
+    if not dataset:
+        return images[0] if images else None
+    for some in (images, found):
+        address = find_address(dataset, (slot.address for slot in some))
+        if address is not None:
+            return next(slot for slot in some if slot.address == address)
+    return None
+
+
+def config_of(file: XtcFile, slot: Slot) -> Config:
+    """The configuration that the data need; None where they need none or there is none."""
+    kind = config_type(slot.type)
+    return None if kind is None else file.configuration.get((slot.phy, kind))
+
+
+def find_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]:
+    """Address of the detector, and how its images lie in the file; None if it is not in there.
+
+    Without a name it is the first detector of the run, the same for all streams and chunks.
+
+    Raises
+    ------
+    SourceError
+        If no file of the run has such a detector, the name means several, or its images cannot
+        be decoded.
+    """
+    address, layout = _first_images(file, dataset) if dataset else ("", None)
+    if layout is None:
+        address = _find_in_run(file.path, dataset)
+        layout = _first_images(file, address)[1] if address and not dataset else None
+    return address, layout
+
+
+def _find_in_run(path: str, dataset: str | None) -> str:
+    """Address of the detector in the first file of the run that has it; empty without images."""
+    seen: dict[str, None] = {}
+    for one in _files_of_run(path):
+        with XtcFile(one) as file:
+            try:
+                address, layout = _first_images(file, dataset)
+            except READ_FAULTS:
+                if one == path:
+                    raise
+                continue
+            if layout is not None:
+                return address
+            seen |= dict.fromkeys(slot.address for slot in _images(file))
+    if dataset:
+        raise SourceError(
+            f"no detector {dataset!r} in this run; it has {', '.join(seen) or 'no images'}"
+        )
+    return ""
+
+
+def _files_of_run(path: str) -> list[str]:
+    """The file, and other streams and chunks beside it, in the order of their names."""
+    found = re.fullmatch(r"(.*)-s\d+-c\d+\.xtc(\.inprogress)?", path)
+    if not found:
+        return [path]
+    beside = glob.glob(f"{glob.escape(found[1])}-s*-c*.xtc*")
+    return sorted(one for one in beside if re.search(r"\d\.xtc(\.inprogress)?$", one))
+
+
+def _first_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]:
+    """From the first event that has a good image; a fault counts only where none has."""
+    fault: Exception | None = None
+    for found in _events(file):
+        try:
+            slot = choose(found, dataset)
+            if slot is not None and slot.size:
+                head = file.read(slot.start, min(HEAD, slot.size))
+                config = config_of(file, slot)
+                layout = image_layout(slot.type, slot.version, head, slot.size, config)
+                return slot.address, layout
+        except (SourceError, ValueError) as one:
+            fault = fault or one
+    if fault is not None:
+        raise fault
+    return "", None
+
+
+def _images(file: XtcFile) -> Iterable[Slot]:
+    return (slot for found in _events(file) for slot in found if is_image(slot.type))
+
+
+def _events(file: XtcFile) -> Iterator[tuple[Slot, ...]]:
+    """What the first events hold; those that are damaged are passed over."""
+    left = _SEARCHED
+    for offset, header in file.datagrams():
+        if service_of(header) == Service.L1_ACCEPT and left:
+            left -= 1
+            try:
+                yield tuple(file.slots(offset))
+            except ValueError:
+                continue
+        elif not left:
+            return

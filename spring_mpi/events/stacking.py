@@ -1,0 +1,67 @@
+"""From the parts of an event to one stack of modules, and from the stack to one image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PatternError
+from .geometry import Geometry
+from .readers import Frame
+
+
+def joined(frames: Sequence[Frame]) -> Frame:
+    """The parts of one event as one stack, in the order of their modules.
+
+    Numbers of modules are ``info["modules"]`` of every part; parts that tell none are counted.
+
+    Raises
+    ------
+    PatternError
+        If two parts hold the same module, or modules have different shapes.
+    """
+    if len(frames) == 1:
+        return frames[0]
+    planes: dict[int, tuple[NDArray[Any], NDArray[Any] | None]] = {}
+    for frame in frames:
+        data = frame.data if frame.data.ndim == 3 else frame.data[None]
+        masks: Iterable[NDArray[Any] | None] = (
+            [None] * len(data) if frame.mask is None else frame.mask.reshape(data.shape)
+        )
+        numbers = frame.info.get("modules", range(len(planes), len(planes) + len(data)))
+        for number, plane, mask in zip(numbers, data, masks, strict=True):
+            if number in planes:
+                raise PatternError(f"two parts of the event hold module {number}")
+            planes[number] = (plane, mask)
+    modules = tuple(sorted(planes))
+    shapes = {planes[number][0].shape for number in modules}
+    if len(shapes) > 1:
+        raise PatternError(f"the modules of the event have different shapes {sorted(shapes)}")
+    present = [mask for number in modules if (mask := planes[number][1]) is not None]
+    info = {key: value for frame in reversed(frames) for key, value in frame.info.items()}
+    return Frame(
+        data=np.stack([planes[number][0] for number in modules]),
+        mask=np.stack(present) if len(present) == len(modules) else None,
+        center=next((frame.center for frame in frames if frame.center), None),
+        info=info | {"modules": modules},
+    )
+
+
+def assembled(frame: Frame, geometry: Geometry) -> Frame:
+    """The frame whose modules are put together to one image, with the beam as its centre.
+
+    The numbers of the modules in a stack are ``frame.info["modules"]``; all, where that is missing.
+
+    Raises
+    ------
+    PatternError
+        If the frame is not of this detector.
+    """
+    modules = frame.info.get("modules")
+    image, excluded = geometry.assemble(frame.data, modules)
+    if frame.mask is not None:
+        excluded = excluded | geometry.assemble(frame.mask, modules)[0]
+    return frame._replace(data=image, mask=excluded, center=geometry.center)

@@ -1,0 +1,1 @@
+"""Writers of the formats of facilities, as their documents lay them out."""
