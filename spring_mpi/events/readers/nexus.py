@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import Frame, PidDatasets, Scan
-from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, is_file_of, open_file
+from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, is_file_of, integers, open_file
 
 _BLOCK = re.compile(r"data_\d+")
 _MOST_OPEN = 16
@@ -68,7 +68,10 @@ class NexusReader:
                 raise SourceError(f"{source}: {name} links to frames of {len(kinds)} kinds")
             shape, dtype = kinds.pop()
             count = sum(block.count for block in blocks)
-            names, pids = Hdf5Reader().pids(file, pid, count)
+            plain = Hdf5Reader()
+            datasets = plain.pid_datasets(file, pid)
+            columns = [integers(file, one, count) for one in datasets]
+            names, pids = plain.pids(file, datasets, columns)
             return Scan(name, pids, names, (count, *shape), dtype)
 
     def open(self, source: str) -> NexusHandle:
