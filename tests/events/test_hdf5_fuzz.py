@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -178,8 +179,9 @@ def ends_well(action: Callable[[], object]) -> bool:
         try:
             action()
             status = 0
+        except Exception:
+            traceback.print_exc()
         finally:
-            sys.stdout.flush()
             os._exit(status)
     _, status = os.waitpid(child, 0)
     assert not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0, "a fault that is not of files"

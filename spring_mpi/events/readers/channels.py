@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import h5py
 import numpy as np
@@ -142,7 +143,11 @@ def row_numbers(dataset: h5py.Dataset, count: int | None = None) -> NDArray[np.i
     if not fits or dataset.dtype.kind not in "iufb":
         wanted = "numbers" if count is None else f"{count} numbers"
         raise ValueError(f"{dataset.name} is {dataset.shape} {dataset.dtype}, not {wanted}")
-    values = read_all(dataset).reshape(-1)
+    return as_integers(read_all(dataset).reshape(-1))
+
+
+def as_integers(values: NDArray[Any]) -> NDArray[np.int64]:
+    """The same numbers, 0 for NaN and those that are too large for a float to be exact."""
     if values.dtype.kind == "f":
         values = np.where(np.abs(values) < 2**53, values, 0)
     return values.astype(np.int64)

@@ -97,6 +97,8 @@ class CxiHandle(Hdf5Handle):
             return None
         per_event = self._dataset(name).ndim == self._dataset(dataset).ndim != 2
         bits = self._row(name, row) if per_event else self._all(name)
+        if bits.dtype.kind not in "iu":
+            return np.asarray(bits != 0)
         return np.asarray((bits.astype(np.int64) & EXCLUDING_BITS) != 0)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import Frame
-from .channels import ChannelFile, ChannelReader, row_numbers
+from .channels import ChannelFile, ChannelReader, as_integers, row_numbers
 from .hdf5 import all_datasets, is_file_of, is_frames
 from .joined import JoinedHandle
 from .rows import read_all
@@ -91,5 +91,4 @@ def _global_trains(file: h5py.File, count: int) -> Iterator[NDArray[np.int64]]:
     for name in sorted(stamps) if isinstance(stamps, h5py.Group) else []:
         table = stamps.get(name)
         if isinstance(table, h5py.Dataset) and table.shape == (count, _TRAIN_COLUMN + 1):
-            trains = read_all(table)[:, _TRAIN_COLUMN]
-            yield np.where(np.isfinite(trains), trains, 0).astype(np.int64)
+            yield as_integers(read_all(table)[:, _TRAIN_COLUMN])

@@ -118,9 +118,10 @@ class Hdf5Handle:
         self._file.close()
 
     def _frame(self, name: str, row: int) -> NDArray[Any]:
-        # What has two axes is a single frame.
-        whole = self._dataset(name).ndim == 2
-        return read_all(self._dataset(name)) if whole else self._row(name, row)
+        if name not in self._rows and self._dataset(name).ndim == 2:
+            # What has two axes is a single frame.
+            return read_all(self._dataset(name))
+        return self._row(name, row)
 
     def _row(self, name: str, row: int, leading: int = 1) -> NDArray[Any]:
         if name not in self._rows:

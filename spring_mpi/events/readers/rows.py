@@ -1,8 +1,8 @@
 """Single rows of HDF5 datasets: the fastest way to each, never more memory than the file is worth.
 
-A dataset says what it holds, and a damaged or hostile file may say anything. What is read is
-therefore compared with the size of the file first: `LEAST_LIMIT` bytes are always allowed, and
-`RATIO` times the file's size, which no compression of detector frames comes near.
+A dataset says how large it is, and a damaged or hostile file may say anything. What is read at
+once is therefore compared with the size of the file first: it may be `LEAST_LIMIT` bytes, or
+`RATIO` times the file.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Locate = Callable[[tuple[int, ...], int], int | None]
 LEAST_LIMIT = 2**27
 """Bytes, so that one large frame of a small file of compressed or unwritten frames is read."""
 RATIO = 4
+_LARGEST_OFFSET = 2**63 - 1
 
 
 def read_all(dataset: h5py.Dataset) -> NDArray[Any]:
@@ -35,8 +36,8 @@ def read_all(dataset: h5py.Dataset) -> NDArray[Any]:
 def row_reader(dataset: h5py.Dataset, leading: int = 1) -> Row:
     """What reads one row of a dataset, whose first ``leading`` axes number the rows.
 
-    Numbers that lie in the file as they are in memory are copied from there, which takes a third
-    of the time of HDF5's selections; all others go through HDF5.
+    Numbers that lie in the file as they are in memory are copied from there, which is faster than
+    HDF5's selections; all others go through HDF5.
 
     Raises
     ------
@@ -104,7 +105,8 @@ class _Rows:
         if start is None:
             # It was never written: HDF5 knows the fill value.
             return self.through_hdf5(row)
-        if os.preadv(self.file, [values.data], start) != values.nbytes:
+        beyond = start > _LARGEST_OFFSET
+        if beyond or os.preadv(self.file, [values.data], start) != values.nbytes:
             raise ValueError(f"{self.dataset.name} ends before row {row}, at byte {start}")
         return values
 
