@@ -11,16 +11,19 @@ from ..engine.backends import make_backend
 from ..engine.mpr import check as check_settings
 from ..errors import ConfigError, SpringError
 from ..events.calibration import Calibrator
+from ..events.flags import flagged
 from ..events.geometry import read_geometry
 from ..events.loader import Loader
 from ..hypervisor.running import Runner
+from ..names import pid_text
+from ..pattern import Pattern
 from .config import load_config
 from .indexing import open_index
 from .plan import Plan, calibration
 from .resume import Past, refuse_changes
 from .rundir import RunDirectory
 from .sections import Config
-from .selection import SLICE_OF_GROWING
+from .selection import SLICE_OF_GROWING, WHERE_OF_GROWING
 
 _BASE_MB = 200
 _POPULATIONS = 4
@@ -32,6 +35,7 @@ def check_campaign(path: str, overrides: Sequence[str]) -> int:
     config = load_config(path, overrides)
     rundir = RunDirectory(Path(config.output))
     problems = list(faults(config))
+    first: Pattern | None = None
     try:
         past = Past.read(rundir.journal)
         opened = open_index(config, rundir)
@@ -40,6 +44,7 @@ def check_campaign(path: str, overrides: Sequence[str]) -> int:
             config, opened.index, rundir.path, is_sharded=past.is_sharded,
             may_be_empty=is_growing, is_growing=is_growing,
         )  # fmt: skip
+        first = _first_pattern(plan, problems)
         problems += _trial(plan, past, rundir)
     except SpringError as fault:
         problems += str(fault).splitlines()
@@ -49,22 +54,35 @@ def check_campaign(path: str, overrides: Sequence[str]) -> int:
         print(f"not yet: {remark}")
     print(f"{path}: no fault found")
     print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")
+    if text := flagged(plan.index, plan.positions):
+        print(f"flags: {text}")
     print(f"jobs: {len(plan)} ({len(plan.variants)} variants of the settings)")
     if config.data.geometry:
         print(f"geometry: {read_geometry(config.data.geometry)}")
+    if first is not None:
+        print(f"first event: {pid_text(first.pid)}, {_measured(first)}")
     print(f"memory: about {memory_mb(config, plan)} MB per worker")
     print(f"run directory: {config.output}")
     return 0
 
 
-def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:
-    """What goes wrong with the first event, with the memory, and with the results so far."""
+def _first_pattern(plan: Plan, problems: list[str]) -> Pattern | None:
+    """The pattern of the first event, if there is one; what is wrong with it is a problem."""
     for name in islice(plan.numbers, 1):
         try:
             with Runner("cpu") as runner:
-                runner.prepare(plan.job(name))
+                return runner.prepare(plan.job(name))
         except SpringError as fault:
-            yield f"event {name}: {fault}"
+            problems.append(f"event {name}: {fault}")
+    return None
+
+
+def _measured(pattern: Pattern) -> str:
+    return f"{pattern.measured.mean():.0%} of {pattern.size} x {pattern.size} pixels measured"
+
+
+def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:
+    """What goes wrong with the memory, and with the results so far."""
     needed, present = memory_mb(plan.config, plan), physical_memory_mb()
     if present is not None and needed > present:
         yield f"a worker needs {needed} MB, but this machine has {present}: lower global.popsize"
@@ -84,6 +102,8 @@ def faults(config: Config) -> Iterator[str]:
             yield f"settings: {fault}{label}"
     if config.data.follow is not None and config.events.slice is not None:
         yield SLICE_OF_GROWING
+    if config.data.follow is not None and config.events.where is not None:
+        yield WHERE_OF_GROWING
     if config.data.follow is not None and config.data.index is not None:
         yield "data.index: leave it out with data.follow: a growing index is the run directory's"
     try:

@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..events.calibration import ArraySpec, MaskSpec
+from ..events.experiment import names_experiment, with_folder
 from ..events.geometry import GeometrySpec
 from ..names import parse_pid
 from ..settings import SECTIONS, Settings
@@ -91,7 +93,9 @@ def _path(absolute: Callable[[str, Place], str]) -> Hook:
 def _source(folders: Folders) -> Hook:
     def decode(decoder: Decoder, node: Node, path: str) -> str:
         text = scalar_text(decoder, node, path)
-        return text if text.startswith("exp=") else folders.from_root(text, node.place)
+        if names_experiment(text):
+            return with_folder(text, partial(folders.from_root, place=node.place))
+        return folders.from_root(text, node.place)
 
     return decode
 

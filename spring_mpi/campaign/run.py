@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from ..errors import ConfigError, SpringError
+from ..events.flags import flagged
 from ..hypervisor.control import Control
 from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
@@ -203,6 +204,8 @@ def _first_words(
         )
     else:
         yield f"Campaign {plan.config.name}: {jobs} of {len(plan.index)} events"
+    if text := flagged(plan.index, plan.positions):
+        yield text
     if resumption.adopted:
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
     if resumption.retried:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, NewType
 
 from ..events.calibration import ArraySpec, MaskSpec
+from ..events.condition import parse_condition
 from ..events.geometry import GeometrySpec
+from ..events.readers import BUILT_IN, reader_names
 from ..names import file_name
 from ..schema import option, suggest
 from ..settings import Settings
@@ -21,7 +23,6 @@ HerePath = NewType("HerePath", str)
 SourceText = NewType("SourceText", str)
 ReaderText = NewType("ReaderText", str)
 
-READERS = ("auto", "cxi", "hdf5", "npy", "npz", "simulate")
 _LOADER = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 
 
@@ -61,12 +62,14 @@ def _check_name(name: str) -> str | None:
 
 
 def _check_reader(reader: str) -> str | None:
-    if reader in READERS or split_loader(reader):
+    if reader in ("auto", *BUILT_IN) or split_loader(reader):
         return None
-    known = ", ".join(READERS)
-    near = suggest(reader, READERS) if ".py" not in reader else ""
+    known = ("auto", *reader_names())
+    if reader in known:
+        return None
+    near = suggest(reader, known) if ".py" not in reader else ""
     hint = near if "mean" in near else ""
-    return f"must be one of {known}, or FILE.py:FUNCTION, not {reader!r}{hint}"
+    return f"must be one of {', '.join(known)}, or FILE.py:FUNCTION, not {reader!r}{hint}"
 
 
 def _check_device(device: str) -> str | None:
@@ -88,7 +91,13 @@ def _check_slice(text: str | None) -> str | None:
 
 
 def _check_where(text: str | None) -> str | None:
-    return "is not available yet: needs spring-index stats" if text is not None else None
+    if text is None:
+        return None
+    try:
+        parse_condition(text)
+    except ValueError as fault:
+        return f"{fault}, in {text!r}"
+    return None
 
 
 def _check_center(center: ArraySpec | tuple[float, float] | None) -> str | None:
@@ -122,7 +131,9 @@ class Data:
         ..., "file, glob, list of them, or source string", check=_check_not_empty
     )
     reader: ReaderText = option(
-        "auto", f"one of {', '.join(READERS)}; or FILE.py:FUNCTION", check=_check_reader
+        "auto",
+        f"one of auto, {', '.join(BUILT_IN)}; a plug-in's name; or FILE.py:FUNCTION",
+        check=_check_reader,
     )
     dataset: str | None = option(None, "dataset of the frames; null: the format's own")
     pid: tuple[str, ...] = option(
@@ -165,7 +176,9 @@ class EventSelection:
         None, "list of pids, each 71-1-145, [71, 1, 145] or one integer", check=_check_not_empty
     )
     list: DataPath | None = option(None, "file with one pid on each line")
-    where: str | None = option(None, "condition on the statistics", check=_check_where)
+    where: str | None = option(
+        None, 'condition, "sum > 1e5 and not damaged"; see spring-index stats', check=_check_where
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +236,9 @@ class Config:
     data: Data = option(..., "where the frames, their pids and their masks are")
     events: EventSelection = option(
         EventSelection,
-        'all, or one of {slice: "0:100"}, {pids: [71-1-145, [71, 1, 146]]}, {list: hits.txt}',
+        'all, or one of {slice: "0:100"}, {pids: [71-1-145, [71, 1, 146]]}, {list: hits.txt}, '
+        '{where: "sum > 1e5 and lit > 2000"} of sum, lit (spring-index stats), step, damaged, '
+        "duplicate, incomplete",
     )
     pattern: PatternSection = option(..., "how a frame becomes a pattern")
     settings: Settings = option(Settings, "the parameters of the reconstruction")

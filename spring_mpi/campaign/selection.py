@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError
+from ..errors import ConfigError, SourceError
+from ..events.condition import parse_condition
 from ..events.index import EventIndex
 from ..events.search import first_not_below
 from ..names import parse_pid, pid_text
@@ -18,6 +19,9 @@ SLICE_OF_GROWING = (
     "events.slice: positions change while the data grow (data.follow); "
     "choose all, or by pids or a list"
 )
+WHERE_OF_GROWING = (
+    "events.where: growing data (data.follow) have no statistics; choose all, or by pids or a list"
+)
 
 
 def select(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
@@ -26,7 +30,8 @@ def select(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
     Raises
     ------
     ConfigError
-        If the list file is missing or a line is no pid.
+        If the list file is missing, a line is no pid, or the index has no statistics for a
+        condition.
     UnknownPidError
         If the index does not hold a pid.
     """
@@ -34,6 +39,8 @@ def select(events: EventSelection, index: EventIndex) -> NDArray[np.int64]:
         return _positions(list(events.pids), index)
     if events.list is not None:
         return _positions(list(_listed(Path(events.list))), index)
+    if events.where is not None:
+        return _fulfilling(events.where, index)
     chosen = parse_slice(events.slice) if events.slice is not None else slice(None)
     return np.arange(len(index))[chosen]
 
@@ -44,10 +51,13 @@ def select_present(events: EventSelection, index: EventIndex) -> NDArray[np.int6
     Raises
     ------
     ConfigError
-        As in `select`, and for a slice: positions change while an index grows.
+        As in `select`, and for a slice: positions change while an index grows; and for a
+        condition: events that are to come were not measured.
     """
     if events.slice is not None:
         raise ConfigError([SLICE_OF_GROWING])
+    if events.where is not None:
+        raise ConfigError([WHERE_OF_GROWING])
     if events.pids is None and events.list is None:
         return np.arange(len(index))
     listed = events.pids if events.pids is not None else _listed(Path(events.list or ""))
@@ -79,6 +89,13 @@ def grown(
     is_known[known] = True
     selected = select_present(events, index)
     return np.concatenate([known, selected[~is_known[selected]]])
+
+
+def _fulfilling(condition: str, index: EventIndex) -> NDArray[np.int64]:
+    try:
+        return np.flatnonzero(parse_condition(condition).select(index))
+    except SourceError as fault:
+        raise ConfigError([f"events.where: {fault}"]) from None
 
 
 def _listed(path: Path) -> Iterator[tuple[int, ...]]:

@@ -1,30 +1,35 @@
-"""``spring-index``: builds and describes an event index."""
+"""``spring-index``: builds, describes, measures and checks an event index."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
-from ..events.build import build_index
-from ..events.index import DUPLICATE, EventIndex
-from ..events.storage import load_index
-from ..names import pid_text
-from . import guarded
+from ..comm import Communicator, connect
+from . import guarded, positive
+from .index_views import describe, duplicates, list_events, show_event
 
-_MOST_LISTED = 5
 _EXAMPLE = """\
 example:
   spring-index build 'run34/*.cxi' -o run34.index.h5
   spring-index build run34.h5 --dataset /data --pid /train --pid /pulse -o run34.index.h5
+  mpirun -n 9 spring-index stats run34.index.h5 --lit 200
   spring-index info run34.index.h5
+
+build, stats and check share their work among the ranks of a launcher: rank 0 and N-1 workers
 """
+
+Action = Callable[[argparse.Namespace, Communicator], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 done, 2 where something must be mended."""
+    """Run the command; 0 done, 1 where data are at fault, 2 where something must be mended."""
     arguments = _parser().parse_args(argv)
     return guarded(partial(arguments.run, arguments))
 
@@ -38,18 +43,45 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_build(commands)
-    info = commands.add_parser("info", help="describe an index", epilog="example: spring-index "
-                               "info index.h5")  # fmt: skip
-    info.add_argument("index", metavar="INDEX.h5")
-    info.set_defaults(run=_info)
+    _add(commands, "info", describe, "describe an index", "index.h5")
+    listing = _add(commands, "ls", list_events, "list events: pid, flags, step, source",
+                   "index.h5 --limit 1000")  # fmt: skip
+    listing.add_argument("--limit", type=positive, default=100, metavar="N",
+                         help="events to list at most (default: %(default)s)")  # fmt: skip
+    show = _add(commands, "show", show_event, "read one event and describe it",
+                "index.h5 71-1-14546865407")  # fmt: skip
+    show.add_argument("event", metavar="EVENT", help="its pid, numbers joined by -")
+    _add_stats(commands)
+    check = _add(commands, "check", partial(_on_ranks, _check),
+                 "read every event, list what is wrong; exit code 1 if anything is",
+                 "index.h5 --headers")  # fmt: skip
+    check.add_argument("--headers", action="store_true",
+                       help="only compare sizes and times and open every file")  # fmt: skip
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """A command on an index."""
+    parser = commands.add_parser(
+        name, help=text, description=text, epilog=f"example: spring-index {name} {example}"
+    )
+    parser.add_argument("index", metavar="INDEX.h5")
+    parser.set_defaults(run=run)
     return parser
 
 
 def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     build = commands.add_parser("build", help="build an index from data files", epilog="example: "
                                 "spring-index build 'run34/*.cxi' -o index.h5")  # fmt: skip
-    build.set_defaults(run=_build)
-    build.add_argument("source", nargs="+", metavar="SOURCE", help="file, or pattern in quotes")
+    build.set_defaults(run=partial(_on_ranks, _build))
+    build.add_argument("source", nargs="+", metavar="SOURCE",
+                       help="file, pattern in quotes, or exp=NAME:run=N")  # fmt: skip
     build.add_argument("-o", "--output", default="index.h5", metavar="FILE",
                        help="the index (default: %(default)s)")  # fmt: skip
     build.add_argument("--reader", default="auto", help="name of the reader, or FILE.py:FUNCTION")
@@ -62,7 +94,46 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                        help="where relative sources start (default: here)")  # fmt: skip
 
 
-def _build(arguments: argparse.Namespace) -> int:
+def _add_stats(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    stats = _add(commands, "stats", partial(_on_ranks, _stats),
+                 "images of sum, mean, std and max; sum and lit pixels of every event, kept in "
+                 "the index for events.where", "index.h5 --lit 200 -o run34.images.h5")  # fmt: skip
+    stats.add_argument("--lit", type=_finite, default=1.0, metavar="N",
+                       help="raw value at and above which a pixel is lit "
+                       "(default: %(default)g)")  # fmt: skip
+    stats.add_argument("-o", "--output", metavar="FILE",
+                       help="the images (default: INDEX.images.h5)")  # fmt: skip
+
+
+def _finite(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if math.isfinite(number := float(text)):
+            return number
+    raise argparse.ArgumentTypeError(f"must be a number, not {text!r}")
+
+
+def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
+    """Exit code of an action of rank 0, with which the other ranks share its work."""
+    from ..events.sharing import dismiss, serve
+
+    communicator = connect()
+    if communicator.rank > 0:
+        serve(communicator)
+        return 0
+    try:
+        return action(arguments, communicator)
+    finally:
+        # Whatever happens here, the other ranks must not wait for ever.
+        dismiss(communicator)
+        if communicator.has_lost_ranks:
+            # MPI would wait for the dead.
+            print("a rank died; run the command again", file=sys.stderr, flush=True)
+            os._exit(2)
+
+
+def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
+    from ..events.build import build_index
+
     index = build_index(
         arguments.source,
         reader=arguments.reader,
@@ -70,42 +141,53 @@ def _build(arguments: argparse.Namespace) -> int:
         pid=arguments.pid,
         run=arguments.run_number,
         root=arguments.root,
+        communicator=communicator,
     )
     index.save(arguments.output)
     print(f"{arguments.output}: {len(index)} events in {len(index.sources)} sources")
-    duplicates = _duplicates(index)
-    if duplicates:
-        print(f"{duplicates} events share their pid with others", file=sys.stderr)
+    if count := duplicates(index):
+        print(f"{count} events share their pid with others", file=sys.stderr)
     return 0
 
 
-def _info(arguments: argparse.Namespace) -> int:
-    for name, text in _description(load_index(arguments.index)):
-        print(f"{name + ':':<12}{text}")
-    return 0
+def _stats(arguments: argparse.Namespace, communicator: Communicator) -> int:
+    from dataclasses import replace
+
+    from ..events.index import Statistics
+    from ..events.statistics import measure, write_images
+    from ..events.storage import load_index
+
+    index = load_index(arguments.index)
+    index.check()
+    output = Path(arguments.output or Path(arguments.index).with_suffix(".images.h5"))
+    found = measure(index, arguments.lit, communicator)
+    for fault in found.faults:
+        print(fault, file=sys.stderr)
+    if not found.planes:
+        print(f"{arguments.index}: no event could be read", file=sys.stderr)
+        return 1
+    write_images(output, found.planes, index)
+    columns = Statistics(found.sum, found.lit, arguments.lit)
+    replace(index, statistics=columns).save(arguments.index)
+    measured = len(index) - len(found.faults)
+    print(f"{output}: {measured} of {len(index)} events; sums and lit pixels in {arguments.index}")
+    return 1 if found.faults else 0
 
 
-def _description(index: EventIndex) -> Iterator[tuple[str, str]]:
-    yield "index", f"{index.file}, {_size_text(os.path.getsize(index.file))}"
-    yield "events", str(len(index))
-    yield "sources", f"{len(index.sources)}, {_size_text(sum(s.size for s in index.sources))}"
-    yield "pid", ", ".join(index.pid_names)
-    if len(index):
-        yield "range", f"{pid_text(index.pid(0))} to {pid_text(index.pid(len(index) - 1))}"
-    for kind in dict.fromkeys(index.frames):
-        rows, columns = kind.shape
-        yield "frames", f"{rows} x {columns} {kind.dtype} {kind.dataset}".rstrip()
-    yield "duplicates", str(_duplicates(index))
-    stale = list(index.stale())
-    yield "stale", str(len(stale))
-    yield from (("", f"  {change}") for change in stale[:_MOST_LISTED])
-    if stale:
-        yield "rebuild", f"{index.command} -o {index.file}"
+def _check(arguments: argparse.Namespace, communicator: Communicator) -> int:
+    from ..events.checking import faults
+    from ..events.storage import load_index
+
+    index = load_index(arguments.index)
+    is_whole = True
+    for fault in faults(index, communicator, headers=arguments.headers):
+        is_whole = False
+        print(fault)
+    if is_whole:
+        what = "opened" if arguments.headers else "read"
+        print(f"{len(index)} events in {len(index.sources)} sources: all {what}, no fault found")
+    return 0 if is_whole else 1
 
 
-def _duplicates(index: EventIndex) -> int:
-    return int(((index.flags & DUPLICATE) != 0).sum())
-
-
-def _size_text(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -152,6 +152,7 @@ def merged(one: EventIndex, other: EventIndex) -> EventIndex:
             source=np.concatenate(columns),
             row=np.concatenate([one.row, other.row]),
             part_flags=np.concatenate([one.part_flags, other.part_flags]),
+            statistics=None,
             transitions=_merged_transitions((one, other), place),
             sources=tuple(sources),
             frames=tuple(frames[source] for source in sources),

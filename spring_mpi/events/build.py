@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
 from .assembly import Scanned, assemble
+from .experiment import names_experiment
+from .experiment_files import complete_files, experiment_files
 from .index import EventIndex
 from .readers import (
     READ_FAULTS,
@@ -20,10 +24,12 @@ from .readers import (
     guess_text_reader,
     names_user_file,
 )
+from .sharing import shared
 from .source import Source, source_of_file
 
 AnyPath = str | os.PathLike[str]
 _LARGEST_RUN = 2**63 - 1
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,16 @@ def build_index(
     pid: PidDatasets = None,
     run: int | None = None,
     root: AnyPath = ".",
+    communicator: Communicator | None = None,
 ) -> EventIndex:
     """The index of all events of some sources, in the order of their pids.
 
     Parameters
     ----------
     paths
-        A file, a list of files, patterns (``**`` for any folders), or the text of a source that
-        needs no file. They are taken in sorted order, every file once.
+        A file, a list of files, patterns (``**`` for any folders), source strings
+        (``exp=cxib7913:run=34:idx``, see `experiment`), or the text of a source that needs no
+        file. They are taken in sorted order, every file once.
     reader
         Name of the reader, ``FILE.py:FUNCTION``, or ``auto``.
     dataset
@@ -89,6 +97,9 @@ def build_index(
         else 0.
     root
         Folder at which relative paths start.
+    communicator
+        Of rank 0, while all others `sharing.serve`; the index is the same for any number of
+        ranks. None: this process alone.
 
     Raises
     ------
@@ -104,24 +115,46 @@ def build_index(
         reader = os.path.join(root, reader)
     pids = (pid,) if isinstance(pid, str) else tuple(pid or ())
     wanted = Wanted(tuple(os.fspath(text) for text in texts), reader, dataset, pids, run, root)
-    scanned = tuple(_scan_all(wanted))
+    scanned = _scan_all(wanted, communicator or NullCommunicator())
     if not sum(one.count for one in scanned):
         raise SourceError(f"no events in {', '.join(wanted.texts) or 'an empty list of files'}")
     return assemble(scanned, run=run, root=root, command=wanted.command)
 
 
-def _scan_all(wanted: Wanted) -> Iterator[Scanned]:
-    found = find_sources(wanted.texts, wanted.reader, wanted.root)
-    readers = {name: find_reader(name) for name in set(found.values())}
-    for text in sorted(found):
-        name = found[text]
+def _scan_all(wanted: Wanted, communicator: Communicator) -> list[Scanned]:
+    """In the order of the sources; they are handed out by size, for a long one ends late."""
+    found = sorted(find_sources(wanted.texts, wanted.reader, wanted.root).items())
+    largest_first = sorted(found, key=lambda source: -_size(source[0]))
+    scanned = shared(communicator, _Scanner(wanted), largest_first)
+    return sorted(scanned, key=lambda one: one.source.path)
+
+
+class _Scanner:
+    """Scans one source after the other, with one reader for each format."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._readers: dict[str, Reader] = {}
+
+    def __call__(self, named: tuple[str, str]) -> Scanned:
+        text, name = named
+        if name not in self._readers:
+            self._readers[name] = find_reader(name)
         try:
-            yield wanted.scan(text, name, readers[name])
+            return self._wanted.scan(text, name, self._readers[name])
         except SourceError:
             raise
         except READ_FAULTS as fault:
             reason = str(fault) or type(fault).__name__
             raise SourceError(f"{text}: cannot be read as {name}: {reason}") from fault
+
+
+def _size(source: str) -> int:
+    """Bytes of the file; 0 where there is none."""
+    try:
+        return os.path.getsize(source)
+    except OSError:
+        return 0
 
 
 def find_sources(texts: Sequence[str], reader: str, root: str) -> dict[str, str]:
@@ -150,18 +183,27 @@ def _expand(text: str, reader: str, root: str) -> list[tuple[str, str]]:
 
 
 def _matches(text: str, root: str) -> list[str]:
-    """Absolute paths of the files that a name or pattern stands for."""
+    """Absolute paths of the files that a name, pattern or source string stands for."""
+    if names_experiment(text):
+        found = experiment_files(text, root)
+        for remark in found.remarks:
+            _log.warning(remark)
+        return list(found.paths)
     return [path for path in named_paths(text, root) if os.path.isfile(path)]
 
 
 def named_paths(text: str, root: str) -> list[str]:
     """Absolute paths that a name or pattern stands for, folders and others among them.
 
+    Of a source string the files, once none of them is written any more.
+
     Raises
     ------
     SourceError
-        If the text is the name of a folder.
+        If the text is the name of a folder, or a source string whose files are not complete.
     """
+    if names_experiment(text):
+        return complete_files(text, root)
     path = os.path.abspath(os.path.join(root, text))
     if os.path.isdir(path):
         raise SourceError(f"{path} is a folder; name its files, as in {os.path.join(text, '*')}")

@@ -121,6 +121,7 @@ def _subset(index: EventIndex, chosen: NDArray[np.bool_]) -> EventIndex:
         source=index.source[chosen],
         row=index.row[chosen],
         part_flags=index.part_flags[chosen],
+        statistics=None,
     )
 
 

@@ -39,6 +39,22 @@ class Frames:
 
 
 @dataclass(frozen=True, eq=False)
+class Statistics:
+    """What `statistics.measure` found in the frame of each event."""
+
+    sum: NDArray[np.float64]
+    """(events,): of its raw values, excluded ones left out; NaN where it could not be read."""
+    lit: NDArray[np.uint32]
+    """(events,): pixels at and above the threshold."""
+    threshold: float
+    """Raw value."""
+
+    def __post_init__(self) -> None:
+        for column in (self.sum, self.lit):
+            column.flags.writeable = False
+
+
+@dataclass(frozen=True, eq=False)
 class EventIndex:
     """Events in the order of their pids, as columns; events of equal pids as they were found."""
 
@@ -61,6 +77,8 @@ class EventIndex:
     """The command that builds the index, but for its ``-o FILE``."""
     transitions: NDArray[np.void] = field(default_factory=lambda: np.empty(0, TRANSITIONS))
     """`TRANSITIONS` records in the order of time: where steps and slow-control values begin."""
+    statistics: Statistics | None = None
+    """None where the frames were not measured."""
     file: str = "index.h5"
     """Where the index is stored, or would be."""
 

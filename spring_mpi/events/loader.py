@@ -48,14 +48,33 @@ class Loader:
             If the frame is no array of numbers that is two-dimensional or a stack that the geometry
             describes, or its mask has another shape.
         """
-        frame = joined([self._frame(ref, part) for part in ref.parts])
-        _check(ref, frame, (2, 3) if geometry else (2,))
-        if geometry:
+        frame = self.raw(ref)
+        if geometry is None:
+            _check(ref, frame, (2,))
+        else:
             try:
                 frame = assembled(frame, geometry)
             except PatternError as fault:
                 raise PatternError(f"{_place(ref)}: {fault}") from fault
         return Event(ref.pid, ref.source.path, *frame)
+
+    def raw(self, ref: EventRef) -> Frame:
+        """The frame as its sources have it, be it a stack of modules; errors as in `read`."""
+        frame = self.frame(ref)
+        _check(ref, frame, (2, 3))
+        return frame
+
+    def frame(self, ref: EventRef) -> Frame:
+        """The event's frame, or stack (modules, rows, columns), as its source has it.
+
+        Raises
+        ------
+        SourceError
+            As `read`.
+        PatternError
+            If its parts do not fit together.
+        """
+        return joined([self._frame(ref, part) for part in ref.parts])
 
     def field(self, ref: EventRef, dataset: str) -> NDArray[Any]:
         """The event's values of another dataset of its first source; errors as in `read`."""

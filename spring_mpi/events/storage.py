@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
-from .index import TRANSITIONS, EventIndex, Frames
+from .index import TRANSITIONS, EventIndex, Frames, Statistics
 from .source import Source
 
 FORMAT_VERSION = 1
@@ -33,18 +33,39 @@ def write_index(index: EventIndex, path: str | os.PathLike[str]) -> None:
         If the folder cannot be written, or the file that is there is no index but other data.
     """
     final = Path(path).absolute()
-    _refuse_other_data(final, index.sources)
+    with replacing(final, index.sources, "the index", _TOOL) as file:
+        _write(index, file)
+
+
+@contextlib.contextmanager
+def replacing(final: Path, sources: Iterable[Source], what: str, tool: str) -> Iterator[h5py.File]:
+    """A new HDF5 file that takes the place of an old one when all is written, or not at all.
+
+    Parameters
+    ----------
+    sources
+        Data that must not be replaced; nor is any file that ``tool`` did not write.
+    what
+        Names the file in errors.
+
+    Raises
+    ------
+    SourceError
+        See `write_index`.
+    """
+    _refuse_other_data(final, sources, what, tool)
     partial = final.with_name(f".{final.name}.{os.getpid()}.tmp")
     try:
         with h5py.File(partial, "w") as file:
-            _write(index, file)
+            file.attrs["tool"] = tool
+            yield file
         with open(partial, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(partial, final)
     except OSError as fault:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise SourceError(f"cannot write the index {final}: {fault}") from fault
+        raise SourceError(f"cannot write {what} {final}: {fault}") from fault
 
 
 def load_index(
@@ -71,27 +92,27 @@ def load_index(
     return index if root is None else _moved(index, os.path.abspath(root))
 
 
-def _refuse_other_data(path: Path, sources: Iterable[Source]) -> None:
-    """Raises `SourceError` where writing an index would cost the user other data."""
+def _refuse_other_data(path: Path, sources: Iterable[Source], what: str, tool: str) -> None:
+    """Raises `SourceError` where writing the file would cost the user other data."""
     if os.path.isdir(path):
-        raise SourceError(f"cannot write the index {path}: it is a folder; name a file")
+        raise SourceError(f"cannot write {what} {path}: it is a folder; name a file")
     files = {os.path.realpath(source.path) for source in sources if source.is_file}
     if os.path.realpath(path) in files:
         raise SourceError(
-            f"cannot write the index {path}: it is one of the data files; choose another name"
+            f"cannot write {what} {path}: it is one of the data files; choose another name"
         )
-    if os.path.exists(path) and not _is_index(path):
+    if os.path.exists(path) and not _is_written_by(tool, path):
         raise SourceError(
-            f"cannot write the index {path}: the file that is there is no event index; "
+            f"cannot write {what} {path}: the file that is there is another one; "
             "choose another name, or delete it"
         )
 
 
-def _is_index(path: Path) -> bool:
-    """Whether the file is an index of any version."""
+def _is_written_by(tool: str, path: Path) -> bool:
+    """Whether the file is of that tool, in any version."""
     try:
         with h5py.File(path, "r") as file:
-            return str(file.attrs["tool"]) == _TOOL
+            return str(file.attrs["tool"]) == tool
     except _FAULTS:
         return False
 
@@ -111,7 +132,6 @@ def _moved(index: EventIndex, root: str) -> EventIndex:
 
 def _write(index: EventIndex, file: h5py.File) -> None:
     file.attrs["format_version"] = FORMAT_VERSION
-    file.attrs["tool"] = _TOOL
     file.attrs["root"] = index.root
     file.attrs["command"] = index.command
     kinds = {kind: number for number, kind in enumerate(dict.fromkeys(index.frames))}
@@ -139,6 +159,10 @@ def _write(index: EventIndex, file: h5py.File) -> None:
     for name, values in columns.items():
         file.create_dataset(name, data=values, track_times=False)
     file["events/pid"].attrs["names"] = _texts(index.pid_names)
+    if found := index.statistics:
+        file.create_dataset("events/sum", data=found.sum, track_times=False)
+        file.create_dataset("events/lit", data=found.lit, track_times=False)
+        file["events/lit"].attrs["threshold"] = found.threshold
 
 
 def _read(file: h5py.File) -> EventIndex:
@@ -158,6 +182,7 @@ def _read(file: h5py.File) -> EventIndex:
         root=str(file.attrs["root"]),
         command=str(file.attrs["command"]),
         transitions=_read_transitions(file["state"]),
+        statistics=_read_statistics(file["events"]),
     )
     _check(index)
     if len(index) != len(counts):
@@ -186,6 +211,13 @@ def _read_transitions(group: h5py.Group) -> NDArray[np.void]:
     return transitions
 
 
+def _read_statistics(group: h5py.Group) -> Statistics | None:
+    if "sum" not in group:
+        return None
+    lit = group["lit"]
+    return Statistics(group["sum"][()], lit[()], float(lit.attrs["threshold"]))
+
+
 def _check(index: EventIndex) -> None:
     """Raises `ValueError` where columns contradict each other, as in a file changed by hand."""
     columns = (index.part_pids, index.source, index.row, index.part_flags)
@@ -196,6 +228,9 @@ def _check(index: EventIndex) -> None:
         raise ValueError("its pids have other numbers than names")
     if len(index.frames) != len(index.sources) or (index.source >= len(index.sources)).any():
         raise ValueError("it has events without a source")
+    found = index.statistics
+    if found and {len(found.sum), len(found.lit)} != {len(index)}:
+        raise ValueError(f"its statistics are not those of {len(index)} events")
 
 
 def _texts(values: Iterable[str]) -> NDArray[np.object_]:

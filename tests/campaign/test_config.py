@@ -91,8 +91,9 @@ def test_all_faults_are_told_at_once_in_their_order(problems):
     text = text.replace("timeout: 600", "timeout: yes")
     assert problems(text) == [
         "c.yaml:3:1: sede: unknown key; did you mean 'seed'?",
-        "c.yaml:7:11: data.reader: must be one of auto, cxi, hdf5, npy, npz, simulate, or "
-        "FILE.py:FUNCTION, not 'cxii'; did you mean 'cxi'?",
+        "c.yaml:7:11: data.reader: must be one of auto, cxi, euxfel, swissfel, flash, "
+        "nexus, hdf5, npy, npz, xtc, xtc2, simulate, or FILE.py:FUNCTION, not 'cxii'; "
+        "did you mean 'cxi'?",
         "c.yaml:15:13: pattern.cropsize: must be a multiple of size (300); the nearest are 900 "
         "and 1200, not 1024",
         "c.yaml:19:9: pattern.gain: must be >0, not -1",
@@ -138,8 +139,9 @@ def test_all_faults_are_told_at_once_in_their_order(problems):
                                  "\"0:100\", not '5'"),
         ("events: {list: a, slice: ':'}", "9: events: needs exactly one of slice, pids, list and "
                                           "where"),
-        ("events: {where: sum > 1}", "17: events.where: is not available yet: needs spring-index "
-                                     "stats"),
+        ("events: {where: sum > 1 and summ < 3}", "17: events.where: character 13: no column "
+                                                  "'summ'; did you mean 'sum'?, in 'sum > 1 and "
+                                                  "summ < 3'"),
         ("events: {pids: [1, x]}", "20: events.pids[1]: must be like 71-1-145, [71, 1, 145] or "
                                    "145, not 'x'"),
         ("events: {pids: []}", "16: events.pids: must name at least one"),
@@ -186,7 +188,7 @@ def test_faults_of_data_and_pattern(problems, old, new, messages):
 def test_paths_start_where_the_documentation_says(load, tmp_path):
     """Data paths start at data.root, that at the config's folder; output at the current one."""
     data = (
-        "{root: d, source: ['*.h5', 'exp=a:run=3'], reader: my.py:load, "
+        "{root: d, source: ['*.h5', 'exp=a:dir=x:run=3'], reader: my.py:load, "
         "mask: {file: m.npy, good: 1}, index: i.h5}"
     )
     text = LEAST.replace("{source: x.npy}", data)
@@ -194,7 +196,7 @@ def test_paths_start_where_the_documentation_says(load, tmp_path):
     config = load(text + "events: {list: hits.txt}\n")
     root, here = f"{tmp_path}/d", f"{tmp_path}/here"
     assert (config.data.root, config.data.reader) == (root, f"{root}/my.py:load")
-    assert config.data.source == (f"{root}/*.h5", "exp=a:run=3")
+    assert config.data.source == (f"{root}/*.h5", f"exp=a:dir={root}/x:run=3")
     assert (config.data.mask[0].file, config.data.index) == (f"{root}/m.npy", f"{here}/i.h5")
     assert config.pattern.center == ArraySpec(file=f"{root}/c.npy")
     assert config.pattern.gain == ArraySpec(file=f"{root}/g.h5", dataset="/g")

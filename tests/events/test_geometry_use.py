@@ -96,9 +96,10 @@ def test_frames_are_assembled(stacked: Geometry) -> None:
     assert frame.info == {"gain": 2}
 
 
-def test_frames_of_some_modules(stacked: Geometry) -> None:
+@pytest.mark.parametrize("plane", [STACK[1:], STACK[1]], ids=["stack", "plane"])
+def test_frames_of_some_modules(stacked: Geometry, plane: NDArray[Any]) -> None:
     """The numbers of the planes come with the frame; a missing module is masked."""
-    frame = assembled(Frame(STACK[1:], STACK[1:] == 30, info={"modules": (1,)}), stacked)
+    frame = assembled(Frame(plane, plane == 30, info={"modules": (1,)}), stacked)
     assert frame.data.tolist() == image_of(STACK * [[[0]], [[1]]]).tolist()
     assert frame.mask is not None
     assert frame.mask[:6].all()

@@ -97,7 +97,7 @@ class Geometry:
         Parameters
         ----------
         stack
-            (modules, rows, columns); (rows, columns) where there is one module. The modules may
+            (modules, rows, columns); (rows, columns) of a single module. The modules may
             also be the last axis, as in raw frames of the CSPAD 2x2.
         modules
             Numbers of the modules that the stack holds; None: all of them.
@@ -146,6 +146,7 @@ class Geometry:
         self, stack: NDArray[Any], modules: Sequence[int]
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The stack of all modules, and which of them it lacks."""
+        stack = stack[np.newaxis] if stack.ndim == 2 else stack
         numbers = [int(number) for number in modules]
         known = set(range(self.shape[0]))
         if stack.shape != (len(numbers), *self.shape[1:]) or len(known & {*numbers}) < len(numbers):

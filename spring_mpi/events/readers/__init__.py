@@ -41,6 +41,8 @@ READERS_OF_PARTS = frozenset({"xtc", "xtc2", "euxfel"})
 """Formats that may spread an event over several files."""
 _TEXT_READERS = {"simulate": "SimulateReader"}
 _READERS = _FILE_READERS | _TEXT_READERS
+BUILT_IN = tuple(_READERS)
+"""Names of the readers that are here."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Handle(Protocol):
         ...
 
 
+@runtime_checkable
 class Reader(Protocol):
     """A file format; its calls may raise any of `READ_FAULTS`."""
 
@@ -141,7 +144,7 @@ class GrowingReader(Reader, Protocol):
 
 
 def find_reader(name: str) -> Reader:
-    """The reader of that name, or the one for ``FILE.py:FUNCTION``.
+    """The reader of that name, of this package or another one, or that for ``FILE.py:FUNCTION``.
 
     Raises
     ------
@@ -153,11 +156,27 @@ def find_reader(name: str) -> Reader:
 
         return UserFileReader(name)
     if name not in _READERS:
-        near = difflib.get_close_matches(name, _READERS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {_known()}"
-        raise SourceError(f"no reader {name!r}; {hint}")
+        return _plugin(name)
     module = importlib.import_module(f"{__name__}.{name}")
     return cast(Reader, getattr(module, _READERS[name])())
+
+
+def reader_names() -> tuple[str, ...]:
+    """Of the readers that are here, and of those that other packages bring."""
+    from .plugins import plugin_names
+
+    return tuple(dict.fromkeys((*_READERS, *plugin_names())))
+
+
+def _plugin(name: str) -> Reader:
+    from .plugins import load_plugin
+
+    try:
+        return load_plugin(name)
+    except KeyError:
+        near = difflib.get_close_matches(name, reader_names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {_known()}"
+        raise SourceError(f"no reader {name!r}; {hint}") from None
 
 
 def names_user_file(reader: str) -> bool:
@@ -260,4 +279,4 @@ def as_center(values: Any) -> tuple[float, float]:
 
 
 def _known() -> str:
-    return ", ".join((*_READERS, "FILE.py:FUNCTION"))
+    return ", ".join((*reader_names(), "FILE.py:FUNCTION"))

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import Frame, PidDatasets, Scan
-from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, is_file_of, integers, open_file
+from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, integers, is_file_of, open_file
 
 _BLOCK = re.compile(r"data_\d+")
 _MOST_OPEN = 16

@@ -75,7 +75,7 @@ def _find_in_run(path: str, dataset: str | None) -> str:
             seen |= dict.fromkeys(slot.address for slot in _images(file))
     if dataset:
         raise SourceError(
-            f"no detector {dataset!r} in this run; it has {', '.join(seen) or 'no images'}"
+            f"{path}: no detector {dataset!r} in this run; it has {', '.join(seen) or 'no images'}"
         )
     return ""
 
