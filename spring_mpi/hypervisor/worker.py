@@ -159,7 +159,7 @@ class Child:
     """A child process, the connection to it, and what it prints."""
 
     program: ClassVar[tuple[str, ...]] = ("-m", "spring_mpi.hypervisor.child")
-    """What Python runs; its arguments: descriptor of the connection, pid of the worker, device, threads."""
+    """What Python runs; arguments: descriptor of the connection, worker's pid, device, threads."""
 
     def __init__(self, equipment: Equipment) -> None:
         ours, theirs = socket.socketpair()

@@ -32,7 +32,10 @@ def make_backend(device: str, say: Callable[[str], None] = _nobody, *, threads: 
     from .cupy import make_cupy_backend
 
     _, _, ordinal = device.partition(":")
-    return make_cupy_backend(int(ordinal or 0), say)
+    try:
+        return make_cupy_backend(int(ordinal or 0), say)
+    except LaunchError as fault:
+        raise LaunchError(f"device {device!r}: {fault}") from fault
 
 
 def _on_processor(say: Callable[[str], None], threads: int) -> Backend:
