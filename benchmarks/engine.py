@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from loops import loops, make_job
+from loops import backend_of, loops, make_job
 
-from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.errors import SpringError
 from spring_mpi.settings import Settings
@@ -36,7 +35,7 @@ def usable(devices: list[str]) -> Iterator[str]:
     """The devices that work here."""
     for device in devices:
         try:
-            make_backend(device)
+            backend_of(device)
         except SpringError as fault:
             print(f"{device}: {fault}")
         else:
@@ -103,13 +102,13 @@ class Meter:
 def job_split(device: str, size: int, settings: Settings) -> dict[str, Any]:
     """One MPR job: seconds by operation, and the share that iterations have of it."""
     pattern = make_job(size).pattern()
-    backend = make_backend(device)
+    backend = backend_of(device)
     quick = settings.copy().set("global", "generations", 2)
     reconstruct(pattern, quick, backend=backend)  # plans and kernels are loaded
     began = time.perf_counter()
     reconstruct(pattern, settings, backend=backend)
     whole = time.perf_counter() - began
-    meter = Meter(make_backend(device))
+    meter = Meter(backend_of(device))
     reconstruct(pattern, settings, backend=meter)  # type: ignore[arg-type]
     parts = {name: seconds for name, seconds in meter.seconds.items() if seconds}
     total = sum(parts.values())
@@ -138,7 +137,7 @@ def machine(devices: list[str]) -> dict[str, Any]:
     model = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     return {
         "processor": model[0].partition(":")[2].strip() if model else platform.machine(),
-        "devices": [make_backend(device).device for device in devices],
+        "devices": [backend_of(device).device for device in devices],
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
@@ -151,7 +150,7 @@ def _lines(path: str) -> list[str]:
 def main() -> None:
     """Measure, print, and write the JSON that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--devices", nargs="+", default=["cpu", "cuda"])
+    parser.add_argument("--devices", nargs="+", default=["reference", "cpu", "cuda"])
     parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512, 1024])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--effort", type=float, default=20, help="iterations of a round at 256")
@@ -167,7 +166,7 @@ def main() -> None:
     print_iterations(table, arguments.sizes)
     size, popsize, generations = arguments.job
     settings = campaign_settings(size, popsize, generations)
-    jobs = {make_backend(one).name: job_split(one, size, settings) for one in devices}
+    jobs = {backend_of(one).name: job_split(one, size, settings) for one in devices}
     for name, split in jobs.items():
         print_job(name, split)
     if arguments.json:

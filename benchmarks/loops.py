@@ -13,7 +13,9 @@ from scipy import fft, ndimage
 
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
+from spring_mpi.engine.backends.reference import ReferenceBackend
 from spring_mpi.engine.interval import interval
+from spring_mpi.engine.population import Backend
 from spring_mpi.pattern import Pattern
 from spring_mpi.settings import IA, Settings
 
@@ -139,12 +141,17 @@ def cupy_expressions(job: Job, count: int) -> Run:
     return run
 
 
+def backend_of(device: str) -> Backend:
+    """The backend for a device, or ``reference``."""
+    return ReferenceBackend() if device == "reference" else make_backend(device)
+
+
 def spring(device: str, constraint: str, transforms: str = "cufft") -> Make:
     """One of our backends; on a GPU by cuFFT or in two passes."""
 
     def make(job: Job, count: int) -> Run:
         os.environ["SPRING_CUDA_FFT"] = transforms
-        backend = make_backend(device)
+        backend = backend_of(device)
         settings = Settings().set("global", "popsize", max(count, 4))
         settings.set("object", "constraint", constraint)
         is_real = constraint != "complex"
@@ -194,7 +201,7 @@ def loops(devices: list[str], population: int) -> list[Loop]:
     if any(device.startswith("cuda") for device in devices):
         found.append(Loop("cupy expressions", cupy_expressions, population))
     for device in devices:
-        name, count = make_backend(device).name, population if device != "cpu" else 2
+        name, count = backend_of(device).name, population if "cuda" in device else 2
         found.append(Loop(f"{name}, real", spring(device, "positive"), count))
         found.append(Loop(f"{name}, complex", spring(device, "complex"), count))
         for kind in ("positive", "complex") if device.startswith("cuda") else ():

@@ -54,7 +54,7 @@ class NoopWorker:
 class NoopRunner:
     """A `spring_mpi.hypervisor.running.Runner` that only says that a job is done."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, threads: int) -> None:
         """Any device will do."""
 
     def __enter__(self) -> NoopRunner:
@@ -82,7 +82,7 @@ def main(kind: str, *arguments: str) -> int:
     """Run ``spring-batch``, or the child of one; the exit code."""
     if kind == "as-child":
         with patch("spring_mpi.hypervisor.running.Runner", NoopRunner):
-            child.main(int(arguments[0]), int(arguments[1]), arguments[2])
+            child.main(int(arguments[0]), int(arguments[1]), arguments[2], int(arguments[3]))
         return 0
     replaced = {
         "rank": ("spring_mpi.hypervisor.transport.Worker", NoopWorker),

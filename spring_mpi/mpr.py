@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -75,13 +76,17 @@ class MPR:
         present = gpus()
         chosen = select(self.settings.global_.gpus, present) if present else []
         if not chosen:
-            return make_backend("cpu", _say)
+            return self._processor()
         _say("\n".join(["Selected GPUs:", *map(str, chosen)]))
         try:
             return make_backend(f"cuda:{chosen[0].ordinal}", _say)
         except LaunchError as fault:
             _say(f"No GPU is used: {fault}")
-            return make_backend("cpu", _say)
+            return self._processor()
+
+    def _processor(self) -> Backend:
+        threads = min(self.settings.global_.threads, os.cpu_count() or 1)
+        return make_backend("cpu", _say, threads=threads)
 
     def _meter(self, progress: Progress) -> None:
         if sys.stderr.isatty():

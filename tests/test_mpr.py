@@ -76,7 +76,7 @@ def test_gpus_are_selected_and_named(pattern, settings, monkeypatch, capsys):
     result = MPR(pattern=pattern, settings=settings.set("global", "gpus", 1)).run()
     said = capsys.readouterr().err
     assert "Selected GPUs:\n- NVIDIA H200 (Id: 5, load: 7%)\n" in said
-    assert "No GPU is used: CuPy cannot be imported" in said
+    assert "No GPU is used: device 'cuda:1': CuPy cannot be imported" in said
     assert result.provenance.device == "cpu"
 
 

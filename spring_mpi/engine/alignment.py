@@ -58,7 +58,7 @@ def register(density: Density, target: Density, *, subpixel: bool = False) -> Mo
     strength = np.abs(peaks)
     row, column = np.unravel_index(int(strength.argmax()), strength.shape)
     shift = _centred((int(row), int(column)), strength, subpixel)
-    return Motion(flipped, shift, _phase(peaks[row, column], density))
+    return Motion(flipped, shift, phase_of(peaks[row, column], density))
 
 
 def canonical(density: Density, support: NDArray[np.bool_]) -> Motion:
@@ -76,11 +76,11 @@ def canonical(density: Density, support: NDArray[np.bool_]) -> Motion:
     # Halves are always rounded up: round() would make the result depend on where the object lay.
     row, column = (np.floor(size // 2 - middle + 0.5) for middle in _centre_of_mass(weight))
     total = np.sum(density * support, dtype=np.complex128)
-    phase = _phase(total if flipped else total.conjugate(), density)
+    phase = phase_of(total if flipped else total.conjugate(), density)
     return Motion(flipped, (float(row), float(column)), phase)
 
 
-def _phase(overlap: complex, density: Density) -> float:
+def phase_of(overlap: complex, density: Density) -> float:
     """The phase of an overlap; for real densities 0, or pi where they differ in sign."""
     if np.iscomplexobj(density):
         return float(np.angle(overlap))

@@ -44,7 +44,9 @@ def start_density(
     is_complex = settings.object.constraint == "complex"
     density = np.zeros((size, size), np.complex128)
     for sphere in spheres(settings, key, generation, individual):
-        density += sphere.strength * _profile(sphere, settings.init.gamma, size)
+        rows, columns = _span(sphere.row, sphere, size), _span(sphere.column, sphere, size)
+        profile = _profile(sphere, settings.init.gamma, rows, columns, size)
+        density[rows, columns] += sphere.strength * profile
     return density.astype(np.complex64) if is_complex else density.real.astype(np.float32)
 
 
@@ -73,9 +75,19 @@ def _sphere(init: Init, numbers: NDArray[np.float64], *, is_complex: bool) -> Sp
     return Sphere(radius, distance * np.sin(angle), distance * np.cos(angle), complex(strength))
 
 
-def _profile(sphere: Sphere, gamma: float, size: int) -> NDArray[np.float64]:
-    """(1 - r^2/R^2)^gamma within the sphere, 0 outside."""
+def _span(middle: float, sphere: Sphere, size: int) -> slice:
+    """The pixels of one axis that the sphere reaches."""
+    first = int(np.floor(middle - sphere.radius)) + size // 2
+    last = int(np.ceil(middle + sphere.radius)) + size // 2
+    return slice(max(first, 0), max(last + 1, 0))
+
+
+def _profile(
+    sphere: Sphere, gamma: float, rows: slice, columns: slice, size: int
+) -> NDArray[np.float64]:
+    """(1 - r^2/R^2)^gamma within the sphere, 0 outside, on those pixels."""
     axis = np.arange(size) - size // 2
-    squared = (axis[:, None] - sphere.row) ** 2 + (axis[None, :] - sphere.column) ** 2
+    down, right = axis[rows] - sphere.row, axis[columns] - sphere.column
+    squared = down[:, None] ** 2 + right[None, :] ** 2
     profile: NDArray[np.float64] = np.maximum(1 - squared / sphere.radius**2, 0) ** gamma
     return profile

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .running import Runner
 
 
-def main(descriptor: int, parent: int, device: str) -> None:
+def main(descriptor: int, parent: int, device: str, threads: int) -> None:
     """Run what comes through the connection until it is closed."""
     die_with(parent)
     # First when memory runs out; a container may forbid it, then the kernel chooses by size.
@@ -35,18 +35,18 @@ def main(descriptor: int, parent: int, device: str) -> None:
     faulthandler.enable()
     connection = Connection(descriptor)
     try:
-        _serve(connection, device)
+        _serve(connection, device, threads)
     except SpringError as fault:
         connection.send(Gone(str(fault)))
     except (EOFError, BrokenPipeError):
         return
 
 
-def _serve(connection: Connection, device: str) -> None:
+def _serve(connection: Connection, device: str, threads: int) -> None:
     # The engine's libraries take half a second to load: the ties above come first.
     from .running import Runner
 
-    with Runner(device) as runner:
+    with Runner(device, threads) as runner:
         connection.send(runner.ready())
         while True:
             order = connection.recv()
@@ -75,4 +75,4 @@ def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

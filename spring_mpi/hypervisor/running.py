@@ -27,9 +27,10 @@ _LOOK_FOR_ROOM = 1.0
 class Runner:
     """Open files, calibration and backend, kept from job to job."""
 
-    def __init__(self, device: str) -> None:
-        self._note: Callable[[str], None] = print
-        self._backend = make_backend(device, self._say)
+    def __init__(self, device: str, threads: int = 1) -> None:
+        self._said: list[str] = []
+        self._note: Callable[[str], None] = self._said.append
+        self._backend = make_backend(device, self._say, threads=threads)
         self._gpu = gpu_of(device) if self._backend.device != "cpu" else None
         self._loader = Loader()
         self._calibrators: dict[Calibration, Calibrator] = {}
@@ -61,6 +62,8 @@ class Runner:
         pattern = self.prepare(job)
         warn, note = (partial(_remark, send, job.name, is_fault) for is_fault in (True, False))
         self._note = note
+        while self._said:
+            note(self._said.pop(0))
         checkpoint = CheckpointFile(job, warn, note)
         result = reconstruct(
             pattern, job.settings, backend=self._backend, tag=job.tag, name=job.name,
@@ -78,7 +81,7 @@ class Runner:
         return Done(job.name, Summary.of(result), pattern.warnings)
 
     def _say(self, text: str) -> None:
-        """What the backend has to say of the job that runs."""
+        """What the backend has to say, with the job that runs; before one does, with the first."""
         self._note(text)
 
     def _save(

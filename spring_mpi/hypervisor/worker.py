@@ -159,14 +159,14 @@ class Child:
     """A child process, the connection to it, and what it prints."""
 
     program: ClassVar[tuple[str, ...]] = ("-m", "spring_mpi.hypervisor.child")
-    """What Python runs; its arguments: descriptor of the connection, pid of the worker, device."""
+    """What Python runs; arguments: descriptor of the connection, worker's pid, device, threads."""
 
     def __init__(self, equipment: Equipment) -> None:
         ours, theirs = socket.socketpair()
-        arguments = [str(theirs.fileno()), str(os.getpid()), equipment.device]
+        arguments = [theirs.fileno(), os.getpid(), equipment.device, equipment.threads]
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-u", *self.program, *arguments],
+                [sys.executable, "-u", *self.program, *map(str, arguments)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import pytest
 from hostmachine import Builder, HostMachine
 
+from spring_mpi.engine.backends.cpu import CpuBackend
+from spring_mpi.engine.native import load
+
 
 @pytest.fixture(scope="session")
 def host_machine(
@@ -14,3 +17,13 @@ def host_machine(
 ) -> HostMachine:
     """The CUDA kernels on this processor."""
     return HostMachine(Builder(tool("g++"), tmp_path_factory.mktemp("kernels")))
+
+
+@pytest.fixture(scope="session")
+def native(tool: Callable[[str], str]) -> Callable[..., CpuBackend]:
+    """``native(say=..., threads=...)``: the backend with the kernels in C that were installed."""
+    library = load()
+    if library is None:
+        tool("cc")
+        pytest.fail("there is a compiler, but the kernels were not built: install again")
+    return lambda say=print, threads=1: CpuBackend(library, say, threads=threads)

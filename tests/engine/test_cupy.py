@@ -122,9 +122,9 @@ def test_no_such_device(fake: FakeCupy, devices: int, device: str, text: str) ->
 
 def test_auto_takes_a_gpu_where_there_is_one(fake: FakeCupy) -> None:
     assert make_backend("auto").name == "cupy"
-    assert make_backend("cpu").name == "reference"
+    assert make_backend("cpu").name != "cupy"
     fake.cuda.runtime.getDeviceCount = lambda: 0
-    assert make_backend("auto").name == "reference"
+    assert make_backend("auto").name == make_backend("cpu").name
 
 
 @pytest.mark.parametrize("architecture", ["80", "90"])

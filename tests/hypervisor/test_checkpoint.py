@@ -239,7 +239,9 @@ def run(job, *, until=None):
 
 
 def texts(reports):
-    return [report.text for report in reports if isinstance(report, Remark)]
+    """What is said of checkpoints; what backends say depends on the machine."""
+    said = [report.text for report in reports if isinstance(report, Remark)]
+    return [text for text in said if "slower" not in text]
 
 
 @pytest.mark.parametrize("until", [3, 4, 5, 6])

@@ -16,11 +16,11 @@ def _nobody(text: str) -> None:
     """Nobody listens."""
 
 
-def make_backend(device: str, say: Callable[[str], None] = _nobody) -> Backend:
+def make_backend(device: str, say: Callable[[str], None] = _nobody, *, threads: int = 1) -> Backend:
     """The backend for ``cpu``, ``cuda``, ``cuda:K`` or ``auto``, a GPU where there is one.
 
     K is the CUDA ordinal of a visible device. ``say`` takes what people should know while it works,
-    such as that the memory of the device is short.
+    such as that the memory of the device is short. ``threads`` is for the processor's own work.
 
     Raises
     ------
@@ -28,13 +28,32 @@ def make_backend(device: str, say: Callable[[str], None] = _nobody) -> Backend:
         If nothing here can use that device.
     """
     if device == "cpu" or (device == "auto" and not _finds_gpu(say)):
-        from .reference import ReferenceBackend
-
-        return ReferenceBackend()
+        return _on_processor(say, threads)
     from .cupy import make_cupy_backend
 
     _, _, ordinal = device.partition(":")
-    return make_cupy_backend(int(ordinal or 0), say)
+    try:
+        return make_cupy_backend(int(ordinal or 0), say)
+    except LaunchError as fault:
+        raise LaunchError(f"device {device!r}: {fault}") from fault
+
+
+def _on_processor(say: Callable[[str], None], threads: int) -> Backend:
+    """By the kernels in C where they were built, else by numpy and scipy."""
+    from ..native import VARIABLE, load
+
+    library = load()
+    if library is not None:
+        from .cpu import CpuBackend
+
+        return CpuBackend(library, say, threads=threads)
+    from .reference import ReferenceBackend
+
+    say(
+        "the reference backend is used, several times slower: the kernels in C were not built "
+        f"(is there a compiler? install again with one), or {VARIABLE} is none"
+    )
+    return ReferenceBackend()
 
 
 def _finds_gpu(say: Callable[[str], None]) -> bool:

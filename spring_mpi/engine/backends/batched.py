@@ -21,6 +21,7 @@ from ..interval import Interval
 from ..population import Areas, Cross, Cut, Errors, Flags, Indices
 from ..random import Purpose
 from ..start import spheres, start_support
+from .correlation import motions
 from .iteration import FusedIteration, Iteration
 from .machine import Array, Machine, blocks
 from .two_pass import TwoPasses, has_two_passes
@@ -141,13 +142,13 @@ class BatchedBackend:
 
         def move(part: slice) -> None:
             density, support = population.density[part], population.support[part]
-            found = self._motions(self._spectra(density), spectra[asarray(places[part])])
-            is_anchor = targets[part] == np.arange(part.start, part.stop)
-            motions, factors = (np.where(is_anchor[:, None], _AT_REST[i], found[i]) for i in (0, 1))
+            found = motions(self._machine, self._spectra(density), spectra[asarray(places[part])],
+                            self._empty(len(density)))  # fmt: skip
+            found = found.at_rest(targets[part] == np.arange(part.start, part.stop))
             moved = Population(self._machine.xp.empty_like(density), support.copy())
             self._launch(
                 "move", len(density), density, support, moved.density, moved.support,
-                asarray(motions.astype(np.int32)), asarray(factors.astype(np.float32)),
+                asarray(found.moves), asarray(found.factors),
                 np.int32(self._size),
             )  # fmt: skip
             density[...], support[...] = moved.density, moved.support
@@ -256,29 +257,6 @@ class BatchedBackend:
         self._workspace.in_batches(len(densities), compare)
         return np.concatenate(parts)
 
-    def _motions(
-        self, spectra: Array, targets: Array
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """(twin, rows, columns) and the turning factor (re, im) of every individual."""
-        straight = self._peaks(spectra.conj() * targets)
-        mirrored = self._peaks(spectra * targets)
-        flipped = np.abs(mirrored[1]) > np.abs(straight[1]) * (1 + 1e-6)
-        places, values = (np.where(flipped, *pair) for pair in zip(mirrored, straight, strict=True))
-        modulus = np.abs(values)
-        factors = np.divide(values, modulus, out=np.ones_like(values), where=modulus > 0)
-        motions = np.stack([flipped, places // self._size, places % self._size], axis=1)
-        return motions, np.stack([factors.real, factors.imag], axis=1)
-
-    def _peaks(self, spectra: Array) -> tuple[Indices, NDArray[Any]]:
-        """Where the modulus of the correlations is greatest, and their values there."""
-        xp = self._machine.xp
-        correlations = xp.empty((len(spectra), self._size, self._size), self._type)
-        self._machine.backward(spectra, correlations)
-        flat = correlations.reshape(len(spectra), -1)
-        places = xp.abs(flat).argmax(axis=1)
-        values = flat[xp.arange(len(flat)), places]
-        return self._machine.host(places), self._machine.host(values)
-
     def _spectra(self, densities: Array) -> Array:
         shape = (len(densities), *self._lower.shape)
         spectra = self._machine.xp.empty(shape, np.complex64)
@@ -297,9 +275,6 @@ class BatchedBackend:
         name = f"{kernel}_{'real' if self._is_real else 'complex'}"
         grid = (blocks(pixels or self._size**2), individuals)
         self._kernels(name, grid, *arguments)
-
-
-_AT_REST = (np.array([0, 0, 0]), np.array([1.0, 0.0]))
 
 
 def _squared_frequencies(xp: Any, size: int) -> Array:

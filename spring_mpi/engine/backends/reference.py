@@ -6,9 +6,9 @@ is worked through on its own, so that its arrays stay in the processor's cache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from scipy import fft
 
 from ...settings import Settings
 from ..algorithms import Rule
-from ..alignment import register
+from ..alignment import Motion, register
 from ..genetics import forced_pixel
 from ..interval import Interval
 from ..population import Areas, Cross, Cut, Errors, Flags, Indices
@@ -24,6 +24,8 @@ from ..random import Purpose, uniforms
 from ..start import start_density, start_support
 
 Image = NDArray[Any]
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 # Darker moduli have no phase; far enough from 0 that no division by it overflows float32.
 _DARK = 1e-30
 
@@ -64,50 +66,58 @@ class ReferenceBackend:
     def create(self, generation: int) -> Population:
         popsize = self._settings.global_.popsize
         support = start_support(self._settings.init, self._size)
-        individuals = range(popsize)
-        arguments = (self._settings, self._size, self._key, generation)
-        densities = [self._scaled(start_density(*arguments, one)) for one in individuals]
+
+        def start(one: int) -> Image:
+            arguments = (self._settings, self._size, self._key, generation, one)
+            return self._scaled(start_density(*arguments))
+
+        densities = self._each(start, range(popsize))
         return Population(np.stack(densities), np.repeat(support[None], popsize, axis=0))
 
     def copy(self, population: Population) -> Population:
         return Population(population.density.copy(), population.support.copy())
 
     def iterate(self, population: Population, rule: Rule, count: int) -> None:
-        for density, support in zip(population.density, population.support, strict=True):
+        def improve(one: int) -> None:
             for _ in range(count):
-                self._update(density, support, rule)
+                self._update(population.density[one], population.support[one], rule)
+
+        self._each(improve, range(len(population)))
 
     def shrinkwrap(self, population: Population, cut: Cut) -> None:
-        for density, support in zip(population.density, population.support, strict=True):
+        def wrap(one: int) -> None:
+            density, support = population.density[one], population.support[one]
             support[:] = _keep(self._blurred(np.abs(density), cut.sigma), cut)
             density *= support
 
+        self._each(wrap, range(len(population)))
+
     def errors(self, population: Population) -> Errors:
-        squares = [self._distance(density) for density in population.density]
+        squares = self._each(self._distance, population.density)
         return np.sqrt(np.array(squares) / self._norm)
 
     def areas(self, population: Population) -> Areas:
-        areas: Areas = population.support.sum(axis=(1, 2), dtype=np.int64)
-        return areas
+        return np.array([np.count_nonzero(support) for support in population.support], np.int64)
 
     def register(self, population: Population, targets: Indices) -> None:
-        anchors = {index: population.density[index].copy() for index in set(targets.tolist())}
-        for one, target in enumerate(targets.tolist()):
-            if one != target:
-                motion = register(population.density[one], anchors[target])
+        chosen = set(targets.tolist())
+        anchors = {index: self._anchor(population.density[index]) for index in chosen}
+
+        def move(one: int) -> None:
+            if one != targets[one]:
+                motion = self._motion(population.density[one], anchors[int(targets[one])])
                 population.density[one] = motion.move(population.density[one])
                 population.support[one] = motion.move_support(population.support[one])
 
+        self._each(move, range(len(population)))
+
     def crossover(self, population: Population, cross: Cross) -> Population:
         children = self.copy(population)
-        for child, (donors, weight) in enumerate(zip(cross.donors, cross.weights, strict=True)):
-            taken = self._taken(cross, child)
-            density, support = children.density[child], children.support[child]
-            mixed = _combined(population.density[donors], self._real.type(weight))
-            np.copyto(density, mixed, where=taken)
-            mixed = _combined(population.support[donors].astype(self._real), weight)
-            np.copyto(support, mixed > 0.5, where=taken)
-            self._constrain(density, support)
+
+        def mix(child: int) -> None:
+            self._cross(population, children, cross, child)
+
+        self._each(mix, range(len(children)))
         return children
 
     def replace(self, population: Population, others: Population, where: Flags) -> None:
@@ -143,6 +153,30 @@ class ReferenceBackend:
         density *= self._real.type(rule.a)
         density += self._real.type(rule.b) * projected
         np.copyto(density, projected, where=inside)
+
+    def _each(self, action: Callable[[Item], Value], items: Iterable[Item]) -> list[Value]:
+        """What the action returns for each item; items have nothing to do with one another."""
+        return [action(item) for item in items]
+
+    def _anchor(self, target: Image) -> Image:
+        """What `_motion` needs of a target, which may itself move meanwhile."""
+        return target.copy()
+
+    def _motion(self, density: Image, anchor: Image) -> Motion:
+        return register(density, anchor)
+
+    def _cross(
+        self, population: Population, children: Population, cross: Cross, child: int
+    ) -> None:
+        """Mix the donors into a copy of the child's parent."""
+        donors, weight = cross.donors[child], cross.weights[child]
+        taken = self._taken(cross, child)
+        density, support = children.density[child], children.support[child]
+        mixed = _combined(population.density[donors], self._real.type(weight))
+        np.copyto(density, mixed, where=taken)
+        mixed = _combined(population.support[donors].astype(self._real), weight)
+        np.copyto(support, mixed > 0.5, where=taken)
+        self._constrain(density, support)
 
     def _constrain(self, density: Image, support: Flags) -> None:
         density *= support
