@@ -13,7 +13,7 @@ import heapq
 import json
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.rank0 import Hypervisor
 from spring_mpi.hypervisor.reporting import Desk, Reporter
 from spring_mpi.hypervisor.screen import NoScreen
+from spring_mpi.hypervisor.seat import Seat, Survey
 from spring_mpi.hypervisor.status import SummaryFile
 
 _COMMIT_SECONDS = 0.010
@@ -81,7 +82,11 @@ class SimulatedWorkers:
             (0.0, worker, Ready("node", "simulated", 0.0)) for worker in range(1, count + 1)
         ]
 
-    def start(self, equipment: Equipment) -> None:
+    def survey(self, survey: Survey) -> dict[int, Seat]:
+        """Nothing to see."""
+        return {}
+
+    def start(self, equipment: Mapping[int, Equipment]) -> None:
         """Nothing to start."""
 
     def send(self, worker: int, order: Order) -> None:

@@ -14,15 +14,18 @@ from .errors import LaunchError
 _SIZES = (
     "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "JSM_NAMESPACE_SIZE", "SLURM_STEP_NUM_TASKS",
 )  # fmt: skip
+_RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 _FAREWELL = 30.0
 _PRESENCE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "JSM_NAMESPACE_SIZE")
 
 
 class Communicator(Protocol):
-    """Point-to-point messages between the ranks of one launch; nothing collective."""
+    """Point-to-point messages between the ranks of one launch; nothing collective once made."""
 
     rank: int
     size: int
+    node: int
+    """The lowest rank on the same machine."""
 
     @property
     def has_lost_ranks(self) -> bool:
@@ -50,7 +53,7 @@ class RankDied:
 class NullCommunicator:
     """The only rank of one, where no launcher started more."""
 
-    rank, size, has_lost_ranks = 0, 1, False
+    rank, size, node, has_lost_ranks = 0, 1, 0, False
 
     def send(self, message: Any, rank: int) -> None:
         raise LaunchError("there is no other rank to send to")
@@ -78,6 +81,10 @@ class MpiCommunicator:
         self._status = MPI.Status()
         self._any = MPI.ANY_SOURCE
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
+        # The only collective calls: from here on a rank may die without the others waiting for it.
+        beside = self._comm.Split_type(MPI.COMM_TYPE_SHARED, key=self.rank)
+        self.node = int(beside.bcast(self.rank))
+        beside.Free()
         self._pending: list[Any] = []
         self._mpi = MPI
         self._dead: list[int] = []
@@ -150,16 +157,24 @@ def connect(transport: str = "auto", environment: Mapping[str, str] = os.environ
     ------
     LaunchError
         If mpi4py is missing, or every task would be rank 0 of 1 and run the whole campaign.
+    SystemExit
+        For the same reasons, where another task says so: one message is enough.
     """
     expected = launched_size(environment)
     if transport == "local" or (transport == "auto" and expected == 1):
         return NullCommunicator()
-    communicator = MpiCommunicator()
-    if communicator.size == 1 and expected > 1 and _counts_tasks(environment):
-        raise LaunchError(
-            f"the launcher started {expected} tasks, but each is alone in its MPI: launcher and "
-            "MPI library do not match; with srun use --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH)"
-        )
+    try:
+        communicator = MpiCommunicator()
+        if communicator.size == 1 and expected > 1 and _counts_tasks(environment):
+            raise LaunchError(
+                f"the launcher started {expected} tasks, but each is alone in its MPI: launcher "
+                "and MPI library do not match; with srun use --mpi=pmix (Open MPI) or --mpi=pmi2 "
+                "(MPICH)"
+            )
+    except LaunchError:
+        if any(environment.get(name, "0") != "0" for name in _RANKS):
+            raise SystemExit(2) from None
+        raise
     return communicator
 
 

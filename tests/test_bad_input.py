@@ -185,9 +185,9 @@ def test_support_larger_than_half_the_grid(recording, capfd):
 
 
 def test_no_such_device(recording, capfd):
-    """A device that nothing here can use is told before the first job."""
-    assert run(recording(), "--set", "workers.device=cuda") == 2
-    assert "device 'cuda'" in told(capfd)
+    """A device that no worker finds is told before the first job."""
+    assert run(recording(), "--set", "workers.device=cuda:9") == 2
+    assert "no worker can start: " in told(capfd)
 
 
 def test_missing_config(tmp_path, capfd):

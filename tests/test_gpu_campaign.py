@@ -44,6 +44,40 @@ def test_campaign_on_a_gpu(gpu: pytest.MonkeyPatch, small: Callable[..., Campaig
             assert file["/entry_1/process_1/device"].asstr()[()] == "NVIDIA Fake 1"
 
 
+def two_gpus(tmp_path: Path) -> None:
+    """A second GPU in this machine."""
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.write_text(program.read_text() + "echo '5, GPU-bb22, NVIDIA Fake 2, 1, 10, 24576'\n")
+
+
+def test_workers_spread_over_gpus(
+    gpu: pytest.MonkeyPatch, small_mpi: Callable[..., Campaign], tmp_path: Path
+) -> None:
+    """The least loaded first, each child sees its own alone; alike over MPI and without."""
+    two_gpus(tmp_path)
+    for ranks, options in ((1, ("--workers", "2")), (3, ())):
+        campaign = small_mpi(workers={"device": "cuda"}, events={"slice": "0:2"})
+        code, output = campaign.run("--fresh", *options, ranks=ranks)
+        assert code == 0, output
+        log = campaign.log()
+        assert "GPU 5, NVIDIA Fake 2, GPU-bb22" in log.partition("worker 1 on")[2].splitlines()[0]
+        assert "GPU 3, NVIDIA Fake 1, GPU-aa11" in log.partition("worker 2 on")[2].splitlines()[0]
+        assert "(Id: 3, load: 7%)" in output
+        assert "(Id: 5, load: 1%)" in output
+
+
+def test_more_workers_than_gpus(gpu: pytest.MonkeyPatch, small: Callable[..., Campaign]) -> None:
+    """They are refused, unless the config lets them share."""
+    campaign = small(workers={"device": "cuda"}, events={"slice": "0:2"})
+    code, output = campaign.run("--workers", "2")
+    assert code == 2
+    assert "2 workers on " in output
+    assert "are too many for 1 GPU (workers.per_device: 1)" in output
+    code, output = campaign.run("--workers", "2", "--set", "workers.per_device=2")
+    assert code == 0, output
+    assert len(campaign.results()) == 2
+
+
 def test_a_broken_device_costs_one_child(
     gpu: pytest.MonkeyPatch, small: Callable[..., Campaign], tmp_path: Path
 ) -> None:
@@ -63,6 +97,6 @@ def test_no_gpu_is_said(small: Callable[..., Campaign]) -> None:
     """Where CUDA does not work, a campaign that demands it ends with the reason."""
     campaign = small(workers={"device": "cuda"})
     code, output = campaign.run()
-    assert code != 0
+    assert code == 2
     assert "CuPy cannot be imported" in output or "CUDA cannot be used" in output
     assert "Traceback" not in output

@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from ..engine.backends import make_backend
 from ..engine.mpr import check as check_settings
 from ..errors import ConfigError, SpringError
 from ..events.calibration import Calibrator
 from ..events.flags import flagged
 from ..events.geometry import read_geometry
 from ..events.loader import Loader
+from ..hypervisor.placement import table
 from ..hypervisor.running import Runner
+from ..hypervisor.transport import Transport
 from ..names import pid_text
 from ..pattern import Pattern
 from .config import load_config
 from .indexing import open_index
+from .placing import placed
 from .plan import Plan, calibration
 from .resume import Past, refuse_changes
 from .rundir import RunDirectory
@@ -30,8 +32,16 @@ _POPULATIONS = 4
 _BYTES_PER_PIXEL = {"positive": 5, "real": 5, "complex": 9}
 
 
-def check_campaign(path: str, overrides: Sequence[str]) -> int:
-    """Print what a campaign would do; raises `ConfigError` with every fault that can be found."""
+def check_campaign(path: str, overrides: Sequence[str], workers: Transport | None = None) -> int:
+    """Print what a campaign would do, and where these workers would run.
+
+    Raises
+    ------
+    ConfigError
+        With every fault that can be found.
+    LaunchError
+        If the workers cannot be placed.
+    """
     config = load_config(path, overrides)
     rundir = RunDirectory(Path(config.output))
     problems = list(faults(config))
@@ -63,6 +73,8 @@ def check_campaign(path: str, overrides: Sequence[str]) -> int:
         print(f"first event: {pid_text(first.pid)}, {_measured(first)}")
     print(f"memory: about {memory_mb(config, plan)} MB per worker")
     print(f"run directory: {config.output}")
+    if workers is not None:
+        print("\n".join(table(placed(config, workers))))
     return 0
 
 
@@ -93,7 +105,7 @@ def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:
 
 
 def faults(config: Config) -> Iterator[str]:
-    """What is wrong beside the config's own text: files, device, settings that do not fit."""
+    """What is wrong beside the config's own text: files, settings that do not fit."""
     for variant in config.sweep.variants(config.settings):
         label = f" (variant {variant.tag!r})" if variant.tag else ""
         try:
@@ -104,12 +116,10 @@ def faults(config: Config) -> Iterator[str]:
         yield SLICE_OF_GROWING
     if config.data.follow is not None and config.events.where is not None:
         yield WHERE_OF_GROWING
+    if config.data.follow is not None and config.part is not None:
+        yield "part: the data still grow (data.follow); they cannot be divided yet"
     if config.data.follow is not None and config.data.index is not None:
         yield "data.index: leave it out with data.follow: a growing index is the run directory's"
-    try:
-        make_backend(config.workers.device)
-    except SpringError as fault:
-        yield f"workers: {fault}"
     try:
         Calibrator(calibration(config), Loader())
     except SpringError as fault:

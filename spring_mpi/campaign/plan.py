@@ -23,7 +23,7 @@ from ..hypervisor.messages import Job, Summary
 from ..hypervisor.status import Finished
 from ..names import file_name, job_name, pid_text
 from ..settings import Settings
-from .sections import Config
+from .sections import Config, parse_part
 from .selection import select, select_present
 from .sweep import PYTHON_ONLY, Variant
 
@@ -98,8 +98,9 @@ class Plan:
         self.config, self.index, self.folder = config, index, folder
         self.added: dict[str, Blueprint] = {}
         self.variants: tuple[Variant, ...] = config.sweep.variants(config.settings)
-        self.positions = (select_present if is_growing else select)(config.events, index)
-        if not (len(self.positions) or may_be_empty):
+        chosen = (select_present if is_growing else select)(config.events, index)
+        self.positions = chosen[parse_part(config.part or "1/1")]
+        if not (len(self.positions) or may_be_empty or config.part):
             raise ConfigError([f"events: none of the {len(index)} events in the index is selected"])
         self.numbers = {name: number for number, name in enumerate(self._names(0))}
         self._check_names()

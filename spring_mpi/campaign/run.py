@@ -23,7 +23,7 @@ from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
 from ..hypervisor.log import Level, Log
 from ..hypervisor.mailbox import Mailbox
-from ..hypervisor.messages import Equipment
+from ..hypervisor.placement import Place, table
 from ..hypervisor.queue import Queue
 from ..hypervisor.rank0 import Hypervisor
 from ..hypervisor.reporting import Desk, Reporter
@@ -31,11 +31,13 @@ from ..hypervisor.screen import NoScreen, open_screen
 from ..hypervisor.status import SummaryFile, replace_file, write_status
 from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
+from ..hypervisor.walltime import Walltime, end_of_allocation, restart
 from .added import Catalogue, blueprint
 from .check import faults
 from .config import dump_config, load_config
 from .following import Following
 from .indexing import Opened, open_index
+from .placing import need, placed
 from .plan import Plan, checkpoint_file, digest
 from .resume import Past, Resumption, complete, resume
 from .rundir import RunDirectory
@@ -74,7 +76,8 @@ def run_campaign(
     rundir.create()
     rundir.acquire()
     try:
-        return _run(config, rundir, transport, options, aside)
+        places = placed(config, transport, rundir)
+        return _run(config, rundir, _Crew(transport, places), options, aside)
     except SpringError as fault:
         _record_refusal(rundir, str(fault))
         raise
@@ -82,10 +85,18 @@ def run_campaign(
         rundir.release()
 
 
+@dataclass(frozen=True)
+class _Crew:
+    """The workers and their places."""
+
+    transport: Transport
+    places: Mapping[int, Place]
+
+
 def _run(
     config: Config,
     rundir: RunDirectory,
-    transport: Transport,
+    crew: _Crew,
     options: Options,
     aside: Path | None,
 ) -> int:
@@ -105,9 +116,13 @@ def _run(
         opened.index.save(str(path))
     replace_file(rundir.config, dump_config(config))
     screen = open_screen(sys.stderr, options.shown, config.name)
-    with closing(Log(rundir.log, screen, min(options.shown, Level.DETAIL))) as log:
-        journal = Journal(rundir.journal)
+    with (
+        closing(Log(rundir.log, screen, min(options.shown, Level.DETAIL))) as log,
+        closing(Journal(rundir.journal)) as journal,
+    ):
         log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
+        chosen = {worker: at for worker, at in crew.places.items() if at.is_chosen}
+        log("\n".join(table(chosen)), Level.DETAIL)
         for name, reason in resumption.given_up:
             log(f"{name} failed: {reason}", Level.FAULT)
         journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
@@ -116,8 +131,7 @@ def _run(
         past.jobs.clear()
         resumption.queue.is_serving = options.serve
         with _newcomers(opened, plan, resumption.queue, path, log, is_growing) as newcomers:
-            code = _serve(plan, resumption, transport, journal, desk, past.answered, newcomers)
-        journal.close()
+            code = _serve(plan, resumption, crew, journal, desk, past.answered, newcomers)
     return code
 
 
@@ -142,7 +156,7 @@ def _record_refusal(rundir: RunDirectory, reason: str) -> None:
 def _serve(
     plan: Plan,
     resumption: Resumption,
-    transport: Transport,
+    crew: _Crew,
     journal: Journal,
     desk: Desk,
     answered: Mapping[str, tuple[tuple[str, ...], bool]],
@@ -156,7 +170,7 @@ def _serve(
     control = Control(mailbox, Steering(queue, reporter.known, Catalogue(plan)), answered)
     hypervisor = Hypervisor(
         queue,
-        transport,
+        crew.transport,
         journal,
         control,
         reporter,
@@ -164,10 +178,11 @@ def _serve(
         plan.finished,
         partial(complete, plan),
         newcomers=newcomers,
+        walltime=Walltime(end_of_allocation(), config.workers.checkpoint),
     )
-    workers = config.workers
+    needed = need(config)
     with _interrupting(hypervisor):
-        return hypervisor.run(Equipment(workers.device, workers.threads, workers.timeout))
+        return hypervisor.run({one: at.equipment(needed) for one, at in crew.places.items()})
 
 
 def _first_lines(
@@ -206,6 +221,10 @@ def _first_words(
         yield f"Campaign {plan.config.name}: {jobs} of {len(plan.index)} events"
     if text := flagged(plan.index, plan.positions):
         yield text
+    if again := restart():
+        yield again
+    if (end := end_of_allocation()) is not None:
+        yield time.strftime("This allocation ends at %Y-%m-%d %H:%M:%S", time.localtime(end))
     if resumption.adopted:
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
     if resumption.retried:

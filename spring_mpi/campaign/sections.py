@@ -49,6 +49,14 @@ def parse_slice(text: str) -> slice:
     return slice(*numbers)
 
 
+def parse_part(text: str) -> slice:
+    """The events of ``K/N``, one of N equal parts, counted from 1; ValueError where it is none."""
+    number, of = (int(one) for one in text.split("/"))
+    if not 1 <= number <= of:
+        raise ValueError("a part is one of 1 to N")
+    return slice(number - 1, None, of)
+
+
 def legal_cropsizes(cropsize: int, size: int) -> tuple[int, int]:
     """The two multiples of ``size`` nearest to ``cropsize``."""
     lower = max(cropsize // size, 1) * size
@@ -76,10 +84,6 @@ def _check_device(device: str) -> str | None:
     if re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         return None
     return f"must be auto, cpu, cuda or cuda:K, not {device!r}"
-
-
-def _check_per_device(number: int) -> str | None:
-    return "is not available yet: leave it at 1" if number > 1 else None
 
 
 def _check_slice(text: str | None) -> str | None:
@@ -213,15 +217,21 @@ class Workers:
     """What a worker uses, and how patient it is."""
 
     device: str = option("auto", "auto, cpu, cuda or cuda:K", check=_check_device)
-    per_device: int = option(
-        1, "workers that share one device", at_least=1, check=_check_per_device
-    )
+    per_device: int = option(1, "workers that share one GPU", at_least=1, at_most=90)
     threads: int = option(1, "CPU threads of one worker", at_least=1)
     retries: int = option(
         2, "new attempts at a job whose process was lost, killed or hung", at_least=0
     )
     timeout: float = option(600.0, "seconds without progress until a process is hung", above=0)
     checkpoint: int = option(5, "generations between two saved states", at_least=1)
+
+
+def _check_part(text: str | None) -> str | None:
+    try:
+        parse_part(text or "1/1")
+    except ValueError:
+        return f'must be "K/N" with K from 1 to N, not {text!r}'
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +249,9 @@ class Config:
         'all, or one of {slice: "0:100"}, {pids: [71-1-145, [71, 1, 146]]}, {list: hits.txt}, '
         '{where: "sum > 1e5 and lit > 2000"} of sum, lit (spring-index stats), step, damaged, '
         "duplicate, incomplete",
+    )
+    part: str | None = option(
+        None, '"K/N": of these events the K-th, (K+N)-th, ... only; see --part', check=_check_part
     )
     pattern: PatternSection = option(..., "how a frame becomes a pattern")
     settings: Settings = option(Settings, "the parameters of the reconstruction")

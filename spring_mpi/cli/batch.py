@@ -17,6 +17,7 @@ _EXAMPLE = """examples:
   spring-batch configs/demo.yaml --workers 2       alone, two workers on this machine
   mpirun -n 9 spring-batch configs/demo.yaml       rank 0 and eight workers
   spring-batch configs/demo.yaml --check           say what is wrong, and stop
+  mpirun -n 9 spring-batch configs/demo.yaml --check --placement     and who would run where
   spring-batch configs/demo.yaml --set seed=2 --set output=runs/second
   spring-batch configs/demo.yaml --quiet           tell faults and the end; all is in rank0.log
 
@@ -31,7 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if parent := os.environ.get("SPRING_PARENT"):
         # A notebook that started this hypervisor for itself must not leave it behind.
         die_with(int(parent))
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.placement and not arguments.check:
+        parser.error("--placement goes with --check")
     return guarded(lambda: _run(arguments))
 
 
@@ -51,7 +55,18 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="tell every fault, jobs and memory; run nothing"
     )
     parser.add_argument(
+        "--placement", action="store_true",
+        help="with --check: tell also which worker would run where, and on which GPU",
+    )  # fmt: skip
+    parser.add_argument(
         "--fresh", action="store_true", help="move an existing run directory aside first"
+    )
+    parser.add_argument(
+        "--part", metavar="K/N",
+        help="only the K-th of N parts of the events, in parts/K-of-N of the run directory",
+    )  # fmt: skip
+    parser.add_argument(
+        "--merge", action="store_true", help="one report and summary.csv of all parts; run nothing"
     )
     parser.add_argument(
         "--serve", action="store_true",
@@ -92,15 +107,22 @@ def _serve(arguments: argparse.Namespace, communicator: Communicator) -> int:
     try:
         # Only rank 0 needs what follows; a thousand ranks need not read it from the disk.
         from ..campaign.check import check_campaign
+        from ..campaign.parts import merge, part_overrides
         from ..campaign.run import Options, run_campaign
         from ..hypervisor.log import Level
 
+        overrides = arguments.overrides
+        if arguments.merge:
+            return merge(arguments.config, overrides)
+        if arguments.part:
+            overrides = part_overrides(arguments.config, overrides, arguments.part)
         if arguments.check:
-            return check_campaign(arguments.config, arguments.overrides)
+            asked = transport if arguments.placement else None
+            return check_campaign(arguments.config, overrides, asked)
         shown = Level.FAULT if arguments.quiet else Level.NEWS
         shown = Level.GENERATION if arguments.verbose else shown
         options = Options(fresh=arguments.fresh, serve=arguments.serve, shown=shown)
-        return run_campaign(arguments.config, arguments.overrides, transport, options)
+        return run_campaign(arguments.config, overrides, transport, options)
     finally:
         # Whatever happens here, the other ranks must not wait for ever.
         transport.close()

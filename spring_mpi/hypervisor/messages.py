@@ -78,6 +78,12 @@ class Equipment:
     threads: int = 1
     timeout: float = 600.0
     """Seconds without progress after which a child is hung."""
+    gpu: str | None = None
+    """UUID of the only GPU that the child shall see; None: those that the worker sees."""
+    sharers: int = 1
+    """Workers that share its device."""
+    cpus: tuple[int, ...] = ()
+    """Processors that its threads are bound to; empty: those of the worker."""
 
 
 # ---- orders

@@ -7,10 +7,11 @@ done that the journal does not know.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ..errors import LaunchError
 from .control import Asked, Control
 from .decisions import Decision, Give, Record, State
 from .journal import Journal
@@ -38,6 +39,7 @@ from .reporting import Reporter
 from .room import when_there_is_room
 from .status import Finished
 from .transport import Backoff, Transport
+from .walltime import Walltime
 
 
 class _NoRoomError(Exception):
@@ -61,6 +63,8 @@ class Hypervisor:
         Waits for some seconds.
     newcomers
         Called once per turn: queues the jobs of new events, if there are any.
+    walltime
+        What is left of the allocation; as a rule there is no end.
     """
 
     def __init__(
@@ -75,21 +79,31 @@ class Hypervisor:
         complete: Callable[[str], Summary | None],
         sleep: Callable[[float], None] = time.sleep,
         newcomers: Callable[[], None] = lambda: None,
+        walltime: Walltime | None = None,
     ) -> None:
         self._queue, self._transport = queue, transport
         self._journal, self._control, self._reporter = journal, control, reporter
         self._make_job, self._finished, self._complete = make_job, finished, complete
-        self._newcomers = newcomers
+        self._newcomers, self._walltime = newcomers, walltime or Walltime()
         self._backoff, self._sleep = Backoff(sleep), sleep
         self._completed: dict[str, tuple[int, Done]] = {}
         self._interruption: str | None = None
+        self._starting: set[int] = set()
+        self._failed_starts: dict[int, str] = {}
 
     def interrupt(self, reason: str) -> None:
         """Ask the loop to end in an orderly way; safe in a signal handler."""
         self._interruption = reason
 
-    def run(self, equipment: Equipment) -> int:
-        """Run until no job is left; the exit code (0 all done, 1 some failed, 3 interrupted)."""
+    def run(self, equipment: Mapping[int, Equipment]) -> int:
+        """Run until no job is left; the exit code (0 all done, 1 some failed, 3 interrupted).
+
+        Raises
+        ------
+        LaunchError
+            If no worker ever gets ready.
+        """
+        self._starting = set(equipment)
         self._transport.start(equipment)
         try:
             while not (self._queue.is_over or self._interruption):
@@ -97,6 +111,9 @@ class Hypervisor:
             return self._end(self._exit_code())
         except _NoRoomError:
             return self._end(3)
+        except LaunchError:
+            self._write_ending(2)
+            raise
         finally:
             self._transport.close()
 
@@ -107,7 +124,7 @@ class Hypervisor:
         decisions = [self._decide(worker, report) for worker, report in reports]
         # Reports come first: what people are told and change is the state after them.
         asked = self._control.asked()
-        assigned = self._queue.assign()
+        assigned = self._assign()
         self._commit(
             [
                 *self._lines(decisions),
@@ -123,17 +140,30 @@ class Hypervisor:
         self._reporter.keep_status()
         self._backoff.rest(after_traffic=bool(reports or asked))
 
+    def _assign(self) -> Decision:
+        """Give out jobs, unless nothing of them could be saved before the allocation ends."""
+        if self._walltime.is_over:
+            self.interrupt("the end of its allocation")
+        if not self._walltime.is_too_short:
+            return self._queue.assign()
+        if self._queue.waiting:
+            self._reporter.is_late(self._walltime.left)
+        return Decision()
+
     def _decide(self, worker: int, report: Report) -> Decision:
         queue = self._queue
         match report:
             case Ready():
                 self._reporter.ready(worker, report)
+                self._answered(worker)
                 return queue.joined(worker)
             case Present():
                 self._reporter.present(worker, report)
                 return Decision()
             case Progressed(name, generation, generations):
                 self._reporter.progressed(worker, report)
+                if pace := self._reporter.known.paces.get(name):
+                    self._walltime.learn(pace, self._reporter.known.started[name])
                 return queue.progressed(worker, name, generation / generations)
             case Remark():
                 self._reporter.remarked(worker, report)
@@ -182,8 +212,24 @@ class Hypervisor:
             self._reporter.ended_otherwise(record, worker, details)
         return decision
 
+    def _answered(self, worker: int) -> None:
+        """A worker is ready or never will be; those that are not are told when all have answered.
+
+        Where none is, one message does for all of them.
+        """
+        self._starting.discard(worker)
+        if self._starting or not self._reporter.known.devices:
+            return
+        for one, reason in self._failed_starts.items():
+            self._reporter.left(one, reason)
+        self._failed_starts.clear()
+
     def _left(self, worker: int, reason: str) -> Decision:
-        self._reporter.left(worker, reason)
+        if worker in self._starting:
+            self._failed_starts[worker] = reason
+            self._answered(worker)
+        else:
+            self._reporter.left(worker, reason)
         jobs = [name for name, run in self._queue.running.items() if run.worker == worker]
         records = [
             record
@@ -192,9 +238,15 @@ class Hypervisor:
             for record in self._done(worker, Done(name, summary)).records
         ]
         records += self._told(self._queue.gone(worker, reason), worker).records
-        if not self._queue.workers:
-            self.interrupt(f"the loss of its last worker ({reason})")
+        if not (self._queue.workers or self._starting):
+            self._give_up(reason)
         return Decision(tuple(records))
+
+    def _give_up(self, reason: str) -> None:
+        """No worker is left."""
+        if not self._reporter.known.devices:
+            raise LaunchError(f"no worker can start: {reason}")
+        self.interrupt(f"the loss of its last worker ({reason})")
 
     def _commit(self, lines: list[dict[str, Any]]) -> None:
         """Write the journal, also if that means to wait for room on the disk."""
@@ -239,11 +291,14 @@ class Hypervisor:
         return 3 if not is_complete else 1 if counts[State.FAILED] else 0
 
     def _end(self, code: int) -> int:
+        self._write_ending(code)
+        self._reporter.ended(code, self._interruption)
+        return code
+
+    def _write_ending(self, code: int) -> None:
         ending: dict[str, Any] = {"exit": code, "t": round(time.time(), 3)}
         if self._interruption:
             ending["reason"] = self._interruption
         # On a full disk the journal ends as if we were killed: the next run starts from there.
         with suppress(OSError):
             self._journal.commit([ending])
-        self._reporter.ended(code, self._interruption)
-        return code

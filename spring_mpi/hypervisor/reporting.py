@@ -42,6 +42,7 @@ class Reporter:
         self._desk, self._queue, self._clock = desk, queue, clock
         self._began, self._status_written = clock(), float("-inf")
         self.known = Known(clock)
+        self._is_late = False
 
     def present(self, worker: int, present: Present) -> None:
         """A worker has begun."""
@@ -70,6 +71,15 @@ class Reporter:
     def say(self, text: str) -> None:
         """Rank 0 has something to say of itself."""
         self._desk.log(f"The campaign on rank 0 ({platform.node()}) {text}", Level.FAULT)
+
+    def is_late(self, seconds: float) -> None:
+        """No job is started any more in this allocation; told once."""
+        if not self._is_late:
+            self._desk.log(
+                f"{duration(seconds)} are left in this allocation, too few to start another job: "
+                "the others wait for the next run"
+            )
+        self._is_late = True
 
     def remarked(self, worker: int, remark: Remark) -> None:
         """A job goes on, and there is something to say of it."""

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ..comm import Communicator, RankDied
+from ..errors import LaunchError
 from .messages import Equipment, Gone, Order, Quit, Report
+from .seat import Seat, Survey, look
 from .worker import Worker
 
 _SHORTEST_WAIT, _LONGEST_WAIT, _GROWTH = 0.0002, 0.010, 1.25
 _FAREWELL = 10.0
+_SURVEY_PATIENCE = 300.0
 
 
 class Transport(Protocol):
     """Orders to and reports from numbered workers, without waiting."""
 
-    def start(self, equipment: Equipment) -> None:
+    def survey(self, survey: Survey) -> dict[int, Seat]:
+        """What every worker has; waits for all of them.
+
+        Raises
+        ------
+        LaunchError
+            If one dies or says nothing.
+        """
+
+    def start(self, equipment: Mapping[int, Equipment]) -> None:
         """Give every worker what it works with."""
 
     def send(self, worker: int, order: Order) -> None:
@@ -38,10 +50,11 @@ class LocalTransport:
         self._workers: dict[int, Worker] = {}
         self._reports: list[tuple[int, Report]] = []
 
-    def start(self, equipment: Equipment) -> None:
-        self._workers = {
-            number: Worker(equipment, self._clock) for number in range(1, self._count + 1)
-        }
+    def survey(self, survey: Survey) -> dict[int, Seat]:
+        return dict.fromkeys(range(1, self._count + 1), look(survey, 0))
+
+    def start(self, equipment: Mapping[int, Equipment]) -> None:
+        self._workers = {number: Worker(given, self._clock) for number, given in equipment.items()}
 
     def send(self, worker: int, order: Order) -> None:
         self._reports += [(worker, report) for report in self._workers[worker].send(order)]
@@ -65,9 +78,28 @@ class MpiTransport:
         self._ranks = range(1, communicator.size)
         self._is_open = True
 
-    def start(self, equipment: Equipment) -> None:
+    def survey(self, survey: Survey) -> dict[int, Seat]:
         for rank in self._ranks:
-            self._communicator.send(equipment, rank)
+            self._communicator.send(survey, rank)
+        seats: dict[int, Seat] = {}
+        backoff, patience = Backoff(), time.monotonic() + _SURVEY_PATIENCE
+        while missing := [rank for rank in self._ranks if rank not in seats]:
+            arrived = self._communicator.receive()
+            match arrived:
+                case (rank, Seat() as seat):
+                    seats[rank] = seat
+                case (rank, Gone(reason)):
+                    raise LaunchError(f"rank {rank} cannot work: {reason}")
+                case (rank, RankDied()):
+                    raise LaunchError(f"rank {rank} died before it could work")
+            if time.monotonic() > patience:
+                raise LaunchError(f"rank {missing[0]} says nothing: is it stuck?")
+            backoff.rest(after_traffic=arrived is not None)
+        return seats
+
+    def start(self, equipment: Mapping[int, Equipment]) -> None:
+        for rank, given in equipment.items():
+            self._communicator.send(given, rank)
 
     def send(self, worker: int, order: Order) -> None:
         self._communicator.send(order, worker)
@@ -141,7 +173,9 @@ def _carry_messages(communicator: Communicator) -> int:
                 sender, order = arrived
                 if isinstance(order, Quit) or (isinstance(order, RankDied) and sender == 0):
                     return 0
-                if isinstance(order, Equipment):
+                if isinstance(order, Survey):
+                    communicator.send(look(order, communicator.node), 0)
+                elif isinstance(order, Equipment):
                     worker = Worker(order, time.monotonic)
                 elif worker is not None:
                     reports += worker.send(order)

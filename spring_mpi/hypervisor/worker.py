@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import ClassVar
 
@@ -36,6 +37,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 _MOST_FAILED_STARTS = 5
 _START_PATIENCE = 300.0
 _LAST_BREATH = 10.0
+_SHARED_PERCENT = 90
 
 
 class Worker:
@@ -174,6 +176,10 @@ class Child:
                 bufsize=0,
                 env=child_environment(os.environ, equipment),
             )
+        if equipment.cpus:
+            # At once: the threads of its libraries, which come later, inherit this.
+            with suppress(OSError):
+                os.sched_setaffinity(self._process.pid, equipment.cpus)
         assert self._process.stdout is not None
         self._printout = Printout(self._process.stdout)
         self._connection = Connection(ours.detach())
@@ -233,8 +239,13 @@ class Child:
 
 
 def child_environment(environment: Mapping[str, str], equipment: Equipment) -> dict[str, str]:
-    """The worker's environment, with its threads, without what would let a child join MPI."""
-    kept = {
+    """The worker's environment, with its threads and GPU, without what would let it join MPI."""
+    made = {
         name: value for name, value in environment.items() if not name.startswith(_MPI_PREFIXES)
     }
-    return kept | dict.fromkeys(_THREADS, str(equipment.threads))
+    made |= dict.fromkeys(_THREADS, str(equipment.threads))
+    if equipment.gpu is not None:
+        made["CUDA_VISIBLE_DEVICES"] = equipment.gpu
+    if equipment.sharers > 1:
+        made["CUPY_GPU_MEMORY_LIMIT"] = f"{_SHARED_PERCENT // equipment.sharers}%"
+    return made

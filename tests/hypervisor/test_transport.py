@@ -8,15 +8,17 @@ import pytest
 
 from spring_mpi.cli import batch
 from spring_mpi.comm import RankDied
+from spring_mpi.errors import LaunchError
 from spring_mpi.hypervisor import transport
 from spring_mpi.hypervisor.messages import Assign, Equipment, Gone, Quit, Ready
+from spring_mpi.hypervisor.seat import Seat, Survey
 from spring_mpi.hypervisor.transport import Backoff, MpiTransport, serve_rank
 
 
 class Tape:
     """A communicator that plays what arrives and records what is sent."""
 
-    rank, size, has_lost_ranks = 0, 3, False
+    rank, size, node, has_lost_ranks = 0, 3, 0, False
 
     def __init__(self, *arriving):
         self.arriving, self.sent, self.closed = deque(arriving), [], 0
@@ -44,11 +46,40 @@ def test_orders_and_reports():
     """Equipment goes to every worker, an order to its own; reports come with their rank."""
     tape = Tape((2, Ready("host", "cpu", 0.0)), (1, Gone("tired")))
     mpi = MpiTransport(tape)
-    mpi.start(Equipment())
+    given = {1: Equipment(gpu="GPU-aa"), 2: Equipment(gpu="GPU-bb")}
+    mpi.start(given)
     mpi.send(2, Assign(()))
-    assert tape.sent == [(1, Equipment()), (2, Equipment()), (2, Assign(()))]
+    assert tape.sent == [*given.items(), (2, Assign(()))]
     assert mpi.poll() == [(2, Ready("host", "cpu", 0.0)), (1, Gone("tired"))]
     assert mpi.poll() == []
+
+
+def test_a_survey_waits_for_every_worker():
+    """Every worker is asked, and has answered when the survey ends."""
+    seats = {1: Seat("n1", 0, "1"), 2: Seat("n2", 2, "1")}
+    tape = Tape((2, seats[2]), (1, seats[1]))
+    assert MpiTransport(tape).survey(Survey()) == seats
+    assert tape.sent == [(1, Survey()), (2, Survey())]
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (Gone("ValueError: odd"), "rank 2 cannot work: ValueError: odd"),
+        (RankDied(), "rank 2 died"),
+    ],
+)
+def test_a_survey_of_the_lost(answer, text):
+    """A worker that cannot answer ends the survey."""
+    with pytest.raises(LaunchError, match=text):
+        MpiTransport(Tape((1, Seat("n1", 0, "1")), (2, answer))).survey(Survey())
+
+
+def test_a_silent_rank(monkeypatch):
+    """A worker that says nothing is named, after a time."""
+    monkeypatch.setattr(transport, "_SURVEY_PATIENCE", 0.0)
+    with pytest.raises(LaunchError, match="rank 1 says nothing"):
+        MpiTransport(Tape()).survey(Survey())
 
 
 def test_closing_twice():

@@ -49,7 +49,8 @@ def test_idle_child_is_replaced(worker):
 def test_device_that_is_not_there():
     """A child that cannot have its device says why, and the worker gives up at once."""
     worker = Worker(Equipment(device="cuda:7"), time.monotonic)
-    assert "device 'cuda:7'" in wait_for(worker, Gone).reason
+    reason = wait_for(worker, Gone).reason
+    assert any(text in reason for text in ("no device cuda:7", "CuPy", "CUDA")), reason
     assert worker.poll() == []
 
 
@@ -79,6 +80,25 @@ def test_child_environment():
         "PATH": "/bin", "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3",
         "MKL_NUM_THREADS": "3", "NUMEXPR_NUM_THREADS": "3",
     }  # fmt: skip
+
+
+def test_the_gpu_of_a_child():
+    """It sees its own GPU alone, and takes no more of the memory than its share."""
+    given = child_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, Equipment(gpu="GPU-bb", sharers=3))
+    assert given["CUDA_VISIBLE_DEVICES"] == "GPU-bb"
+    assert given["CUPY_GPU_MEMORY_LIMIT"] == "30%"
+    assert child_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, Equipment())[
+        "CUDA_VISIBLE_DEVICES"
+    ] == "0,1"  # fmt: skip
+
+
+def test_threads_are_bound():
+    """A child has the processors that it is given, and no others."""
+    cpu = max(os.sched_getaffinity(0))
+    worker = Worker(Equipment(cpus=(cpu,)), time.monotonic)
+    wait_for(worker, Ready)
+    assert os.sched_getaffinity(worker._child._process.pid) == {cpu}
+    worker.close()
 
 
 def test_stopping_is_no_failed_start(monkeypatch):

@@ -22,6 +22,7 @@ from .machine import THREADS, Array, Launch
 
 _INSTALL = "install it for your driver's CUDA: pip install 'spring-mpi[cuda12]' (or cuda13)"
 _CHOICE = "SPRING_CUDA_FFT"
+_LIMIT = "CUPY_GPU_MEMORY_LIMIT"
 _MOST_GRAPHS = 32
 _LARGEST_SHARE = 0.9
 
@@ -84,7 +85,9 @@ class CupyMachine:
         self._stream.use()
         self.device = cupy.cuda.runtime.getDeviceProperties(ordinal)["name"].decode()
         self._pool = cupy.get_default_memory_pool()
-        self._pool.set_limit(fraction=_LARGEST_SHARE)
+        if _LIMIT not in os.environ:
+            # Several processes on one device divide it; CuPy itself heeds their limit.
+            self._pool.set_limit(fraction=_LARGEST_SHARE)
         self._plans: dict[tuple[str, tuple[int, ...]], Any] = {}
         self._graphs: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 

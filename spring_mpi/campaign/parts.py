@@ -1,0 +1,127 @@
+"""Parts: one campaign in several allocations, each with its share of the events, and one report.
+
+The parts are campaigns of their own: they share no queue, no journal and no lock, so that they
+need neither start nor end together, and no message has to pass from one allocation to another.
+Results do not depend on the division: they are those of the whole campaign, bit by bit.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..hypervisor.decisions import State
+from ..hypervisor.status import replace_file
+from .config import load_config
+from .rundir import RunDirectory
+from .sections import parse_part
+
+_FOLDER = re.compile(r"(\d+)-of-(\d+)")
+
+
+def part_overrides(path: str, overrides: Sequence[str], part: str) -> list[str]:
+    """The overrides that make a config that of its part ``K/N``.
+
+    Raises
+    ------
+    ConfigError
+        If the config is wrong, or the part is none.
+    """
+    try:
+        parse_part(part)
+    except ValueError:
+        raise ConfigError([f"--part must be K/N with K from 1 to N, not {part!r}"]) from None
+    output = Path(load_config(path, overrides).output, "parts", part.replace("/", "-of-"))
+    return [*overrides, f"part={json.dumps(part)}", f"output={json.dumps(str(output))}"]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What became of a part so far."""
+
+    folder: Path
+    status: dict[str, Any]
+    """Empty where it has not begun."""
+
+    @property
+    def code(self) -> int:
+        """Its exit code; 3 where it has none."""
+        code = self.status.get("exit")
+        return code if isinstance(code, int) else 3
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """Of its summary, with files relative to the whole campaign's folder."""
+        path = RunDirectory(self.folder).summary
+        if path.exists():
+            with path.open(newline="") as file:
+                for row in csv.DictReader(file):
+                    yield row | {"file": f"parts/{self.folder.name}/{row['file']}"}
+
+    def __str__(self) -> str:
+        if not self.status:
+            return f"part {self.folder.name}: not begun"
+        counts: dict[str, int] = self.status.get("counts", {})
+        tally = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+        return f"part {self.folder.name}: {self.status['state']}, {tally or 'no jobs'}"
+
+
+def merge(path: str, overrides: Sequence[str]) -> int:
+    """Write the ``summary.csv`` of all parts of a campaign, and print how far they are.
+
+    Returns
+    -------
+    The exit code of the whole: 0 all done, 1 some failed, 3 some part has not ended.
+
+    Raises
+    ------
+    ConfigError
+        If there are no parts, or those of two divisions.
+    """
+    folder = Path(load_config(path, overrides).output)
+    parts = _parts(folder)
+    rows = [row for part in parts for row in part.rows()]
+    if rows:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        replace_file(RunDirectory(folder).summary, text.getvalue())
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.status.get("counts", {}))
+        print(part)
+    tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+    print(f"all {len(parts)} parts: {tally or 'no jobs'}; {len(rows)} results in {folder}")
+    codes = {part.code for part in parts}
+    return 3 if codes - {0, 1} else max(codes)
+
+
+def _parts(folder: Path) -> list[_Part]:
+    """All parts of the division that the folder holds."""
+    found = [_FOLDER.fullmatch(one.name) for one in (folder / "parts").glob("*")]
+    sizes = {int(match[2]) for match in found if match}
+    if not sizes:
+        raise ConfigError([f"{folder}: there are no parts; make them with --part K/N"])
+    if len(sizes) > 1:
+        numbers = " and ".join(map(str, sorted(sizes)))
+        raise ConfigError(
+            [f"{folder}/parts: divided into {numbers} parts; move those of one division away"]
+        )
+    of = sizes.pop()
+    return [_read(folder / "parts" / f"{number}-of-{of}") for number in range(1, of + 1)]
+
+
+def _read(folder: Path) -> _Part:
+    try:
+        status = json.loads(RunDirectory(folder).status.read_text("utf-8"))
+    except FileNotFoundError:
+        status = {}
+    return _Part(folder, status)

@@ -1,0 +1,81 @@
+"""The end of an allocation: when it comes, and whether a job is still worth starting before it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+
+from .overview import Pace
+
+_NOTICE = 120.0
+"""Before the end the scripts of ``jobs/`` have the scheduler send a notice, and all work stops."""
+_LAST_CALL = 60.0
+"""Before the end rank 0 stops by itself, where no notice came."""
+
+
+def end_of_allocation(environment: Mapping[str, str] = os.environ) -> float | None:
+    """Seconds since the epoch; None where nobody says.
+
+    Our own ``SPRING_END_TIME``, which the scripts of ``jobs/`` set, counts first; newer versions of
+    SLURM (not yet 22.05) set ``SLURM_JOB_END_TIME`` (sbatch, output environment variables).
+    """
+    for name in ("SPRING_END_TIME", "SLURM_JOB_END_TIME"):
+        if environment.get(name, "").isdecimal():
+            return float(environment[name])
+    return None
+
+
+def restart(environment: Mapping[str, str] = os.environ) -> str:
+    """What the log says where the scheduler has started a job again; empty where it has not."""
+    count = environment.get("SLURM_RESTART_COUNT", "0")
+    if count != "0":
+        return f"SLURM has started this job again (restart {count})"
+    return "LSF has started this job again" if environment.get("LSB_RESTART") == "Y" else ""
+
+
+@dataclass
+class Walltime:
+    """What is left of an allocation, and what a job needs before anything of it is safe.
+
+    Parameters
+    ----------
+    end
+        Seconds since the epoch; None: there is no end.
+    checkpoint
+        Generations between two saved states.
+    now
+        Seconds since the epoch.
+    """
+
+    end: float | None = None
+    checkpoint: int = 1
+    now: Callable[[], float] = time.time
+    needed: float = field(default=0.0, init=False)
+    """Longest time seen from the start of a job to its first saved state, seconds."""
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end."""
+        return inf if self.end is None else self.end - self.now()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether rank 0 has to end now, to end in order."""
+        return self.left < _LAST_CALL
+
+    @property
+    def is_too_short(self) -> bool:
+        """Whether a job that starts now would be thrown away: nothing of it would be saved."""
+        return self.left < _NOTICE + self.needed
+
+    def learn(self, pace: Pace, started: float) -> None:
+        """From a running job, which was started at that time on the clock of its pace."""
+        generations = min(self.checkpoint, pace.latest.generations)
+        if pace.made > 0:
+            each = (pace.latest_at - pace.first_at) / (
+                pace.latest.generation - pace.first.generation
+            )
+            self.needed = max(self.needed, pace.first_at - started + generations * each)

@@ -1,0 +1,163 @@
+"""spring-submit: the scripts of ``jobs/`` with a campaign's values; LSF through a stand-in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from campaigns import Campaign
+
+from spring_mpi.cli.submit import main
+
+_JOBS = Path(__file__).parent.parent / "jobs"
+_SCRIPTS = sorted(path.name for path in _JOBS.glob("*.sh"))
+_LSF_SAMPLE = {"LSB_JOBID": "4711", "LSB_DJOB_HOSTFILE": "hosts"}
+"""As IBM documents them for a job; under jsrun the first line of the file is the launch node."""
+
+
+def rendered(campaign: Campaign, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    assert main([str(campaign.config), "--print", *options]) == 0
+    return capsys.readouterr().out
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    """A command on the path of a test."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/bash\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "lines"),
+    [
+        (
+            "--scheduler slurm --gpus 4 --nodes 2 --time 1:30 --queue fast --account us",
+            "slurm_gpu.sh",
+            ["#SBATCH --nodes=2", "#SBATCH --gpus-per-node=4", "#SBATCH --ntasks-per-node=9",
+             "#SBATCH --time=90", "#SBATCH --partition=fast", "#SBATCH --account=us"],
+        ),
+        (
+            "--scheduler slurm --nodes 2 --workers 32 --set seed=5",
+            "slurm_cpu.sh",
+            ["#SBATCH --ntasks=65", "#SBATCH --cpus-per-task=1"],
+        ),
+        ("--scheduler slurm --parts 8 --gpus 4", "slurm_array.sh", ["#SBATCH --array=1-8"]),
+        ("--scheduler slurm --live --gpus 4", "slurm_live.sh", ["options=(--serve)"]),
+        ("--scheduler lsf --gpus 6 --nodes 4 --account us --time 45", "lsf_gpu.sh",
+         ["#BSUB -nnodes 4", "#BSUB -P us", "#BSUB -W 45", "limit=45", "gpus=6 cores=42"]),
+        ("--scheduler lsf --workers 8 --queue short", "lsf_cpu.sh",
+         ["#BSUB -n 9", "#BSUB -q short", "#BSUB -W 240"]),
+    ],
+)  # fmt: skip
+def test_rendered_scripts(
+    small: Callable[..., Campaign], capsys: pytest.CaptureFixture[str],
+    tool: Callable[[str], str], options: str, name: str, lines: list[str],
+) -> None:  # fmt: skip
+    """They are the script of ``jobs/`` but for the lines that were asked for, and right."""
+    campaign = small(workers={"per_device": 2})
+    text = rendered(campaign, capsys, *options.split())
+    for line in [*lines, f"config={campaign.config}"]:
+        assert any(one.startswith(line) for one in text.splitlines()), line
+    kept = set((_JOBS / name).read_text().splitlines()) & set(text.splitlines())
+    assert {"set -u", 'wait "$launcher"', "code=$?"} <= kept
+    for check in (["bash", "-n", "-"], [tool("shellcheck"), "-"]):
+        done = subprocess.run(check, input=text, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", _SCRIPTS)
+def test_scripts_are_right(name: str, tool: Callable[[str], str]) -> None:
+    for check in (["bash", "-n"], [tool("shellcheck")]):
+        done = subprocess.run([*check, str(_JOBS / name)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_submission_to_lsf(
+    small: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """bsub gets the script on stdin and ``-K`` for ``--wait``; its answer is understood."""
+    program(
+        tmp_path / "bin", "bsub",
+        f'cat > {tmp_path}/script; echo "$@" > {tmp_path}/arguments\n'
+        'echo "Job <4711> is submitted to queue <normal>."; exit 7',
+    )  # fmt: skip
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    campaign = small()
+    assert main([str(campaign.config), "--scheduler", "lsf", "--workers", "2", "--wait"]) == 7
+    told = capsys.readouterr().out
+    assert told.splitlines() == [
+        "job: 4711", f"run directory: {campaign.rundir}",
+        f"log: tail -F {campaign.rundir}/rank0.log",
+    ]  # fmt: skip
+    assert (tmp_path / "arguments").read_text() == "-K\n"
+    directives = [line for line in (tmp_path / "script").read_text().splitlines()
+                  if line.startswith("#BSUB")]  # fmt: skip
+    options = [line.split()[1] for line in directives]
+    assert options == ["-J", "-n", "-W", "-o", "-wt", "-r", "-Q"]
+
+
+@pytest.mark.parametrize(
+    ("options", "hosts", "command"),
+    [
+        (["--gpus", "6", "--nodes", "2"], ["batch1", *["a01"] * 42, *["a02"] * 42],
+         "jsrun -r 1 -a 6 -g 6 -c 42 -b none -n 2"),
+        (["--workers", "3"], ["a01", "a01", "a02", "a02"], "mpirun --bind-to none -n 4"),
+    ],
+)  # fmt: skip
+def test_what_lsf_would_run(
+    small: Callable[..., Campaign], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    options: list[str], hosts: list[str], command: str,
+) -> None:  # fmt: skip
+    """Ranks follow the hosts that LSF names; after a notice exit 3 becomes 99, which requeues."""
+    text = rendered(small(), capsys, "--scheduler", "lsf", *options)
+    (tmp_path / "hosts").write_text("\n".join([*hosts, ""]))
+    for name in ("jsrun", "mpirun"):
+        program(
+            tmp_path / "bin", name,
+            f'echo "$SPRING_END_TIME $(basename "$0") $*" > {tmp_path}/ran\n'
+            "trap 'exit 3' USR1\nkill -USR1 $PPID; while :; do sleep 0.1; done",
+        )  # fmt: skip
+    # The script puts the commands of our installation first on the path: here, stand-ins.
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("PATH="))
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash"], input=text, text=True, cwd=tmp_path, timeout=60,
+        env=os.environ | _LSF_SAMPLE | {"PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 99
+    end, ran = (tmp_path / "ran").read_text().split(" ", 1)
+    assert ran.startswith(f"{command} spring-batch ")
+    assert end.isdecimal()
+
+
+def test_no_scheduler(
+    small: Callable[..., Campaign], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main([str(small().config)]) == 2
+    assert "sbatch is not here: submit on a login node" in capsys.readouterr().err
+
+
+def test_a_refused_submission(
+    small: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The scheduler's own words stay, ours say that there is no job."""
+    program(tmp_path / "bin", "sbatch", "cat > /dev/null; echo 'invalid partition' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert main([str(small().config), "--scheduler", "slurm"]) == 2
+    told = capfd.readouterr().err
+    assert "invalid partition" in told
+    assert "sbatch did not take the job (exit 1)" in told
+
+
+def test_no_live_script_for_lsf(
+    small: Callable[..., Campaign], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(small().config), "--scheduler", "lsf", "--live", "--print"]) == 2
+    assert "no script of the kind 'live' for LSF" in capsys.readouterr().err
