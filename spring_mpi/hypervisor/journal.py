@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunDirectoryError
+from .decisions import Record
 
 
 class Journal:
@@ -94,3 +95,16 @@ def _complete_length(path: Path) -> int:
             if newline >= 0:
                 return position + newline + 1
         return 0
+
+
+def record_line(record: Record, now: float) -> dict[str, Any]:
+    """The line of a job that changed its state; ``now`` in seconds of the system's clock."""
+    line: dict[str, Any] = {
+        "t": round(now, 3),
+        "job": record.name,
+        "state": record.state.value,
+        "attempt": record.attempt,
+    }
+    if record.worker is not None:
+        line["worker"] = record.worker
+    return line | {"reason": record.reason} if record.reason else line

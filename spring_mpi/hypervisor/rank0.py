@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import LaunchError
 from .control import Asked, Control
 from .decisions import Decision, Give, Record, State
-from .journal import Journal
+from .journal import Journal, record_line
 from .messages import (
     Alive,
     Assign,
@@ -86,6 +86,7 @@ class Hypervisor:
         self._make_job, self._finished, self._complete = make_job, finished, complete
         self._newcomers, self._walltime = newcomers, walltime or Walltime()
         self._backoff, self._sleep = Backoff(sleep), sleep
+        self._given: dict[int, Job] = {}
         self._completed: dict[str, tuple[int, Done]] = {}
         self._interruption: str | None = None
         self._starting: set[int] = set()
@@ -202,7 +203,7 @@ class Hypervisor:
             for instruction in decision.instructions:
                 if isinstance(instruction, Give):
                     self._reporter.given(instruction.worker, instruction.name)
-                    job = self._make_job(instruction.name)
+                    job = self._given[instruction.worker] = self._make_job(instruction.name)
                     self._transport.send(instruction.worker, Assign((job,)))
                 else:
                     self._transport.send(instruction.worker, Cancel(instruction.name))
@@ -270,20 +271,17 @@ class Hypervisor:
         return asked.line(records)
 
     def _line(self, record: Record) -> dict[str, Any]:
-        line: dict[str, Any] = {
-            "t": round(time.time(), 3),
-            "job": record.name,
-            "state": record.state.value,
-            "attempt": record.attempt,
-        }
-        if record.worker is not None:
-            line["worker"] = record.worker
-        if record.reason:
-            line["reason"] = record.reason
+        line = record_line(record, time.time())
         if record.state is State.DONE:
-            line["fingerprint"] = self._make_job(record.name).fingerprint
-            line |= self._completed[record.name][1].summary.to_line()
+            worker, done = self._completed[record.name]
+            line["fingerprint"] = self._job(record.name, worker).fingerprint
+            line |= done.summary.to_line()
         return line
+
+    def _job(self, name: str, worker: int) -> Job:
+        """A job that a worker has, as it was given out; making it again costs more."""
+        given = self._given.get(worker)
+        return given if given and given.name == name else self._make_job(name)
 
     def _exit_code(self) -> int:
         counts = self._queue.counts
