@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -83,3 +84,11 @@ def _no_process_left() -> Iterator[None]:
     yield
     left = [pid for pid in set(children(os.getpid())) - before if not is_gone(pid)]
     assert left == []
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """Commands that run within a test ignore the notice signal, and children would inherit that."""
+    before = signal.getsignal(signal.SIGUSR1)
+    yield
+    signal.signal(signal.SIGUSR1, before)
