@@ -87,8 +87,6 @@ def _no_process_left() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    """Commands that run within a test ignore the notice signal, and children would inherit that."""
-    before = signal.getsignal(signal.SIGUSR1)
-    yield
-    signal.signal(signal.SIGUSR1, before)
+def _notice_signal_as_usual() -> None:
+    """Commands that ran within this process ignore it, and children would inherit that."""
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
