@@ -1,11 +1,10 @@
-"""The job of `engine.py`, and the loops that do it: other people's ways, ours, and peers."""
+"""The job of `engine.py`, and the loops that do it: other people's ways, and ours."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +29,18 @@ class Job:
     amplitude: NDArray[np.float32]
     measured: NDArray[np.bool_]
     support: NDArray[np.bool_]
-    start: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    """The density, on the scale of the amplitude."""
 
     @property
     def size(self) -> int:
         return len(self.amplitude)
+
+    def starts(self, count: int) -> NDArray[np.float32]:
+        """Random densities on the support, (count, size, size)."""
+        shape, random = (self.size, self.size), np.random.default_rng(2)
+        each = (random.random(shape, dtype=np.float32) * self.support for _ in range(count))
+        return np.stack(list(each))
 
     def pattern(self) -> Pattern:
         """The same for spring-mpi."""
@@ -57,35 +63,47 @@ def make_job(size: int, seed: int = 1) -> Job:
     texture = ndimage.gaussian_filter(random.normal(size=(size, size)), size / 64)
     density = body * (1 + 0.6 * texture / np.abs(texture).max())
     intensity = np.abs(np.fft.fftshift(np.fft.fft2(density, norm="ortho"))) ** 2
-    intensity = random.poisson(intensity * PHOTONS / intensity.sum())
+    scale = PHOTONS / intensity.sum()
+    intensity = random.poisson(intensity * scale)
     far = np.hypot(*np.meshgrid(*[np.arange(size) - size // 2] * 2)) >= size / 64
     support = ndimage.binary_dilation(body, iterations=2)
-    start = (random.random((size, size)) * support).astype(np.float32)
-    return Job(np.sqrt(intensity).astype(np.float32), far, support, start)
+    truth = (density * np.sqrt(scale)).astype(np.float32)
+    return Job(np.sqrt(intensity).astype(np.float32), far, support, truth)
 
 
-Run = Callable[[int], None]
-Make = Callable[[Job, int], Run]
+@dataclass(frozen=True)
+class Engine:
+    """A loop at work on a job from a number of starts."""
+
+    iterate: Callable[[str, int], None]
+    """By an algorithm, HIO or ER, that many times."""
+    densities: Callable[[], NDArray[np.inexact]]
+    """What it has come to, (starts, size, size)."""
+
+
+Make = Callable[[Job, int], Engine]
 
 
 @dataclass(frozen=True)
 class Loop:
-    """A way to iterate: ``make(job, count)`` gives a function that iterates that many times."""
+    """A way to iterate: ``make(job, count)`` gives an engine with that many starts."""
 
     name: str
     make: Make
     count: int = 1
     """Individuals at once."""
+    on_gpu: bool = False
 
 
 # ---- the loops
 
 
-def notebook_loop(job: Job, count: int) -> Run:
+def notebook_loop(job: Job, count: int) -> Engine:
     """What people write first: complex128, shifts, angles."""
-    x = [job.start.astype(complex) for _ in range(count)]
+    x = [start.astype(complex) for start in job.starts(count)]
 
-    def run(iterations: int) -> None:
+    def iterate(algorithm: str, iterations: int) -> None:
+        beta = BETA if algorithm == "HIO" else 0
         for _ in range(iterations):
             for one in range(count):
                 F = np.fft.fftshift(np.fft.fft2(x[one], norm="ortho"))
@@ -93,32 +111,32 @@ def notebook_loop(job: Job, count: int) -> Run:
                 F = np.where(job.measured, G, F)
                 q = np.fft.ifft2(np.fft.ifftshift(F), norm="ortho").real
                 inside = job.support & (q >= 0)
-                x[one] = np.where(inside, q, x[one] - BETA * q)
+                x[one] = np.where(inside, q, x[one] - beta * q if beta else 0)
 
-    return run
+    return Engine(iterate, lambda: np.stack(x).real)
 
 
-def careful_loop(job: Job, count: int) -> Run:
+def careful_loop(job: Job, count: int) -> Engine:
     """scipy.fft on half spectra in single precision, nothing computed twice."""
     half = job.size // 2 + 1
     amplitude = np.fft.ifftshift(job.amplitude)[:, :half]
     measured = np.fft.ifftshift(job.measured)[:, :half]
-    x = [job.start.copy() for _ in range(count)]
+    x = list(job.starts(count))
 
-    def run(iterations: int) -> None:
+    def iterate(algorithm: str, iterations: int) -> None:
         for _ in range(iterations):
             for one in range(count):
                 F = fft.rfft2(x[one], norm="ortho")
                 factor = amplitude / np.maximum(np.abs(F), np.float32(1e-20))
                 F *= np.where(measured, factor, np.float32(1))
                 q = fft.irfft2(F, s=x[one].shape, norm="ortho", overwrite_x=True)
-                inside = job.support & (q >= 0)
-                x[one] = np.where(inside, q, x[one] - np.float32(BETA) * q)
+                outside = x[one] - np.float32(BETA) * q if algorithm == "HIO" else np.float32(0)
+                x[one] = np.where(job.support & (q >= 0), q, outside)
 
-    return run
+    return Engine(iterate, lambda: np.stack(x))
 
 
-def cupy_expressions(job: Job, count: int) -> Run:
+def cupy_expressions(job: Job, count: int) -> Engine:
     """The careful loop on a GPU, batched, as array expressions."""
     import cupy
 
@@ -126,19 +144,20 @@ def cupy_expressions(job: Job, count: int) -> Run:
     amplitude = cupy.asarray(np.fft.ifftshift(job.amplitude)[:, :half].copy())
     measured = cupy.asarray(np.fft.ifftshift(job.measured)[:, :half].copy())
     support = cupy.asarray(job.support)
-    x = cupy.asarray(np.repeat(job.start[None], count, axis=0))
+    x = cupy.asarray(job.starts(count))
 
-    def run(iterations: int) -> None:
+    def iterate(algorithm: str, iterations: int) -> None:
         nonlocal x
         for _ in range(iterations):
             F = cupy.fft.rfft2(x, norm="ortho")
             factor = amplitude / cupy.maximum(cupy.abs(F), np.float32(1e-20))
             F *= cupy.where(measured, factor, np.float32(1))
             q = cupy.fft.irfft2(F, s=x.shape[1:], norm="ortho")
-            x = cupy.where(support & (q >= 0), q, x - np.float32(BETA) * q)
+            outside = x - np.float32(BETA) * q if algorithm == "HIO" else np.float32(0)
+            x = cupy.where(support & (q >= 0), q, outside)
         cupy.cuda.Device().synchronize()
 
-    return run
+    return Engine(iterate, lambda: cupy.asnumpy(x))
 
 
 def backend_of(device: str) -> Backend:
@@ -149,63 +168,37 @@ def backend_of(device: str) -> Backend:
 def spring(device: str, constraint: str, transforms: str = "cufft") -> Make:
     """One of our backends; on a GPU by cuFFT or in two passes."""
 
-    def make(job: Job, count: int) -> Run:
+    def make(job: Job, count: int) -> Engine:
         os.environ["SPRING_CUDA_FFT"] = transforms
         backend = backend_of(device)
         settings = Settings().set("global", "popsize", max(count, 4))
         settings.set("object", "constraint", constraint)
         is_real = constraint != "complex"
         backend.load(interval(job.pattern(), symmetric=is_real, bounded=False), settings, 1)
-        kind = np.float32 if is_real else np.complex64
-        population = backend.restore(
-            {
-                "density": np.repeat(job.start[None].astype(kind), count, axis=0),
-                "support": np.repeat(job.support[None], count, axis=0),
-            }
-        )
-        hio = rule("HIO", IA(beta_hio=BETA))
+        starts = job.starts(count).astype(np.float32 if is_real else np.complex64)
+        supports = np.repeat(job.support[None], count, axis=0)
+        population = backend.restore({"density": starts, "support": supports})
 
-        def run(iterations: int) -> None:
-            backend.iterate(population, hio, iterations)
+        def iterate(algorithm: str, iterations: int) -> None:
+            backend.iterate(population, rule(algorithm, IA(beta_hio=BETA)), iterations)
             backend.areas(population)  # waits for the device
 
-        return run
+        return Engine(iterate, lambda: backend.save(population)["density"])
 
     return make
-
-
-def pynx(job: Job, count: int) -> Run:
-    """PyNX, on what it finds."""
-    from pynx.cdi import CDI, HIO
-
-    intensity = np.where(job.measured, job.amplitude**2, -1).astype(np.float32)
-    cdis = [
-        CDI(
-            np.fft.ifftshift(intensity), support=np.fft.ifftshift(job.support),
-            obj=np.fft.ifftshift(job.start.astype(np.complex64)),
-        )
-        for _ in range(count)
-    ]  # fmt: skip
-
-    def run(iterations: int) -> None:
-        for cdi in cdis:
-            HIO(beta=BETA, positivity=True, calc_llk=0) ** iterations * cdi
-            cdi.get_obj()
-
-    return run
 
 
 def loops(devices: list[str], population: int) -> list[Loop]:
     """All that can run here; batched ones get that many individuals."""
     found = [Loop("notebook loop", notebook_loop), Loop("careful scipy loop", careful_loop)]
     if any(device.startswith("cuda") for device in devices):
-        found.append(Loop("cupy expressions", cupy_expressions, population))
+        found.append(Loop("cupy expressions", cupy_expressions, population, on_gpu=True))
     for device in devices:
-        name, count = backend_of(device).name, population if "cuda" in device else 2
-        found.append(Loop(f"{name}, real", spring(device, "positive"), count))
-        found.append(Loop(f"{name}, complex", spring(device, "complex"), count))
-        for kind in ("positive", "complex") if device.startswith("cuda") else ():
-            found.append(Loop(f"{name} two-pass, {kind}", spring(device, kind, "two-pass"), count))
-    if find_spec("pynx"):
-        found.append(Loop("PyNX HIO", pynx))
+        on_gpu = device.startswith("cuda")
+        name, count = backend_of(device).name, population if on_gpu else 2
+        ways = {"": "cufft", " two-pass": "two-pass"} if on_gpu else {"": "cufft"}
+        for label, transforms in ways.items():
+            for constraint, kind in (("positive", "real"), ("complex", "complex")):
+                make = spring(device, constraint, transforms)
+                found.append(Loop(f"{name}{label}, {kind}", make, count, on_gpu=on_gpu))
     return found

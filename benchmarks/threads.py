@@ -1,0 +1,92 @@
+"""What a second thread gains: iterations of the cpu backend beside a loop of arithmetic alone.
+
+The loop of arithmetic, sines of numbers that stay in the nearest cache, shows what the machine
+gives: on two threads of one core, or in a busy virtual machine, far less than twice. Rounds take
+turns; a gain is the median time on one thread over the median time on that many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from loops import BETA, make_job
+
+from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.backends import make_backend
+from spring_mpi.engine.interval import interval
+from spring_mpi.settings import IA, Settings
+
+INDIVIDUALS = 8
+Work = Callable[[], object]
+
+
+def arithmetic(threads: int) -> Work:
+    """As much of it for any number of threads."""
+    pool = ThreadPoolExecutor(threads)
+
+    def sines(seed: int) -> None:
+        numbers = np.full(4096, float(seed))
+        for _ in range(1000):
+            np.sin(numbers, out=numbers)
+
+    return lambda: list(pool.map(sines, range(INDIVIDUALS)))
+
+
+def iterations(size: int, constraint: str, threads: int) -> Work:
+    """HIO on a population."""
+    backend, job = make_backend("cpu", threads=threads), make_job(size)
+    settings = Settings().set("global", "popsize", INDIVIDUALS)
+    settings.set("object", "constraint", constraint)
+    is_real = constraint != "complex"
+    backend.load(interval(job.pattern(), symmetric=is_real, bounded=False), settings, 1)
+    population = backend.restore(
+        {
+            "density": job.starts(INDIVIDUALS).astype(np.float32 if is_real else np.complex64),
+            "support": np.repeat(job.support[None], INDIVIDUALS, axis=0),
+        }
+    )
+    hio, count = rule("HIO", IA(beta_hio=BETA)), max(5, 20 * (512 // size) ** 2)
+    return lambda: backend.iterate(population, hio, count)
+
+
+def gains(works: dict[str, list[Work]], rounds: int) -> dict[str, float]:
+    """By name; the first work of each is that of one thread."""
+    seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for round_ in range(rounds + 1):
+        for name, each in works.items():
+            for which, work in enumerate(each):
+                began = time.perf_counter()
+                work()
+                if round_:
+                    seconds[name, which].append(time.perf_counter() - began)
+    medians = {key: statistics.median(times) for key, times in seconds.items()}
+    return {name: medians[name, 0] / medians[name, 1] for name in works}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512, 1024])
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    both = (1, arguments.threads)
+    works = {"arithmetic": [arithmetic(threads) for threads in both]}
+    for size in arguments.sizes:
+        for constraint in ("positive", "complex"):
+            name = f"{constraint} at {size}"
+            works[name] = [iterations(size, constraint, threads) for threads in both]
+    found = gains(works, arguments.rounds)
+    for name, gain in found.items():
+        share = gain / found["arithmetic"]
+        print(f"{name:<20} {gain:5.2f}x  {share:4.2f} of what arithmetic gains")
+
+
+if __name__ == "__main__":
+    main()
