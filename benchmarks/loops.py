@@ -14,7 +14,7 @@ from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.backends.reference import ReferenceBackend
 from spring_mpi.engine.interval import interval
-from spring_mpi.engine.population import Backend
+from spring_mpi.engine.population import Backend, Problem
 from spring_mpi.pattern import Pattern
 from spring_mpi.settings import IA, Settings
 
@@ -174,7 +174,9 @@ def spring(device: str, constraint: str, transforms: str = "cufft") -> Make:
         settings = Settings().set("global", "popsize", max(count, 4))
         settings.set("object", "constraint", constraint)
         is_real = constraint != "complex"
-        backend.load(interval(job.pattern(), symmetric=is_real, bounded=False), settings, 1)
+        backend.load(
+            [Problem(interval(job.pattern(), symmetric=is_real, bounded=False), 1)], settings
+        )
         starts = job.starts(count).astype(np.float32 if is_real else np.complex64)
         supports = np.repeat(job.support[None], count, axis=0)
         population = backend.restore({"density": starts, "support": supports})

@@ -104,3 +104,16 @@ def _cell(argument: Any) -> Any:
         return ctypes.c_void_p(argument.ctypes.data)
     assert isinstance(argument, np.generic), f"{argument!r} has no size of its own"
     return (ctypes.c_char * argument.itemsize).from_buffer_copy(argument.tobytes())
+
+
+class SmallMachine(HostMachine):
+    """Holds the transforms of a few individuals only."""
+
+    def __init__(self, builder: Any, most: int) -> None:
+        super().__init__(builder)
+        self._most = most
+
+    def forward(self, images: NDArray[Any], spectra: NDArray[Any]) -> None:
+        if len(images) > self._most:
+            raise MemoryError(f"no room for {len(images)}")
+        super().forward(images, spectra)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spring_mpi.engine.backends.reference import Population, ReferenceBackend
 from spring_mpi.engine.interval import Interval, interval
 from spring_mpi.engine.metrics import spectrum
+from spring_mpi.engine.population import Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.pattern import Pattern
 from spring_mpi.settings import Settings
@@ -60,7 +61,7 @@ def loaded(
     """A reference backend for those data."""
     backend = ReferenceBackend(precision=precision)
     settings = settings_of(object__constraint=constraint, **values)
-    backend.load(data, settings, job_key(1, "test"))
+    backend.load([Problem(data, job_key(1, "test"))], settings)
     return backend
 
 

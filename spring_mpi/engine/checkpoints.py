@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from .evolution import Evolution, State
@@ -10,7 +10,7 @@ from .population import Arrays
 
 
 class Checkpoints(Protocol):
-    """Keeps the last state of one evolution, as host arrays."""
+    """Keeps the last state of one problem's evolution, as host arrays."""
 
     @property
     def every(self) -> int:
@@ -38,8 +38,10 @@ class NoCheckpoints:
 NO_CHECKPOINTS = NoCheckpoints()
 
 
-def keep(checkpoints: Checkpoints, evolution: Evolution, state: State) -> None:
-    """Save the state where one is due; the last generation needs none, its result follows."""
-    is_due = checkpoints.every and state.generation % checkpoints.every == 0
-    if is_due and not evolution.is_over(state):
-        checkpoints.save(evolution.save(state))
+def keep(checkpoints: Sequence[Checkpoints], evolution: Evolution, state: State) -> None:
+    """Save each problem's state where one is due; the last generation's result follows at once."""
+    due = [one for one in checkpoints if one.every and state.generation % one.every == 0]
+    if due and not evolution.is_over(state):
+        for one, arrays in zip(checkpoints, evolution.save(state), strict=True):
+            if one in due:
+                one.save(arrays)

@@ -6,7 +6,7 @@ iterative projections with shrink-wrap, and of each pair of equal index the bett
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ class Rating:
 
 @dataclass(frozen=True)
 class State:
-    """Where an evolution stands after ``generation`` generations."""
+    """Where an evolution stands after ``generation`` generations, the problems side by side."""
 
     generation: int
     population: Any
@@ -58,32 +58,39 @@ Progress = Callable[[State], None]
 
 
 class Evolution:
-    """The loop for one pattern, already loaded into the backend.
+    """The loop for the problems that are loaded into the backend.
 
-    ``pulse`` is called after every step of an improvement: a generation may take minutes, and who
-    watches should know that it goes on.
+    Parameters
+    ----------
+    keys
+        Of the problems.
+    size
+        Of their patterns.
+    pulse
+        Called after every step of an improvement: a generation may take minutes, and who watches
+        should know that it goes on.
     """
 
     def __init__(
         self,
         backend: Backend,
         settings: Settings,
-        key: int,
+        keys: Sequence[int],
         size: int,
         pulse: Callable[[], None] = lambda: None,
     ) -> None:
-        self._backend, self._settings, self._key, self._size = backend, settings, key, size
+        self._backend, self._settings, self._keys, self._size = backend, settings, keys, size
         self._pulse = pulse
         self._steps = improvement_steps(settings)
         self._memory = settings.SW.elitism and settings.SW.mode == "threshold"
 
     def start(self) -> State:
         """The initial population, nothing improved yet."""
-        popsize = self._settings.global_.popsize
+        count = len(self._keys) * self._settings.global_.popsize
         population = self._backend.create(0)
         archive = self._backend.copy(population)
-        unknown = Rating(np.full(popsize, np.inf), np.full(popsize, np.inf))
-        return State(0, population, unknown, archive, unknown, None, np.empty((0, popsize)))
+        unknown = Rating(np.full(count, np.inf), np.full(count, np.inf))
+        return State(0, population, unknown, archive, unknown, None, np.empty((0, count)))
 
     def run(self, state: State, progress: Progress) -> State:
         """Step to the last generation, reporting after each."""
@@ -96,20 +103,29 @@ class Evolution:
         """Whether the last generation is done."""
         return state.generation >= self._settings.global_.generations
 
-    def save(self, state: State) -> Arrays:
-        """Host arrays of all that the further generations depend on, until the next step."""
+    def parts(self) -> list[slice]:
+        """Which individuals are those of each problem."""
+        popsize = self._settings.global_.popsize
+        return [slice(one * popsize, (one + 1) * popsize) for one in range(len(self._keys))]
+
+    def save(self, state: State) -> Iterator[Arrays]:
+        """Of each problem host arrays of all that its further generations depend on.
+
+        They are good until the next step.
+        """
         area = _NO_AREA if state.archive_area is None else state.archive_area
-        return {
+        individuals = {
             **_named("population", self._backend.save(state.population)),
             **_named("population", vars(state.rating)),
             **_named("archive", self._backend.save(state.archive)),
             **_named("archive", vars(state.archive_rating)),
-            "archive.area": np.array(area),
-            "history": state.history,
         }
+        for part in self.parts():
+            own = {name: array[part] for name, array in individuals.items()}
+            yield own | {"archive.area": np.array(area), "history": state.history[:, part]}
 
     def restore(self, arrays: Arrays) -> State:
-        """The state that `save` wrote, with arrays of its own.
+        """The state that `save` gave of the only problem, with arrays of its own.
 
         Raises
         ------
@@ -167,7 +183,7 @@ class Evolution:
             return self._backend.create(state.generation + 1)
         if self._settings.DE.align:
             self._backend.register(state.population, leaders(self._settings, state.rating.scores))
-        cross = plan(self._settings, self._key, state.generation)
+        cross = plan(self._settings, self._keys, state.generation)
         return self._backend.crossover(state.population, cross)
 
     def _improve(self, population: Any, generation_cut: Cut) -> Rating:

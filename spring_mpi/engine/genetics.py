@@ -7,15 +7,33 @@ support is the same combination of the supports, cut at one half.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..settings import Settings
 from .population import Cross, Errors, Indices
 from .random import Purpose, uniforms
 
 
-def plan(settings: Settings, key: int, generation: int) -> Cross:
-    """Donors and weights of all children of a generation; donors come from the same island."""
+def plan(settings: Settings, keys: Sequence[int], generation: int) -> Cross:
+    """Donors and weights of all children of a generation, of each problem by its own key.
+
+    Donors come from the same island.
+    """
+    drawn = [_drawn(settings, key, generation) for key in keys]
+    firsts = range(0, len(keys) * settings.global_.popsize, settings.global_.popsize)
+    return Cross(
+        np.concatenate([donors + first for (donors, _), first in zip(drawn, firsts, strict=True)]),
+        np.concatenate([weights for _, weights in drawn]),
+        settings.DE.CR,
+        generation,
+    )
+
+
+def _drawn(settings: Settings, key: int, generation: int) -> tuple[Indices, NDArray[np.float32]]:
+    """Donors (popsize, 3) and weights (popsize,) of one problem."""
     popsize, home = settings.global_.popsize, islands(settings)
     donors = np.empty((popsize, 3), np.int64)
     weights = np.empty(popsize, np.float32)
@@ -24,7 +42,7 @@ def plan(settings: Settings, key: int, generation: int) -> Cross:
         others = [one for one in np.flatnonzero(home == home[child]) if one != child]
         donors[child] = [others.pop(int(number * len(others))) for number in numbers[:3]]
         weights[child] = settings.DE.F + settings.DE.dither * (2 * numbers[3] - 1)
-    return Cross(donors, weights, settings.DE.CR, generation)
+    return donors, weights
 
 
 def forced_pixel(key: int, generation: int, child: int, pixels: int) -> int:
@@ -33,17 +51,17 @@ def forced_pixel(key: int, generation: int, child: int, pixels: int) -> int:
     return int(number * pixels)
 
 
-def islands(settings: Settings) -> Indices:
-    """The island of every individual, (popsize,)."""
-    count = settings.global_.islands
-    return np.arange(settings.global_.popsize) // (settings.global_.popsize // count)
+def islands(settings: Settings, problems: int = 1) -> Indices:
+    """The island of every individual, (problems * popsize,); no two problems share one."""
+    popsize, count = settings.global_.popsize, settings.global_.islands
+    return np.arange(problems * popsize) // (popsize // count)
 
 
 def leaders(settings: Settings, scores: Errors) -> Indices:
-    """For every individual the index of the best of its island, (popsize,)."""
-    home = islands(settings)
+    """For every individual the index of the best of its island; the shape of the scores."""
+    home = islands(settings, len(scores) // settings.global_.popsize)
     best = [
         int(np.flatnonzero(home == island)[scores[home == island].argmin()])
-        for island in range(settings.global_.islands)
+        for island in np.unique(home)
     ]
     return np.array(best)[home]

@@ -1,12 +1,14 @@
-"""Memetic Phase Retrieval of one pattern, from prepared data to the result."""
+"""Memetic Phase Retrieval, from prepared patterns to results."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import PatternError, SettingsError
 from ..names import job_name
@@ -14,11 +16,11 @@ from ..pattern import Pattern
 from ..result import Provenance, Result
 from ..settings import Settings
 from .checkpoints import NO_CHECKPOINTS, Checkpoints, keep
-from .evolution import Evolution, State
+from .evolution import Evolution, Rating, State
 from .final import average
 from .interval import interval
 from .metrics import resolution
-from .population import Arrays, Backend
+from .population import Arrays, Backend, Problem
 from .random import job_key
 
 
@@ -35,6 +37,30 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One pattern to be reconstructed."""
+
+    pattern: Pattern
+    tag: str = ""
+    name: str | None = None
+    """Keys the random numbers; made of pid and tag where none is given."""
+    seed: int = 1
+    report: Report = lambda progress: None
+    """Called after every generation."""
+    checkpoints: Checkpoints = NO_CHECKPOINTS
+
+    @property
+    def job_name(self) -> str:
+        """The name, given or made."""
+        return self.name or job_name(self.pattern.pid, self.tag)
+
+    @property
+    def key(self) -> int:
+        """Of the random numbers."""
+        return job_key(self.seed, self.job_name)
 
 
 def reconstruct(
@@ -62,18 +88,80 @@ def reconstruct(
     PatternError
         If every density lost all its light: nothing in the pattern holds one together.
     """
-    check(settings, pattern.size)
+    case = Case(pattern, tag, name, seed, report, checkpoints)
+    (outcome,) = reconstruct_together([case], settings, backend=backend, pulse=pulse)
+    if isinstance(outcome, PatternError):
+        raise outcome
+    return outcome
+
+
+def reconstruct_together(
+    cases: Sequence[Case],
+    settings: Settings,
+    *,
+    backend: Backend,
+    pulse: Callable[[], None] = lambda: None,
+) -> list[Result | PatternError]:
+    """Run MPR on several patterns of one size as one population, for devices that one cannot fill.
+
+    Each outcome is what `reconstruct` gives or raises for its case, but for the time taken, which
+    is shared evenly. A case continues from its checkpoint only where it is the only one.
+
+    Raises
+    ------
+    SettingsError
+        As `reconstruct`; also for several cases and an odd popsize, for real densities are worked
+        on in pairs.
+    """
+    check(settings, cases[0].pattern.size)
+    if len(cases) > 1 and settings.global_.popsize % 2:
+        raise SettingsError("global.popsize must be even where several patterns share a population")
     began = time.time()
-    name = name or job_name(pattern.pid, tag)
-    evolution = _evolution(pattern, settings, backend, job_key(seed, name), pulse)
-    state = _evolved(evolution, checkpoints, lambda state: report(_progress(state, settings)))
-    archive = _archive(state, backend, pattern)
-    scores = state.archive_rating.scores
-    final = average(archive["density"], archive["support"], scores, pattern, settings)
+    evolution = _evolution(cases, settings, backend, pulse)
+    state = _evolved(evolution, cases, settings)
+    archive = backend.save(state.archive)
+    parts = evolution.parts()
+    outcomes = [
+        _outcome(case, _Best.of(state, archive, part), settings)
+        for case, part in zip(cases, parts, strict=True)
+    ]
+    seconds = (time.time() - began) / len(cases)
+    return [
+        one if isinstance(one, PatternError) else one.with_provenance(
+            backend=backend.name, device=backend.device, started=began, seconds=seconds
+        )
+        for one in outcomes
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Best:
+    """What an evolution left of one problem."""
+
+    densities: NDArray[Any]
+    supports: NDArray[np.bool_]
+    rating: Rating
+    history: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, state: State, archive: Arrays, part: slice) -> _Best:
+        """Of the problem with those individuals."""
+        rating = Rating(state.archive_rating.scores[part], state.archive_rating.errors[part])
+        return cls(
+            archive["density"][part], archive["support"][part], rating, state.history[:, part]
+        )
+
+
+def _outcome(case: Case, best: _Best, settings: Settings) -> Result | PatternError:
+    """The result, its provenance still without backend and time."""
+    pattern, scores = case.pattern, best.rating.scores
+    if not best.densities.any():
+        return PatternError(f"pattern {pattern.name}: no individual kept any density")
+    final = average(best.densities, best.supports, scores, pattern, settings)
     return Result(
-        name=name,
+        name=case.job_name,
         pid=pattern.pid,
-        tag=tag,
+        tag=case.tag,
         data=final.data,
         mask=final.mask,
         best=final.best,
@@ -81,53 +169,49 @@ def reconstruct(
         support_frequency=final.support_frequency,
         intensity=pattern.intensity,
         excluded=(~pattern.measured).astype(np.uint8),
-        error=float(state.archive_rating.errors[scores.argmin()]),
-        error_history=state.history.astype(np.float32),
+        error=float(best.rating.errors[scores.argmin()]),
+        error_history=best.history.astype(np.float32),
         prtf=final.prtf,
         ring_correlation=final.ring_correlation,
         resolution_px=resolution(final.prtf),
         members=final.members,
         settings=settings.copy(),
-        provenance=Provenance(
-            seed=seed, backend=backend.name, device=backend.device,
-            started=began, seconds=time.time() - began, warnings=pattern.warnings,
-        ),
-    )  # fmt: skip
+        provenance=Provenance(seed=case.seed, warnings=pattern.warnings),
+    )
 
 
 def _evolution(
-    pattern: Pattern, settings: Settings, backend: Backend, key: int, pulse: Callable[[], None]
+    cases: Sequence[Case], settings: Settings, backend: Backend, pulse: Callable[[], None]
 ) -> Evolution:
-    """The evolution of a pattern, which the backend is loaded with."""
+    """The evolution of the patterns, which the backend is loaded with."""
     is_real = settings.object.constraint != "complex"
-    data = interval(pattern, symmetric=is_real, bounded=bool(settings.global_.bounds))
-    backend.load(data, settings, key)
-    return Evolution(backend, settings, key, pattern.size, pulse)
+    is_bounded = bool(settings.global_.bounds)
+    problems = [
+        Problem(interval(case.pattern, symmetric=is_real, bounded=is_bounded), case.key)
+        for case in cases
+    ]
+    backend.load(problems, settings)
+    keys = [case.key for case in cases]
+    return Evolution(backend, settings, keys, cases[0].pattern.size, pulse)
 
 
-def _evolved(
-    evolution: Evolution, checkpoints: Checkpoints, report: Callable[[State], None]
-) -> State:
-    """The last state, from the last checkpoint or from the start."""
+def _evolved(evolution: Evolution, cases: Sequence[Case], settings: Settings) -> State:
+    """The last state, from the start or from the last checkpoint of the only case."""
+
+    def report(state: State) -> None:
+        for case, part in zip(cases, evolution.parts(), strict=True):
+            case.report(_progress(state, part, settings))
 
     def stepped(state: State) -> None:
         report(state)
-        keep(checkpoints, evolution, state)
+        keep([case.checkpoints for case in cases], evolution, state)
 
-    state = checkpoints.load(evolution.restore)
+    state = cases[0].checkpoints.load(evolution.restore) if len(cases) == 1 else None
     if state is None:
         state = evolution.start()
     else:
         report(state)
     return evolution.run(state, stepped)
-
-
-def _archive(state: State, backend: Backend, pattern: Pattern) -> Arrays:
-    """Densities and supports of the archive; `PatternError` where no light is left in it."""
-    archive = backend.save(state.archive)
-    if not archive["density"].any():
-        raise PatternError(f"pattern {pattern.name}: no individual kept any density")
-    return archive
 
 
 def check(settings: Settings, size: int) -> None:
@@ -141,10 +225,10 @@ def check(settings: Settings, size: int) -> None:
         )
 
 
-def _progress(state: State, settings: Settings) -> Progress:
+def _progress(state: State, part: slice, settings: Settings) -> Progress:
     return Progress(
         generation=state.generation,
         generations=settings.global_.generations,
-        best=float(state.archive_rating.errors.min()),
-        median=float(np.median(state.history[-1])),
+        best=float(state.archive_rating.errors[part].min()),
+        median=float(np.median(state.history[-1, part])),
     )

@@ -2,11 +2,15 @@
 
 An individual is a density and its support. How a population is laid out in memory is the
 backend's own business; the engine only passes it on. Errors and areas come back as host arrays.
+
+A population may serve several problems at once, patterns of one size: it has ``popsize``
+individuals of the first, then as many of the second, and so on, each of them with the numbers that
+it has where its problem is alone. Shapes below are for one; for more, popsize is their sum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +26,14 @@ Areas = NDArray[np.int64]
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One pattern: what its data say, and the key of its random numbers."""
+
+    interval: Interval
+    key: int
 
 
 @dataclass(frozen=True)
@@ -58,8 +70,8 @@ class Backend(Protocol):
     name: str
     device: str
 
-    def load(self, interval: Interval, settings: Settings, key: int) -> None:
-        """Take a pattern's moduli, the constraint and the key of the random numbers."""
+    def load(self, problems: Sequence[Problem], settings: Settings) -> None:
+        """Take what further calls are about; the problems have one size."""
 
     def create(self, generation: int) -> Any:
         """A population of new start densities, drawn for that generation."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostmachine import HostMachine
+from hostmachine import HostMachine, SmallMachine
 from numpy.typing import NDArray
 from physics import disc, interval_of, lumps, noise, pattern_of, settings_of
 
@@ -16,7 +16,7 @@ from spring_mpi.engine.backends.reference import ReferenceBackend
 from spring_mpi.engine.genetics import plan
 from spring_mpi.engine.interval import Interval
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.engine.population import Cut
+from spring_mpi.engine.population import Cut, Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.errors import LaunchError
 from spring_mpi.settings import IA
@@ -42,7 +42,7 @@ def pair(host_machine: HostMachine, size: int, constraint: str) -> tuple[Any, An
     )
     backends = (ReferenceBackend(), BatchedBackend(host_machine, print))
     for backend in backends:
-        backend.load(data_of(size, constraint), settings, KEY)
+        backend.load([Problem(data_of(size, constraint), KEY)], settings)
     return backends
 
 
@@ -144,7 +144,7 @@ def test_registration(pair: tuple[Any, Any]) -> None:
 def test_crossover(pair: tuple[Any, Any]) -> None:
     """The same random numbers, donors and pixels."""
     populations = both(pair)
-    cross = plan(settings_of(global__popsize=6), KEY, 3)
+    cross = plan(settings_of(global__popsize=6), [KEY], 3)
     children = tuple(b.crossover(p, cross) for b, p in zip(pair, populations, strict=True))
     agree(pair, children, limit=1e-6)
 
@@ -209,19 +209,6 @@ def test_whole_reconstructions_agree(host_machine: HostMachine, constraint: str)
     assert overlap > 0.999
 
 
-class SmallMachine(HostMachine):
-    """Holds the transforms of a few individuals only."""
-
-    def __init__(self, builder: Any, most: int) -> None:
-        super().__init__(builder)
-        self._most = most
-
-    def forward(self, images: NDArray[Any], spectra: NDArray[Any]) -> None:
-        if len(images) > self._most:
-            raise MemoryError(f"no room for {len(images)}")
-        super().forward(images, spectra)
-
-
 def test_where_memory_is_short_the_batch_is_halved(host_machine: HostMachine) -> None:
     """The numbers stay the same, and people are told."""
     settings = settings_of(global__popsize=7, init__supportsize=16)
@@ -229,7 +216,7 @@ def test_where_memory_is_short_the_batch_is_halved(host_machine: HostMachine) ->
     small = SmallMachine(host_machine.builder, 2)
     populations = []
     for backend in (BatchedBackend(host_machine, print), BatchedBackend(small, said.append)):
-        backend.load(data_of(32, "positive"), settings, KEY)
+        backend.load([Problem(data_of(32, "positive"), KEY)], settings)
         population = backend.create(0)
         backend.iterate(population, rule("RAAR", IA()), 4)
         backend.shrinkwrap(population, CUTS["area"])
@@ -247,7 +234,7 @@ def test_where_memory_is_short_the_batch_is_halved(host_machine: HostMachine) ->
 
 def test_no_room_for_one_individual_is_an_error(host_machine: HostMachine) -> None:
     backend = BatchedBackend(SmallMachine(host_machine.builder, 0), lambda text: None)
-    backend.load(data_of(32, "positive"), settings_of(global__popsize=4), KEY)
+    backend.load([Problem(data_of(32, "positive"), KEY)], settings_of(global__popsize=4))
     with pytest.raises(LaunchError, match=r"does not suffice.*lower global\.popsize"):
         backend.create(0)
 
@@ -263,7 +250,7 @@ def test_darkness_has_no_phase(host_machine: HostMachine) -> None:
         }
         saved = []
         for backend in backends:
-            backend.load(data, settings_of(global__popsize=4), KEY)
+            backend.load([Problem(data, KEY)], settings_of(global__popsize=4))
             population = backend.restore(arrays)
             backend.iterate(population, rule("ER", IA()), 1)
             saved.append(backend.save(population)["density"])

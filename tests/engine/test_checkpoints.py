@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 from physics import interval_of, lumps, noise, pattern_of, settings_of
+from results import Memory, arrays_of
 
 from spring_mpi.engine.backends.reference import ReferenceBackend
-from spring_mpi.engine.evolution import Evolution, State
+from spring_mpi.engine.evolution import Evolution
 from spring_mpi.engine.mpr import Progress, reconstruct
-from spring_mpi.engine.population import Arrays
+from spring_mpi.engine.population import Arrays, Problem
 from spring_mpi.result import Result
 
 SIZE = 32
@@ -31,21 +31,6 @@ MODES = {
 }
 
 
-@dataclass
-class Memory:
-    """Keeps all states that it is given, and offers one."""
-
-    every: int = 1
-    offered: Arrays | None = None
-    saved: list[Arrays] = field(default_factory=list)
-
-    def load(self, restore: Callable[[Arrays], State]) -> State | None:
-        return None if self.offered is None else restore(self.offered)
-
-    def save(self, arrays: Arrays) -> None:
-        self.saved.append({name: array.copy() for name, array in arrays.items()})
-
-
 def result_of(
     memory: Memory, report: Callable[[Progress], None] = lambda progress: None, **changes: Any
 ) -> Result:
@@ -58,13 +43,6 @@ def result_of(
         report=report,
         checkpoints=memory,
     )
-
-
-def arrays_of(result: Result) -> dict[str, bytes]:
-    """All arrays of a result, bit by bit."""
-    return {
-        name: value.tobytes() for name, value in vars(result).items() if hasattr(value, "tobytes")
-    }
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -86,9 +64,10 @@ def test_every_array_of_a_state_is_kept() -> None:
     random = np.random.default_rng(1)
     arrays = {name: shuffled(array, random) for name, array in whole.saved[0].items()}
     backend, settings = ReferenceBackend(), settings_of(**SMALL)
-    backend.load(interval_of(lumps(SIZE)), settings, 1)
-    evolution = Evolution(backend, settings, 1, SIZE)
-    assert bits(evolution.save(evolution.restore(arrays))) == bits(arrays)
+    backend.load([Problem(interval_of(lumps(SIZE)), 1)], settings)
+    evolution = Evolution(backend, settings, [1], SIZE)
+    (saved,) = evolution.save(evolution.restore(arrays))
+    assert bits(saved) == bits(arrays)
 
 
 def shuffled(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -149,9 +128,9 @@ def test_states_of_other_grids_are_refused(size: int) -> None:
     whole = Memory()
     result_of(whole)
     backend, settings = ReferenceBackend(), settings_of(**SMALL)
-    backend.load(interval_of(lumps(size)), settings, 1)
+    backend.load([Problem(interval_of(lumps(size)), 1)], settings)
     with pytest.raises(ValueError, match=r"it has no population\.density of the shape"):
-        Evolution(backend, settings, 1, size).restore(whole.saved[0])
+        Evolution(backend, settings, [1], size).restore(whole.saved[0])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from spring_mpi.engine.backends.reference import Population, ReferenceBackend
 from spring_mpi.engine.genetics import plan
 from spring_mpi.engine.interval import Interval
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.engine.population import Cut
+from spring_mpi.engine.population import Cut, Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.settings import IA
 
@@ -45,7 +45,7 @@ def pair(native: Make, size: int, constraint: str) -> tuple[ReferenceBackend, Cp
     )
     backends = (ReferenceBackend(), native())
     for backend in backends:
-        backend.load(data_of(size, constraint), settings, KEY)
+        backend.load([Problem(data_of(size, constraint), KEY)], settings)
     return backends
 
 
@@ -91,7 +91,7 @@ def test_iterations(native: Make, size: int, constraint: str, algorithm: str) ->
     for backend in (ReferenceBackend(precision="double"), ReferenceBackend(), native()):
         kind = density.dtype if not results else "c8" if is_complex else "f4"
         population = Population(density.astype(kind), support.copy())
-        backend.load(data, settings, KEY)
+        backend.load([Problem(data, KEY)], settings)
         backend.iterate(population, rule(algorithm, IA()), 5)
         results.append(population.density)
     double, single, own = results
@@ -179,7 +179,7 @@ def test_crossover(pair: Any) -> None:
     """The same random numbers, so the same children."""
     settings = settings_of(global__popsize=POPSIZE, DE__dither=0.2, DE__CR=0.6)
     populations = both(pair)
-    cross = plan(settings, KEY, 3)
+    cross = plan(settings, [KEY], 3)
     agree(*(one.crossover(two, cross) for one, two in zip(pair, populations, strict=True)))
 
 
@@ -233,7 +233,7 @@ def test_other_sizes_are_worked_on_in_the_reference_s_way(native: Make, size: in
     populations = []
     for backend in backends:
         for _ in range(2):
-            backend.load(data_of(size, "positive"), settings_of(global__popsize=4), KEY)
+            backend.load([Problem(data_of(size, "positive"), KEY)], settings_of(global__popsize=4))
         population = backend.create(0)
         backend.iterate(population, rule("RAAR", IA()), 3)
         backend.shrinkwrap(population, CUTS["area"])

@@ -12,7 +12,7 @@ from spring_mpi.engine.algorithms import Rule
 from spring_mpi.engine.backends.reference import Population, ReferenceBackend
 from spring_mpi.engine.evolution import Evolution, State
 from spring_mpi.engine.genetics import islands
-from spring_mpi.engine.population import Cross
+from spring_mpi.engine.population import Cross, Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.engine.sequence import improvement_steps
 from spring_mpi.settings import Settings
@@ -58,8 +58,8 @@ def backend_ready(
     backend: ReferenceBackend, settings: Settings, density: np.ndarray, seed: int
 ) -> Evolution:
     key = job_key(seed, "test")
-    backend.load(interval_of(density), settings, key)
-    return Evolution(backend, settings, key, SIZE)
+    backend.load([Problem(interval_of(density), key)], settings)
+    return Evolution(backend, settings, [key], SIZE)
 
 
 def steps(values: list[np.ndarray]) -> np.ndarray:
@@ -162,7 +162,7 @@ def test_pulse() -> None:
     backend, settings = ReferenceBackend(), settings_of(**SMALL)
     backend_ready(backend, settings, lumps(SIZE), 1)
     key = job_key(1, "test")
-    evolution = Evolution(backend, settings, key, SIZE, lambda: beats.append(1))
+    evolution = Evolution(backend, settings, [key], SIZE, lambda: beats.append(1))
     evolution.step(evolution.start())
     assert len(beats) == 2 * len(improvement_steps(settings))
 

@@ -27,7 +27,7 @@ def test_donors_are_three_others_of_the_island(
 ) -> None:
     """Donors are distinct, never the child itself, and never from another island."""
     settings = settings_of(global__popsize=count * each, global__islands=count)
-    donors, home = plan(settings, key, generation).donors, islands(settings)
+    donors, home = plan(settings, [key], generation).donors, islands(settings)
     family = np.column_stack([np.arange(count * each), donors])
     assert all(len(set(row)) == 4 for row in family.tolist())
     assert (home[family] == home[:, None]).all()
@@ -37,7 +37,7 @@ def test_donors_are_three_others_of_the_island(
 def test_every_other_individual_is_a_donor_equally_often() -> None:
     """Over many generations no individual is preferred in any of the three parts."""
     settings = settings_of(global__popsize=8)
-    donors = np.stack([plan(settings, 5, generation).donors for generation in range(400)])
+    donors = np.stack([plan(settings, [5], generation).donors for generation in range(400)])
     for child in range(8):
         for part in range(3):
             shares = np.bincount(donors[:, child, part], minlength=8) / 400
@@ -48,7 +48,7 @@ def test_every_other_individual_is_a_donor_equally_often() -> None:
 def test_weights_are_drawn_about_f() -> None:
     """F of every child lies in F +- dither, fills that range, and changes with the generation."""
     settings = settings_of(global__popsize=64, DE__F=0.6, DE__dither=0.2)
-    weights = np.stack([plan(settings, 1, generation).weights for generation in range(4)])
+    weights = np.stack([plan(settings, [1], generation).weights for generation in range(4)])
     assert (weights.min(), weights.max()) == pytest.approx((0.4, 0.8), abs=0.01)
     assert len(np.unique(weights)) == weights.size
 

@@ -34,18 +34,19 @@ from test_cpu import CUTS, data_of
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.genetics import plan
+from spring_mpi.engine.population import Problem
 from spring_mpi.settings import IA
 backend = make_backend("cpu", threads=2)
 for constraint in ("positive", "real", "complex"):
     settings = settings_of(object__constraint=constraint, global__popsize=5, DE__CR=0.5)
-    backend.load(data_of(64, constraint), settings, 1)
+    backend.load([Problem(data_of(64, constraint), 1)], settings)
     population = backend.create(0)
     for algorithm in ("ER", "RAAR"):
         backend.iterate(population, rule(algorithm, IA()), 2)
     for cut in CUTS.values():
         backend.shrinkwrap(population, cut)
     backend.register(population, np.array([2] * 5))
-    backend.crossover(population, plan(settings, 1, 1))
+    backend.crossover(population, plan(settings, [1], 1))
     print(round(float(backend.errors(population).sum()), 2), end=" ")
 print(backend.name)
 """

@@ -15,6 +15,7 @@ from spring_mpi.engine.backends.reference import ReferenceBackend
 from spring_mpi.engine.backends.two_pass import bit_reversed, has_two_passes, in_tiles
 from spring_mpi.engine.interval import Interval
 from spring_mpi.engine.mpr import reconstruct
+from spring_mpi.engine.population import Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.settings import IA
 
@@ -48,7 +49,7 @@ def test_iterations(
     results = []
     double = ReferenceBackend(precision="double")
     for backend in (double, BatchedBackend(host_machine, print, two_pass=True)):
-        backend.load(data, settings, KEY)
+        backend.load([Problem(data, KEY)], settings)
         start = densities if backend is double else densities.astype(single)
         population = backend.restore({"density": start, "support": supports})
         backend.iterate(population, rule(algorithm, IA()), 5)
@@ -86,7 +87,7 @@ class Counting(HostMachine):
 def test_other_sizes_use_the_library(host_machine: HostMachine, size: int, is_known: bool) -> None:
     machine = Counting(host_machine.builder)
     backend = BatchedBackend(machine, print, two_pass=True)
-    backend.load(data_of(size, is_real=True), settings_of(global__popsize=4), KEY)
+    backend.load([Problem(data_of(size, is_real=True), KEY)], settings_of(global__popsize=4))
     assert has_two_passes(size) == ("two_pass.cu" in machine.sources) == is_known
 
 

@@ -6,7 +6,7 @@ kernels of ``kernels.cu``. Nothing here touches CUDA, so that tests run all of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from ...settings import Settings
 from ..algorithms import Rule
 from ..genetics import forced_pixel
-from ..interval import Interval
-from ..population import Areas, Cross, Cut, Errors, Flags, Indices
+from ..population import Areas, Cross, Cut, Errors, Flags, Indices, Problem
 from ..random import Purpose
 from ..start import spheres, start_support
 from .correlation import motions
@@ -62,40 +61,47 @@ class BatchedBackend:
         self._kernels = machine.module("kernels.cu")
         self.name, self.device = machine.name, machine.device
 
-    def load(self, interval: Interval, settings: Settings, key: int) -> None:
+    def load(self, problems: Sequence[Problem], settings: Settings) -> None:
         xp = self._machine.xp
-        self._settings, self._key = settings, key
-        self._size, self._norm = interval.size, interval.norm
+        self._settings, self._popsize = settings, settings.global_.popsize
+        self._size, self._total = problems[0].interval.size, len(problems) * self._popsize
+        self._keys = [problem.key for problem in problems]
+        norms = [problem.interval.norm for problem in problems]
+        self._norms: Errors = np.repeat(norms, self._popsize)
         constraint = settings.object.constraint
         self._is_real, self._is_positive = constraint != "complex", constraint == "positive"
         columns = slice(0, self._size // 2 + 1) if self._is_real else slice(None)
         self._workspace = Workspace(
-            self._machine, self._say, self._size, settings.global_.popsize, is_real=self._is_real
+            self._machine, self._say, self._size, self._total, is_real=self._is_real
         )
         self._machine.release()
-        self._lower = xp.asarray(np.ascontiguousarray(interval.lower[:, columns]))
-        self._upper = xp.asarray(np.ascontiguousarray(interval.upper[:, columns]))
+        bounds = (
+            np.stack([problem.interval.lower for problem in problems]),
+            np.stack([problem.interval.upper for problem in problems]),
+        )
+        self._lower, self._upper = (
+            xp.asarray(np.ascontiguousarray(bound[:, :, columns])) for bound in bounds
+        )
         self._squares = _squared_frequencies(xp, self._size)
-        bounds = (interval.lower, interval.upper)
         if self._two_pass and has_two_passes(self._size):
             self._iteration: Iteration = TwoPasses(
                 self._machine, self._workspace, *bounds,
-                is_real=self._is_real, is_positive=self._is_positive,
+                popsize=self._popsize, is_real=self._is_real, is_positive=self._is_positive,
             )  # fmt: skip
         else:
             self._iteration = FusedIteration(
                 self._machine, self._workspace, self._kernels, self._lower, self._upper,
-                is_positive=self._is_positive,
+                popsize=self._popsize, is_positive=self._is_positive,
             )  # fmt: skip
 
     def create(self, generation: int) -> Population:
-        popsize = self._settings.global_.popsize
         support = start_support(self._settings.init, self._size).astype(np.uint8)
 
         def make() -> Population:
-            density = self._empty(popsize)
+            density = self._empty(self._total)
             self._start(density, generation)
-            return Population(density, self._machine.xp.asarray(support[None]).repeat(popsize, 0))
+            supports = self._machine.xp.asarray(support[None]).repeat(self._total, 0)
+            return Population(density, supports)
 
         population = self._workspace.with_room(make)
         power, overlap = self._sums(population.density)[:, 1:].T
@@ -111,8 +117,9 @@ class BatchedBackend:
     def iterate(self, population: Population, rule: Rule, count: int) -> None:
         def improve(part: slice) -> None:
             density, support = population.density[part], population.support[part]
-            step = self._iteration.prepared(density, support, rule)
-            self._machine.replay((rule, count, density, support), partial(step, count))
+            step = self._iteration.prepared(density, support, rule, part.start)
+            key = (rule, count, density, support, part.start)
+            self._machine.replay(key, partial(step, count))
 
         self._workspace.in_batches(len(population), improve)
 
@@ -127,7 +134,7 @@ class BatchedBackend:
         self._workspace.in_batches(len(population), wrap)
 
     def errors(self, population: Population) -> Errors:
-        return np.sqrt(self._sums(population.density)[:, 0] / self._norm)
+        return np.sqrt(self._sums(population.density)[:, 0] / self._norms)
 
     def areas(self, population: Population) -> Areas:
         areas: Areas = self._machine.host(population.support.sum(axis=(1, 2), dtype=np.int64))
@@ -156,21 +163,25 @@ class BatchedBackend:
         self._workspace.in_batches(len(population), move)
 
     def crossover(self, population: Population, cross: Cross) -> Population:
-        xp, pixels, popsize = self._machine.xp, self._size**2, len(population)
+        xp, pixels = self._machine.xp, self._size**2
         children = self._workspace.with_room(
-            lambda: Population(self._empty(popsize), xp.empty_like(population.support))
+            lambda: Population(self._empty(self._total), xp.empty_like(population.support))
         )
         forced = np.array(
-            [forced_pixel(self._key, cross.generation, one, pixels) for one in range(popsize)]
+            [
+                forced_pixel(key, cross.generation, own, pixels)
+                for key in self._keys
+                for own in range(self._popsize)
+            ]
         )
+        words = np.array([(key & _LOW, key >> 32) for key in self._keys], np.uint32)
         self._launch(
-            "cross", popsize, population.density, population.support,
+            "cross", self._total, population.density, population.support,
             children.density, children.support,
             xp.asarray(cross.donors.astype(np.int32)), xp.asarray(cross.weights),
-            xp.asarray(forced), np.int64(pixels), np.float32(cross.share),
-            np.uint32(self._key & _LOW), np.uint32(self._key >> 32),
-            np.uint32(cross.generation), np.uint32(Purpose.MIXING), np.int32(self._is_positive),
-            pixels=-(-pixels // 4),
+            xp.asarray(forced), xp.asarray(words), np.int32(self._popsize), np.int64(pixels),
+            np.float32(cross.share), np.uint32(cross.generation), np.uint32(Purpose.MIXING),
+            np.int32(self._is_positive), pixels=-(-pixels // 4),
         )  # fmt: skip
         return children
 
@@ -200,23 +211,22 @@ class BatchedBackend:
     # ---- one part of a population at a time
 
     def _start(self, density: Array, generation: int) -> None:
-        items, counts = self._spheres(len(density), generation)
+        items, counts = self._spheres(generation)
         self._launch(
             "start", len(density), density, self._machine.xp.asarray(items),
             self._machine.xp.asarray(counts), np.int32(items.shape[1]), np.int32(self._size),
             np.float64(self._settings.init.gamma),
         )  # fmt: skip
 
-    def _spheres(
-        self, popsize: int, generation: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    def _spheres(self, generation: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """(popsize, most, 5): radius, row, column, strength as two numbers; and how many."""
-        items = np.zeros((popsize, self._settings.init.items, 5))
-        counts = np.empty(popsize, np.int32)
-        for one in range(popsize):
-            own = spheres(self._settings, self._key, generation, one)
-            counts[one] = len(own)
-            for row, item in zip(items[one], own, strict=False):
+        items = np.zeros((self._total, self._settings.init.items, 5))
+        counts = np.empty(self._total, np.int32)
+        for one in range(self._total):
+            problem, own = divmod(one, self._popsize)
+            drawn = spheres(self._settings, self._keys[problem], generation, own)
+            counts[one] = len(drawn)
+            for row, item in zip(items[one], drawn, strict=False):
                 row[:] = (*item[:3], item.strength.real, item.strength.imag)
         return items, counts
 
@@ -249,7 +259,8 @@ class BatchedBackend:
             sums = self._machine.xp.empty((len(density), _SLABS, 3))
             self._kernels(
                 "compare", (_SLABS, len(density)), spectrum, self._lower, self._upper, sums,
-                np.int64(self._lower.size), np.int32(self._lower.shape[1]), np.int32(self._size),
+                np.int32(part.start), np.int32(self._popsize), np.int64(self._lower[0].size),
+                np.int32(self._lower.shape[2]), np.int32(self._size),
                 np.int32(self._is_real), np.float32(1 / self._size),
             )  # fmt: skip
             parts.append(self._machine.host(sums).sum(axis=1))
@@ -258,7 +269,7 @@ class BatchedBackend:
         return np.concatenate(parts)
 
     def _spectra(self, densities: Array) -> Array:
-        shape = (len(densities), *self._lower.shape)
+        shape = (len(densities), *self._lower.shape[1:])
         spectra = self._machine.xp.empty(shape, np.complex64)
         self._machine.forward(densities, spectra)
         return spectra

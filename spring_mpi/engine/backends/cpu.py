@@ -7,22 +7,31 @@ not know, all but 2^k from 64 on, are worked on in the reference's way.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...settings import Settings
 from ..algorithms import Rule
 from ..alignment import Motion, phase_of
-from ..interval import Interval
 from ..native.grid import Grid, Individual, Mixing, has_kernels
-from ..population import Cross, Cut
+from ..population import Cross, Cut, Problem
 from ..random import Purpose
 from .reference import Image, Item, Population, ReferenceBackend, Value
 
 # Of two correlations about equally strong the one without the twin is taken.
 _PREFERENCE = 1 + 1e-6
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the kernels take together: real densities are worked on in pairs."""
+
+    grid: Grid
+    first: Individual
+    second: Individual | None
 
 
 class CpuBackend(ReferenceBackend):
@@ -49,11 +58,14 @@ class CpuBackend(ReferenceBackend):
         self._told: set[int] = set()
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
-    def load(self, interval: Interval, settings: Settings, key: int) -> None:
-        super().load(interval, settings, key)
-        self._grid: Grid | None = None
+    def load(self, problems: Sequence[Problem], settings: Settings) -> None:
+        super().load(problems, settings)
+        # One for each problem; none where there are no kernels.
+        self._grids: list[Grid] = []
         if has_kernels(self._size):
-            self._grid = Grid(self._library, interval, is_real=self._is_real)
+            self._grids = [
+                Grid(self._library, problem.interval, is_real=self._is_real) for problem in problems
+            ]
         elif self._size not in self._told:
             self._told.add(self._size)
             self._say(
@@ -62,44 +74,55 @@ class CpuBackend(ReferenceBackend):
             )
 
     def iterate(self, population: Population, rule: Rule, count: int) -> None:
-        if (grid := self._grid) is None:
+        if not self._grids:
             return super().iterate(population, rule, count)
 
-        def improve(pair: tuple[Individual, Individual | None]) -> None:
-            grid.iterate(*pair, rule, count, is_positive=self._is_positive)
+        def improve(pair: Pair) -> None:
+            pair.grid.iterate(pair.first, pair.second, rule, count, is_positive=self._is_positive)
 
-        self._each(improve, _pairs(population, 2 if self._is_real else 1))
+        self._each(improve, self._pairs(population, 2 if self._is_real else 1))
 
     def shrinkwrap(self, population: Population, cut: Cut) -> None:
-        if (grid := self._grid) is None:
+        if not self._grids:
             return super().shrinkwrap(population, cut)
 
-        def wrap(pair: tuple[Individual, Individual | None]) -> None:
-            grid.shrinkwrap(*pair, cut)
+        def wrap(pair: Pair) -> None:
+            pair.grid.shrinkwrap(pair.first, pair.second, cut)
 
-        self._each(wrap, _pairs(population, 2))
+        self._each(wrap, self._pairs(population, 2))
 
     def _each(self, action: Callable[[Item], Value], items: Iterable[Item]) -> list[Value]:
         return list((self._pool.map if self._pool else map)(action, items))
 
-    def _scaled(self, density: Image) -> Image:
-        if self._grid is None:
-            return super()._scaled(density)
-        _, power, overlap = self._grid.compare(density)
+    def _pairs(self, population: Population, step: int) -> list[Pair]:
+        """All individuals, two by two of one problem, an odd last one alone; or one by one."""
+        pairs = []
+        for problem, grid in enumerate(self._grids):
+            end = min((problem + 1) * self._popsize, len(population))
+            for one in range(problem * self._popsize, end, step):
+                has_second = step == 2 and one + 1 < end
+                second = _individual(population, one + 1) if has_second else None
+                pairs.append(Pair(grid, _individual(population, one), second))
+        return pairs
+
+    def _scaled(self, density: Image, problem: int) -> Image:
+        if not self._grids:
+            return super()._scaled(density, problem)
+        _, power, overlap = self._grids[problem].compare(density)
         return density * np.float32(overlap / power if power else 1)
 
-    def _distance(self, density: Image) -> float:
-        if self._grid is None:
-            return super()._distance(density)
-        return self._grid.compare(density)[0]
+    def _distance(self, density: Image, problem: int) -> float:
+        if not self._grids:
+            return super()._distance(density, problem)
+        return self._grids[problem].compare(density)[0]
 
     def _anchor(self, target: Image) -> Image:
-        return super()._anchor(target) if self._grid is None else self._grid.spectrum(target)
+        return self._grids[0].spectrum(target) if self._grids else super()._anchor(target)
 
     def _motion(self, density: Image, anchor: Image) -> Motion:
-        if self._grid is None:
+        if not self._grids:
             return super()._motion(density, anchor)
-        straight, mirrored = self._grid.correlate(density, anchor)
+        straight, mirrored = self._grids[0].correlate(density, anchor)
         is_twin = abs(mirrored.value) > abs(straight.value) * _PREFERENCE
         peak = mirrored if is_twin else straight
         row, column = (self._signed(step) for step in divmod(peak.place, self._size))
@@ -112,30 +135,20 @@ class CpuBackend(ReferenceBackend):
     def _cross(
         self, population: Population, children: Population, cross: Cross, child: int
     ) -> None:
-        if self._grid is None:
+        if not self._grids:
             return super()._cross(population, children, cross, child)
+        problem, own = self._problem(child)
         mixing = Mixing(
             weight=float(cross.weights[child]),
             share=cross.share,
-            key=self._key,
-            numbers=(child, cross.generation, Purpose.MIXING),
+            key=self._keys[problem],
+            numbers=(own, cross.generation, Purpose.MIXING),
         )
         family = [_individual(population, one) for one in (child, *cross.donors[child])]
-        own = _individual(children, child)
-        self._grid.crossover(family, own, mixing, is_positive=self._is_positive)
+        self._grids[problem].crossover(
+            family, _individual(children, child), mixing, is_positive=self._is_positive
+        )
 
 
 def _individual(population: Population, index: int) -> Individual:
     return Individual(population.density[index], population.support[index])
-
-
-def _pairs(population: Population, step: int) -> list[tuple[Individual, Individual | None]]:
-    """All individuals, two by two, the last one of an odd number alone; or one by one."""
-    count = len(population)
-    return [
-        (
-            _individual(population, one),
-            _individual(population, one + 1) if step == 2 and one + 1 < count else None,
-        )
-        for one in range(0, count, step)
-    ]

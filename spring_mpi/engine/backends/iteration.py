@@ -18,8 +18,11 @@ Block = Callable[[int], None]
 class Iteration(Protocol):
     """A way to iterate."""
 
-    def prepared(self, density: Array, support: Array, rule: Rule) -> Block:
-        """What iterates those densities in place; takes its memory now."""
+    def prepared(self, density: Array, support: Array, rule: Rule, first: int) -> Block:
+        """What iterates those densities in place; takes its memory now.
+
+        ``first`` is the number of the first of them in the whole population.
+        """
 
 
 class FusedIteration:
@@ -28,7 +31,9 @@ class FusedIteration:
     Parameters
     ----------
     lower, upper
-        The interval of every pixel of a spectrum.
+        The interval of every pixel of a spectrum, of every problem.
+    popsize
+        Individuals of a problem.
     """
 
     def __init__(
@@ -39,27 +44,30 @@ class FusedIteration:
         lower: Array,
         upper: Array,
         *,
+        popsize: int,
         is_positive: bool,
     ) -> None:
         self._machine, self._workspace, self._kernels = machine, workspace, kernels
-        self._lower, self._upper, self._is_positive = lower, upper, is_positive
+        self._lower, self._upper = lower, upper
+        self._popsize, self._is_positive = popsize, is_positive
 
-    def prepared(self, density: Array, support: Array, rule: Rule) -> Block:
+    def prepared(self, density: Array, support: Array, rule: Rule, first: int) -> Block:
         spectrum, projected = self._workspace.spectra(len(density))
 
         def iterate(count: int) -> None:
             for _ in range(count):
                 self._machine.forward(density, spectrum)
-                self._project(spectrum)
+                self._project(spectrum, first)
                 self._machine.backward(spectrum, projected)
                 self._update(density, projected, support, rule)
 
         return iterate
 
-    def _project(self, spectrum: Array) -> None:
-        pixels = self._lower.size
+    def _project(self, spectrum: Array, first: int) -> None:
+        pixels = self._lower[0].size
         self._kernels(
             "project", (blocks(pixels), len(spectrum)), spectrum, self._lower, self._upper,
+            np.int32(first), np.int32(self._popsize),
             np.int64(pixels), np.float32(1 / spectrum.shape[1]),
         )  # fmt: skip
 

@@ -4,6 +4,8 @@
 // float2, supports bytes 0 or 1. Spectra are those of unscaled transforms, (P, N, N/2 + 1) where
 // the density is real and (P, N, N) where it is complex; `scale` = 1/N makes their moduli those of
 // the data. Where nothing else is said a thread has one pixel, and blockIdx.y is the individual.
+// A population may serve several problems, `popsize` individuals each; bounds and keys then lie one
+// after the other, and `first` is the number of individual 0 of this launch in the population.
 // Sums are added in a fixed order, without atomics on floats: equal input gives equal bits.
 
 typedef unsigned char byte;
@@ -29,17 +31,24 @@ __device__ inline float clipped(float modulus, float lower, float upper)
     return fminf(fmaxf(modulus, lower), upper);
 }
 
+__device__ inline size_t problem_of(int first, int popsize)
+{
+    return (first + blockIdx.y) / popsize;
+}
+
 // ---- Fourier space
 
 // Every modulus to the nearest one in its interval; the factor of the inverse transform included.
 extern "C" __global__ void project(
-    float2 *spectrum, const float *lower, const float *upper, long long pixels, float scale)
+    float2 *spectrum, const float *lower, const float *upper, int first, int popsize,
+    long long pixels, float scale)
 {
     size_t pixel = pixel_index();
     if (pixel >= pixels) return;
+    size_t bound = problem_of(first, popsize) * pixels + pixel;
     float2 *value = spectrum + blockIdx.y * pixels + pixel;
     float modulus = modulus_of(*value, scale);
-    float allowed = clipped(modulus, lower[pixel], upper[pixel]);
+    float allowed = clipped(modulus, lower[bound], upper[bound]);
     *value = modulus < DARK ? make_float2(scale * allowed, 0.0f)
                             : (allowed / modulus * scale * scale) * *value;
 }
@@ -68,13 +77,14 @@ __device__ inline double block_sum(double *shared, double value)
 // intervals, and over the measured pixels of |F|^2 and |F| A, which scale a density to the data.
 extern "C" __global__ void compare(
     const float2 *spectrum, const float *lower, const float *upper, double *sums,
-    long long pixels, int columns, int size, int is_real, float scale)
+    int first, int popsize, long long pixels, int columns, int size, int is_real, float scale)
 {
     __shared__ double shared[SELECT_THREADS];
+    size_t bounds = problem_of(first, popsize) * pixels;
     double distance = 0, power = 0, overlap = 0;
     for (size_t pixel = pixel_index(); pixel < pixels; pixel += (size_t)gridDim.x * blockDim.x) {
         float modulus = modulus_of(spectrum[blockIdx.y * pixels + pixel], scale);
-        float low = lower[pixel], high = upper[pixel];
+        float low = lower[bounds + pixel], high = upper[bounds + pixel];
         double times = multiplicity(pixel % columns, size, is_real);
         double gap = modulus - clipped(modulus, low, high);
         distance += times * gap * gap;
@@ -303,14 +313,15 @@ __device__ inline void cross_pixel(
 template <typename T>
 __device__ inline void cross(
     const T *density, const byte *support, T *child, byte *child_support,
-    const int *donors, const float *weights, const long long *forced, long long pixels,
-    float share, word key0, word key1, word generation, word purpose, int positive)
+    const int *donors, const float *weights, const long long *forced, const word *keys,
+    int popsize, long long pixels, float share, word generation, word purpose, int positive)
 {
     size_t block = pixel_index();
     if (4 * block >= pixels) return;
     int individual = blockIdx.y;
-    word numbers[4] = {(word)block, (word)individual, generation, purpose};
-    philox(numbers, key0, key1);
+    const word *key = keys + 2 * problem_of(0, popsize);
+    word numbers[4] = {(word)block, (word)(individual % popsize), generation, purpose};
+    philox(numbers, key[0], key[1]);
     const int *from = donors + 3 * individual;
     for (int lane = 0; lane < 4 && 4 * block + lane < pixels; lane++) {
         size_t pixel = 4 * block + lane;
@@ -323,20 +334,20 @@ __device__ inline void cross(
 
 extern "C" __global__ void cross_real(
     const float *density, const byte *support, float *child, byte *child_support,
-    const int *donors, const float *weights, const long long *forced, long long pixels,
-    float share, word key0, word key1, word generation, word purpose, int positive)
+    const int *donors, const float *weights, const long long *forced, const word *keys,
+    int popsize, long long pixels, float share, word generation, word purpose, int positive)
 {
-    cross(density, support, child, child_support, donors, weights, forced, pixels, share,
-        key0, key1, generation, purpose, positive);
+    cross(density, support, child, child_support, donors, weights, forced, keys, popsize, pixels,
+        share, generation, purpose, positive);
 }
 
 extern "C" __global__ void cross_complex(
     const float2 *density, const byte *support, float2 *child, byte *child_support,
-    const int *donors, const float *weights, const long long *forced, long long pixels,
-    float share, word key0, word key1, word generation, word purpose, int)
+    const int *donors, const float *weights, const long long *forced, const word *keys,
+    int popsize, long long pixels, float share, word generation, word purpose, int)
 {
-    cross(density, support, child, child_support, donors, weights, forced, pixels, share,
-        key0, key1, generation, purpose, 0);
+    cross(density, support, child, child_support, donors, weights, forced, keys, popsize, pixels,
+        share, generation, purpose, 0);
 }
 
 // ---- registration

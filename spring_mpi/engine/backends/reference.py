@@ -6,7 +6,7 @@ is worked through on its own, so that its arrays stay in the processor's cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from ..algorithms import Rule
 from ..alignment import Motion, register
 from ..genetics import forced_pixel
 from ..interval import Interval
-from ..population import Areas, Cross, Cut, Errors, Flags, Indices
+from ..population import Areas, Cross, Cut, Errors, Flags, Indices, Problem
 from ..random import Purpose, uniforms
 from ..start import start_density, start_support
 
@@ -53,34 +53,37 @@ class ReferenceBackend:
         self._real = np.dtype(np.float32 if precision == "single" else np.float64)
         self._dark = self._real.type(_DARK)
 
-    def load(self, interval: Interval, settings: Settings, key: int) -> None:
-        self._settings, self._key = settings, key
-        self._size, self._norm = interval.size, interval.norm
+    def load(self, problems: Sequence[Problem], settings: Settings) -> None:
+        self._settings, self._popsize = settings, settings.global_.popsize
+        self._size = problems[0].interval.size
+        self._keys = [problem.key for problem in problems]
+        norms = [problem.interval.norm for problem in problems]
+        self._norms: Errors = np.repeat(norms, self._popsize)
         constraint = settings.object.constraint
         self._is_real, self._is_positive = constraint != "complex", constraint == "positive"
-        columns = slice(0, self._size // 2 + 1) if self._is_real else slice(None)
-        self._lower = interval.lower[:, columns].astype(self._real)
-        self._upper = interval.upper[:, columns].astype(self._real)
+        self._bounds = [self._bounds_of(problem.interval) for problem in problems]
         self._multiplicity = _multiplicity(self._size) if self._is_real else np.ones(self._size)
 
     def create(self, generation: int) -> Population:
-        popsize = self._settings.global_.popsize
         support = start_support(self._settings.init, self._size)
 
         def start(one: int) -> Image:
-            arguments = (self._settings, self._size, self._key, generation, one)
-            return self._scaled(start_density(*arguments))
+            problem, own = self._problem(one)
+            key = self._keys[problem]
+            density = start_density(self._settings, self._size, key, generation, own)
+            return self._scaled(density, problem)
 
-        densities = self._each(start, range(popsize))
-        return Population(np.stack(densities), np.repeat(support[None], popsize, axis=0))
+        densities = self._each(start, range(len(self._keys) * self._popsize))
+        return Population(np.stack(densities), np.repeat(support[None], len(densities), axis=0))
 
     def copy(self, population: Population) -> Population:
         return Population(population.density.copy(), population.support.copy())
 
     def iterate(self, population: Population, rule: Rule, count: int) -> None:
         def improve(one: int) -> None:
+            problem, _ = self._problem(one)
             for _ in range(count):
-                self._update(population.density[one], population.support[one], rule)
+                self._update(population.density[one], population.support[one], rule, problem)
 
         self._each(improve, range(len(population)))
 
@@ -93,8 +96,11 @@ class ReferenceBackend:
         self._each(wrap, range(len(population)))
 
     def errors(self, population: Population) -> Errors:
-        squares = self._each(self._distance, population.density)
-        return np.sqrt(np.array(squares) / self._norm)
+        def distance(one: int) -> float:
+            return self._distance(population.density[one], self._problem(one)[0])
+
+        squares = self._each(distance, range(len(population)))
+        return np.sqrt(np.array(squares) / self._norms)
 
     def areas(self, population: Population) -> Areas:
         return np.array([np.count_nonzero(support) for support in population.support], np.int64)
@@ -133,19 +139,29 @@ class ReferenceBackend:
     def is_usable(self) -> bool:
         return True
 
-    def project(self, density: Image) -> Image:
+    def project(self, density: Image, problem: int = 0) -> Image:
         """The nearest density whose moduli lie in the intervals; phases of zeros become 0."""
         transform = self._forward(density)
         modulus = _modulus(transform)
-        allowed = np.clip(modulus, self._lower, self._upper)
+        allowed = np.clip(modulus, *self._bounds[problem])
         transform *= allowed / np.maximum(modulus, self._dark)
         dark = modulus < self._dark
         if dark.any():
             transform[dark] = allowed[dark]
         return self._backward(transform)
 
-    def _update(self, density: Image, support: Flags, rule: Rule) -> None:
-        projected = self.project(density)
+    def _problem(self, one: int) -> tuple[int, int]:
+        """Whose an individual is, and which one of it."""
+        return divmod(one, self._popsize)
+
+    def _bounds_of(self, interval: Interval) -> tuple[Image, Image]:
+        """Lower and upper moduli of a spectrum, half a one where densities are real."""
+        columns = slice(0, self._size // 2 + 1) if self._is_real else slice(None)
+        lower, upper = interval.lower[:, columns], interval.upper[:, columns]
+        return lower.astype(self._real), upper.astype(self._real)
+
+    def _update(self, density: Image, support: Flags, rule: Rule, problem: int) -> None:
+        projected = self.project(density, problem)
         inside = support
         if self._is_positive:
             tested = 2 * projected - density if rule.reflected else projected
@@ -185,24 +201,25 @@ class ReferenceBackend:
 
     def _taken(self, cross: Cross, child: int) -> Flags:
         """Pixels of a child that come from its donors; at least one does."""
-        pixels = self._size**2
-        numbers = uniforms(self._key, Purpose.MIXING, cross.generation, child, pixels)
-        taken = numbers < cross.share
-        taken[forced_pixel(self._key, cross.generation, child, pixels)] = True
+        pixels, (problem, own) = self._size**2, self._problem(child)
+        key = self._keys[problem]
+        taken = uniforms(key, Purpose.MIXING, cross.generation, own, pixels) < cross.share
+        taken[forced_pixel(key, cross.generation, own, pixels)] = True
         return taken.reshape(self._size, self._size)
 
-    def _scaled(self, density: Image) -> Image:
+    def _scaled(self, density: Image, problem: int) -> Image:
         """The density scaled so that its moduli fit the measured ones by least squares."""
         density = density.astype(self._real if self._is_real else np.result_type(self._real, 1j))
         modulus = _modulus(self._forward(density))
-        measured = (self._lower == self._upper) * self._multiplicity
+        lower, upper = self._bounds[problem]
+        measured = (lower == upper) * self._multiplicity
         power = np.sum(measured * modulus**2)
-        scale = np.sum(measured * modulus * self._lower) / power if power else 1.0
+        scale = np.sum(measured * modulus * lower) / power if power else 1.0
         return density * self._real.type(scale)
 
-    def _distance(self, density: Image) -> float:
+    def _distance(self, density: Image, problem: int) -> float:
         modulus = _modulus(self._forward(density))
-        gap = modulus - np.clip(modulus, self._lower, self._upper)
+        gap = modulus - np.clip(modulus, *self._bounds[problem])
         return float(np.sum(gap**2 * self._multiplicity, dtype=np.float64))
 
     def _blurred(self, image: Image, sigma: float) -> Image:

@@ -170,16 +170,19 @@ __device__ inline void copy(float2 *to, const float2 *from)
 }
 
 // A block has one tile of an image, or two that are each other's partners. Tiles of the bounds lie
-// as those of H.
+// as those of H, those of one problem after those of another; each problem has `images` images,
+// and `first` tells which one of the population is the first here.
 extern "C" __global__ void column_pass(
-    float2 *half, const float *lower, const float *upper, const float2 *roots)
+    float2 *half, const float *lower, const float *upper, const float2 *roots,
+    int first, int images)
 {
     __shared__ float2 shared[(PAIRED + 1) * N * LANES];
     int own = blockIdx.x, other = PAIRED ? partner(own) : own;
     if (other < own) return;  // the block of the partner does it
     int tiles = other == own ? 1 : 2;
     float2 *image = half + (size_t)blockIdx.y * N * N, *opposite = shared + (tiles - 1) * N * LANES;
-    const float *low = lower + (size_t)own * N * LANES, *high = upper + (size_t)own * N * LANES;
+    size_t bounds = (size_t)((first + blockIdx.y) / images) * N * N + (size_t)own * N * LANES;
+    const float *low = lower + bounds, *high = upper + bounds;
     copy(shared, image + (size_t)own * N * LANES);
     if (tiles == 2) copy(opposite, image + (size_t)other * N * LANES);
     __syncthreads();

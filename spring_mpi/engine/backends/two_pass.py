@@ -26,8 +26,10 @@ class TwoPasses:
     Parameters
     ----------
     lower, upper
-        The interval of every pixel, (size, size), zero frequency at [0, 0]; where densities are
-        real it must be Friedel-symmetric.
+        The interval of every pixel of every problem, (problems, size, size), zero frequency at
+        [0, 0]; where densities are real it must be Friedel-symmetric.
+    popsize
+        Individuals of a problem; even where there are several and densities are real.
     """
 
     def __init__(
@@ -37,10 +39,11 @@ class TwoPasses:
         lower: NDArray[np.float32],
         upper: NDArray[np.float32],
         *,
+        popsize: int,
         is_real: bool,
         is_positive: bool,
     ) -> None:
-        size = len(lower)
+        size = lower.shape[-1]
         self._size, self._is_real, self._is_positive = size, is_real, is_positive
         self._workspace = workspace
         self._rows, lanes = _ROWS.get(size, _USUAL), _LANES.get(size, _USUAL)
@@ -50,13 +53,18 @@ class TwoPasses:
             THREADS=THREADS,
         )  # fmt: skip
         asarray = machine.xp.asarray
-        self._lower, self._upper = (asarray(in_tiles(bound, lanes)) for bound in (lower, upper))
+        self._lower, self._upper = (
+            asarray(np.stack([in_tiles(one, lanes) for one in bounds])) for bounds in (lower, upper)
+        )
+        # A pair of real densities is one image.
+        self._images = -(-popsize // 2) if is_real else popsize
         roots = np.exp(-2j * np.pi * np.arange(size) / size)
         self._roots = asarray(roots.astype(np.complex64))
 
-    def prepared(self, density: Array, support: Array, rule: Rule) -> Block:
+    def prepared(self, density: Array, support: Array, rule: Rule, first: int) -> Block:
         count = len(density)
         images = -(-count // 2) if self._is_real else count
+        first_image = np.int32(first // 2 if self._is_real else first)
         half = self._workspace.images(images)
         (tiles, row_blocks), individuals = self._grid, np.int32(count)
         numbers = (
@@ -69,8 +77,9 @@ class TwoPasses:
             self._kernels("first_rows", rows, half, density, individuals, self._roots)
             for one in range(times):
                 self._kernels(
-                    "column_pass", (tiles, images), half, self._lower, self._upper, self._roots
-                )
+                    "column_pass", (tiles, images), half, self._lower, self._upper, self._roots,
+                    first_image, np.int32(self._images),
+                )  # fmt: skip
                 self._kernels(
                     "row_pass", rows, half, density, support, individuals, self._roots, *numbers,
                     np.int32(one == times - 1),

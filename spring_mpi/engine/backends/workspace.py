@@ -100,7 +100,9 @@ class Workspace:
                 f"{self._size} x {self._size} pixels; lower global.popsize or "
                 f"workers.per_device ({fault})"
             ) from fault
-        self._batch = -(-self._batch // 2)
+        half = -(-self._batch // 2)
+        # Even: real densities that belong together are worked on in one batch.
+        self._batch = half + half % 2 if half > 1 else half
         self._say(f"memory is short on {device}: {self._batch} individuals at once from now on")
 
     def _allocated(self) -> Scratch:
