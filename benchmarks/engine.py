@@ -4,8 +4,8 @@ The job of the first two tables: a real positive object, its diffraction with 1e
 central hole, the support two pixels wider than the object. First the speed of HIO: engines take
 turns, round by round; a figure is the median over the rounds, in microseconds per iteration and
 individual. Then what they arrive at from a number of starts by 150 HIO and 50 ER: the median
-relative distance to the truth. Last one MPR job on each backend, split by operation. Peers run
-where installed.
+relative distance to the truth. Then one MPR job on each backend, split by operation; last what
+several such jobs as one population bring. Peers run where installed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from peers import peers
 
 from spring_mpi.engine.alignment import register
-from spring_mpi.engine.mpr import reconstruct
+from spring_mpi.engine.mpr import Case, reconstruct, reconstruct_together
 from spring_mpi.errors import SpringError
 from spring_mpi.settings import Settings
 
@@ -146,6 +146,19 @@ def job_split(device: str, size: int, settings: Settings) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def packed(device: str, size: int, settings: Settings, counts: list[int]) -> dict[int, float]:
+    """Events per hour, that many of them as one population."""
+    pattern, backend, found = make_job(size).pattern(), backend_of(device), {}
+    for count in counts:
+        cases = [Case(pattern, name=f"{number}") for number in range(count)]
+        quick = settings.copy().set("global", "generations", 2)
+        reconstruct_together(cases, quick, backend=backend)  # plans and kernels are loaded
+        began = time.perf_counter()
+        reconstruct_together(cases, settings, backend=backend)
+        found[count] = 3600 * count / (time.perf_counter() - began)
+    return found
+
+
 def campaign_settings(size: int, popsize: int, generations: int) -> Settings:
     """SPRING's defaults but for the size of the search."""
     settings = Settings().set("global", "popsize", popsize)
@@ -178,6 +191,7 @@ def main() -> None:
     parser.add_argument("--population", type=int, default=64, help="individuals on a GPU")
     parser.add_argument("--job", nargs=3, type=int, default=(256, 16, 20),
                         metavar=("SIZE", "POPSIZE", "GENERATIONS"))  # fmt: skip
+    parser.add_argument("--pack", nargs="*", type=int, default=[1, 4, 16], help="jobs at once")
     parser.add_argument("--starts", type=int, default=11, help="for the distance to the truth")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
@@ -194,8 +208,18 @@ def main() -> None:
     jobs = {backend_of(one).name: job_split(one, size, settings) for one in devices}
     for name, split in jobs.items():
         print_job(name, split)
+    packs = {backend_of(one).name: packed(one, size, settings, arguments.pack) for one in devices}
+    for name, found in packs.items():
+        cells = ", ".join(f"{count} at once: {figure:.0f}" for count, figure in found.items())
+        print(f"\n{name}, events/h: {cells}")
     if arguments.json:
-        report = {"machine": about, "iterations": table, "distances": reached, "jobs": jobs}
+        report = {
+            "machine": about,
+            "iterations": table,
+            "distances": reached,
+            "jobs": jobs,
+            "packs": packs,
+        }
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 
 

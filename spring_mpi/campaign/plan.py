@@ -109,6 +109,10 @@ class Plan:
         self.calibration = calibration(config)
         self._recorded = calibration_digest(self.calibration) + loader_digest(config.data.reader)
         self._recipes = [self.recipe(variant.settings) for variant in self.variants]
+        self._kinds = [
+            _kind(recipe, variant.settings)
+            for recipe, variant in zip(self._recipes, self.variants, strict=True)
+        ]
 
     def __len__(self) -> int:
         return len(self.positions) * len(self.variants)
@@ -162,6 +166,13 @@ class Plan:
             seed=config.seed,
             recipe=self._recipes[number % len(self.variants)],
         )
+
+    def kind(self, name: str) -> str | None:
+        """Jobs of equal kind may share a population; None: that one may not."""
+        if name not in self.added:
+            return self._kinds[self.numbers[name] % len(self.variants)]
+        made = self.added[name]
+        return _kind(made.recipe, made.settings)
 
     def job(self, name: str) -> Job:
         """The job of that name; KeyError where there is none."""
@@ -252,6 +263,11 @@ class Plan:
             f"event {number // len(self.variants)} of the selection "
             f"(row {reference.row} of {reference.source.path}{label})"
         )
+
+
+def _kind(recipe: str, settings: Settings) -> str | None:
+    """Real densities are worked on in pairs: no pair may belong to two jobs."""
+    return None if settings.global_.popsize % 2 else recipe
 
 
 def checkpoint_file(name: str) -> str:

@@ -109,7 +109,7 @@ class Resumption:
     """Jobs of earlier runs that the plan does not have any more; nothing is done about them."""
 
 
-def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resumption:
+def resume(plan: Plan, past: Past, rundir: RunDirectory) -> Resumption:
     """Sort all planned jobs by what became of them.
 
     A job is done when its result is there; failed ones are tried again, removed and stopped ones
@@ -122,7 +122,8 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
     """
     present = rundir.results_present()
     refuse_changes(plan, past, present, rundir)
-    queue = Queue(retries, is_paused=past.is_paused)
+    workers = plan.config.workers
+    queue = Queue(workers.retries, workers.pack, plan.kind, is_paused=past.is_paused)
     finished, adopted, given_up, retried = [], [], [], 0
     for name in _interrupted_first(plan, past):
         line = past.jobs.get(name, {})
@@ -133,7 +134,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory, retries: int) -> Resump
             state = State.DONE
             adopted.append(found)
             finished.append(_finished(plan, found))
-        elif state is State.RUNNING and attempts > retries:
+        elif state is State.RUNNING and attempts > workers.retries:
             state = State.FAILED
             given_up.append((name, f"given up after {attempts} attempts: the run ended with it"))
         elif state not in (State.REMOVED, State.STOPPED):

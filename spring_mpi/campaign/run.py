@@ -109,7 +109,7 @@ def _run(
     )  # fmt: skip
     for name, request in past.requests.items():
         plan.add(name, blueprint(plan, request))
-    resumption = resume(plan, past, rundir, config.workers.retries)
+    resumption = resume(plan, past, rundir)
     rundir.sweep_checkpoints(checkpoint_file(name) for name in resumption.queue.waiting)
     path = Path(config.data.index) if config.data.index else rundir.index
     if opened.follower or str(path) != opened.index.file:

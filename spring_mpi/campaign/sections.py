@@ -218,6 +218,9 @@ class Workers:
 
     device: str = option("auto", "auto, cpu, cuda or cuda:K", check=_check_device)
     per_device: int = option(1, "workers that share one GPU", at_least=1, at_most=90)
+    pack: int = option(
+        1, "most jobs that a worker does at once; several fill a large GPU", at_least=1, at_most=64
+    )
     threads: int = option(1, "CPU threads of one worker", at_least=1)
     retries: int = option(
         2, "new attempts at a job whose process was lost, killed or hung", at_least=0

@@ -11,12 +11,13 @@ import faulthandler
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SpringError
-from .messages import Assign, Done, Failed, Gone, Job
+from .messages import Assign, Done, Failed, Gone, Job, Remark, Report
 from .tether import die_with
 
 if TYPE_CHECKING:
@@ -51,8 +52,30 @@ def _serve(connection: Connection, device: str, threads: int) -> None:
         while True:
             order = connection.recv()
             if isinstance(order, Assign):
-                for job in order.jobs:
+                for job in _left(runner, order.jobs, connection):
                     connection.send(_attempt(runner, job, connection))
+
+
+def _left(runner: Runner, jobs: tuple[Job, ...], connection: Connection) -> Sequence[Job]:
+    """What is to be done one by one after as much as possible was done together."""
+    ended: set[str] = set()
+
+    def send(report: Report) -> None:
+        if isinstance(report, Done | Failed):
+            ended.add(report.name)
+        connection.send(report)
+
+    try:
+        runner.run_together(jobs, send)
+    except (EOFError, BrokenPipeError):
+        raise
+    except Exception as fault:
+        if not runner.is_usable():
+            raise
+        # Whose fault it is shows when each is tried alone.
+        text = f"cannot run together with {len(jobs) - 1} others, now one by one: {fault}"
+        connection.send(Remark(jobs[0].name, text, is_fault=True))
+    return [job for job in jobs if job.name not in ended]
 
 
 def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:

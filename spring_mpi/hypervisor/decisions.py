@@ -30,10 +30,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Give:
-    """Let a worker run a job."""
+    """Let a worker run a job, or several together."""
 
     worker: int
-    name: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

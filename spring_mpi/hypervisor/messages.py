@@ -91,7 +91,7 @@ class Equipment:
 
 @dataclass(frozen=True)
 class Assign:
-    """Run these jobs, one after the other or together."""
+    """Run these jobs: several as one population where that is possible, else one by one."""
 
     jobs: tuple[Job, ...]
 
@@ -206,6 +206,8 @@ class Lost:
 
     name: str
     reason: str
+    is_innocent: bool = False
+    """The child was ended because of another job: this attempt does not count."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ known by name, and two names are equal when their file names are.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import translate
 from itertools import islice
@@ -15,6 +15,9 @@ from re import compile as compile_pattern
 
 from ..names import file_name
 from .decisions import Decision, Give, Interrupt, Record, State
+
+_WINDOW = 1000
+"""Waiting jobs among which those of equal kind are looked for."""
 
 
 @dataclass
@@ -36,14 +39,22 @@ class Queue:
     ----------
     retries
         How often a job that was lost with its child or worker is tried again.
+    pack
+        Most jobs that a worker gets at once.
+    kind
+        Jobs of equal kind may be given out together; None: that one alone.
     """
 
     retries: int = 2
+    pack: int = 1
+    kind: Callable[[str], Hashable] = lambda name: None
     waiting: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """Name -> attempts so far, in the order of execution."""
     running: dict[str, Run] = field(default_factory=dict)
     idle: dict[int, None] = field(default_factory=dict)
     """Workers without a job, longest idle first (a dict for its order)."""
+    loads: Counter[int] = field(default_factory=Counter)
+    """Running jobs of every worker."""
     workers: set[int] = field(default_factory=set)
     states: dict[str, State] = field(default_factory=dict)
     """File name -> state, of every job there ever was."""
@@ -153,7 +164,7 @@ class Queue:
     def joined(self, worker: int) -> Decision:
         """A worker is there and free."""
         self.workers.add(worker)
-        if all(run.worker != worker for run in self.running.values()):
+        if not self.loads[worker]:
             self.idle.setdefault(worker)
         return Decision()
 
@@ -184,19 +195,23 @@ class Queue:
         """A job was stopped."""
         return self._ended(worker, name, State.STOPPED)
 
-    def lost(self, worker: int, name: str, reason: str) -> Decision:
-        """A job's child died: try again from the front, or give up after ``retries``."""
+    def lost(self, worker: int, name: str, reason: str, *, is_innocent: bool = False) -> Decision:
+        """A job's child died: try again from the front, or give up after ``retries``.
+
+        An attempt that ended because of another job does not count.
+        """
         if not self._runs(worker, name):
             return Decision()
         run = self.running[name]
         if run.is_stopping:
             return self.stopped(worker, name)
-        if run.attempt > self.retries:
-            return self.failed(worker, name, f"given up after {run.attempt} attempts: {reason}")
+        attempts = run.attempt - is_innocent
+        if attempts > self.retries:
+            return self.failed(worker, name, f"given up after {attempts} attempts: {reason}")
         self._release(worker, name)
-        self.waiting[name] = run.attempt
+        self.waiting[name] = attempts
         self.waiting.move_to_end(name, last=False)
-        return Decision((self._enter(name, State.WAITING, attempt=run.attempt, reason=reason),))
+        return Decision((self._enter(name, State.WAITING, attempt=attempts, reason=reason),))
 
     # ---- what follows
 
@@ -204,12 +219,14 @@ class Queue:
         """Give waiting jobs to idle workers, unless paused or draining."""
         records, orders = [], []
         while self.idle and self.waiting and not (self.is_paused or self.is_draining):
-            name, attempts = self.waiting.popitem(last=False)
-            worker = next(iter(self.idle))
+            worker, names = next(iter(self.idle)), self._next()
             del self.idle[worker]
-            self.running[name] = Run(worker, attempts + 1)
-            records.append(self._enter(name, State.RUNNING, worker, attempts + 1))
-            orders.append(Give(worker, name))
+            for name in names:
+                attempt = self.waiting.pop(name) + 1
+                self.running[name] = Run(worker, attempt)
+                records.append(self._enter(name, State.RUNNING, worker, attempt))
+            self.loads[worker] = len(names)
+            orders.append(Give(worker, names))
         return Decision(tuple(records), tuple(orders))
 
     def settle(self, name: str, state: State, attempts: int = 0) -> None:
@@ -232,6 +249,20 @@ class Queue:
     def known_as(self, name: str) -> str:
         """The job whose file has the same name, or the name itself where there is none."""
         return self.names.get(file_name(name), name)
+
+    def _next(self) -> tuple[str, ...]:
+        """The first waiting job, and those of its kind that go with it.
+
+        No worker gets more than its share of the waiting jobs: others would be idle in the end. A
+        job that was lost before is tried alone, so that it takes no others with it.
+        """
+        first = next(iter(self.waiting))
+        share = min(self.pack, -(-len(self.waiting) // len(self.workers)))
+        if share == 1 or self.waiting[first] or (kind := self.kind(first)) is None:
+            return (first,)
+        near = islice(self.waiting.items(), _WINDOW)
+        alike = (name for name, attempts in near if not attempts and self.kind(name) == kind)
+        return tuple(islice(alike, share))
 
     def _switched(self, done: str, refused: str, **flags: bool) -> Decision:
         if all(getattr(self, name) == value for name, value in flags.items()):
@@ -270,7 +301,8 @@ class Queue:
 
     def _release(self, worker: int, name: str) -> None:
         del self.running[name]
-        if worker in self.workers:
+        self.loads[worker] -= 1
+        if worker in self.workers and not self.loads[worker]:
             self.idle.setdefault(worker)
 
     def _enter(

@@ -86,7 +86,7 @@ class Hypervisor:
         self._make_job, self._finished, self._complete = make_job, finished, complete
         self._newcomers, self._walltime = newcomers, walltime or Walltime()
         self._backoff, self._sleep = Backoff(sleep), sleep
-        self._given: dict[int, Job] = {}
+        self._given: dict[int, dict[str, Job]] = {}
         self._completed: dict[str, tuple[int, Done]] = {}
         self._interruption: str | None = None
         self._starting: set[int] = set()
@@ -183,8 +183,9 @@ class Hypervisor:
                 return self._done(worker, Done(name, summary))
             case Stopped(name):
                 return self._told(queue.stopped(worker, name), worker)
-            case Lost(name, reason):
-                return self._told(queue.lost(worker, name, reason), worker)
+            case Lost(name, reason, is_innocent):
+                lost = queue.lost(worker, name, reason, is_innocent=is_innocent)
+                return self._told(lost, worker)
             case Gone(reason):
                 return self._left(worker, reason)
 
@@ -202,11 +203,14 @@ class Hypervisor:
         for decision in decisions:
             for instruction in decision.instructions:
                 if isinstance(instruction, Give):
-                    self._reporter.given(instruction.worker, instruction.name)
-                    job = self._given[instruction.worker] = self._make_job(instruction.name)
-                    self._transport.send(instruction.worker, Assign((job,)))
+                    self._give(instruction.worker, instruction.names)
                 else:
                     self._transport.send(instruction.worker, Cancel(instruction.name))
+
+    def _give(self, worker: int, names: tuple[str, ...]) -> None:
+        self._reporter.given(worker, names)
+        self._given[worker] = {name: self._make_job(name) for name in names}
+        self._transport.send(worker, Assign(tuple(self._given[worker].values())))
 
     def _told(self, decision: Decision, worker: int, details: str = "") -> Decision:
         for record in decision.records:
@@ -280,8 +284,7 @@ class Hypervisor:
 
     def _job(self, name: str, worker: int) -> Job:
         """A job that a worker has, as it was given out; making it again costs more."""
-        given = self._given.get(worker)
-        return given if given and given.name == name else self._make_job(name)
+        return self._given.get(worker, {}).get(name) or self._make_job(name)
 
     def _exit_code(self) -> int:
         counts = self._queue.counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -93,12 +93,14 @@ class Reporter:
         lines = (f"{self.known.place(worker)}: {line}" for line in printed.text.splitlines())
         self._desk.log("\n".join(lines), Level.DETAIL)
 
-    def given(self, worker: int, name: str) -> None:
-        """A job is given to a worker."""
-        self.known.started[name] = self._clock()
-        attempt = self._queue.running[name].attempt
-        again = f" (attempt {attempt})" if attempt > 1 else ""
-        self._desk.log(f"{name} started on worker {worker}{again}")
+    def given(self, worker: int, names: Sequence[str]) -> None:
+        """Jobs are given to a worker."""
+        for name in names:
+            self.known.started[name] = self._clock()
+            attempt = self._queue.running[name].attempt
+            again = f" (attempt {attempt})" if attempt > 1 else ""
+            beside = f" beside {len(names) - 1} others" if len(names) > 1 else ""
+            self._desk.log(f"{name} started on worker {worker}{again}{beside}")
 
     def done(self, worker: int, done: Done, finished: Finished) -> None:
         """A job's result is complete, and the journal knows."""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from ..devices import Gpu, gpus
 from ..engine.backends import make_backend
-from ..engine.mpr import Progress, reconstruct
+from ..engine.mpr import Case, Progress, reconstruct_together
+from ..errors import PatternError, SpringError
 from ..events.calibration import Calibration, Calibrator
 from ..events.loader import Loader
 from ..pattern import Pattern
 from ..result import Result
 from .checkpoint import CheckpointFile
-from .messages import Alive, Done, Job, Progressed, Ready, Remark, Report, Summary
+from .messages import Alive, Done, Failed, Job, Progressed, Ready, Remark, Report, Summary
 from .room import when_there_is_room
 
 _LOOK_FOR_ROOM = 1.0
@@ -59,47 +61,44 @@ class Runner:
 
     def run(self, job: Job, send: Callable[[Report], None]) -> Done:
         """Make one result file, from the job's checkpoint on where there is one."""
-        pattern = self.prepare(job)
-        warn, note = (partial(_remark, send, job.name, is_fault) for is_fault in (True, False))
-        self._note = note
+        errand = _Errand(job, self.prepare(job), send)
+        (outcome,) = self._reconstruct([errand])
+        if isinstance(outcome, PatternError):
+            raise outcome
+        return errand.finish(outcome)
+
+    def run_together(self, jobs: Sequence[Job], send: Callable[[Report], None]) -> None:
+        """Make the result files of jobs of equal settings as one population; all or nothing.
+
+        Left out, for `run`, are jobs that continue from a checkpoint, and those whose pattern
+        cannot be made; and all, where fewer than two are left.
+        """
+        errands = []
+        for job in jobs if len(jobs) > 1 else ():
+            if not os.path.exists(job.checkpoint):
+                with suppress(SpringError, OSError):
+                    errands.append(_Errand(job, self.prepare(job), send))
+        if len(errands) < 2:
+            return
+        for errand, outcome in zip(errands, self._reconstruct(errands), strict=True):
+            if isinstance(outcome, PatternError):
+                send(Failed(errand.job.name, str(outcome)))
+            else:
+                send(errand.finish(outcome))
+
+    def _reconstruct(self, errands: Sequence[_Errand]) -> list[Result | PatternError]:
+        first = errands[0]
+        self._note = first.note
         while self._said:
-            note(self._said.pop(0))
-        checkpoint = CheckpointFile(job, warn, note)
-        result = reconstruct(
-            pattern, job.settings, backend=self._backend, tag=job.tag, name=job.name,
-            seed=job.seed, report=lambda progress: send(_progressed(job, progress)),
-            pulse=lambda: send(Alive()), checkpoints=checkpoint,
+            first.note(self._said.pop(0))
+        return reconstruct_together(
+            [errand.case for errand in errands], first.job.settings, backend=self._backend,
+            pulse=lambda: first.send(Alive()),
         )  # fmt: skip
-        result = result.with_provenance(
-            fingerprint=job.fingerprint,
-            source=job.event.source.path,
-            command=job.command,
-            seconds=checkpoint.seconds_before + result.provenance.seconds,
-        )
-        self._save(result, job, warn, send)
-        checkpoint.delete()
-        return Done(job.name, Summary.of(result), pattern.warnings)
 
     def _say(self, text: str) -> None:
         """What the backend has to say, with the job that runs; before one does, with the first."""
         self._note(text)
-
-    def _save(
-        self,
-        result: Result,
-        job: Job,
-        warn: Callable[[str], None],
-        send: Callable[[Report], None],
-    ) -> None:
-        def write() -> None:
-            os.makedirs(os.path.dirname(job.result), exist_ok=True)
-            result.save(job.result)
-
-        def wait() -> None:
-            send(Alive())
-            time.sleep(_LOOK_FOR_ROOM)
-
-        when_there_is_room(write, warn, wait)
 
     def prepare(self, job: Job) -> Pattern:
         """The pattern of a job, from its event and its calibration."""
@@ -118,6 +117,48 @@ class Runner:
             background=calibrator.background(job.event),
             gain=calibrator.gain(job.event),
         )
+
+
+class _Errand:
+    """One job under way."""
+
+    def __init__(self, job: Job, pattern: Pattern, send: Callable[[Report], None]) -> None:
+        self.job, self.pattern, self.send = job, pattern, send
+        self.warn, self.note = (
+            partial(_remark, send, job.name, is_fault) for is_fault in (True, False)
+        )
+        self._checkpoint = CheckpointFile(job, self.warn, self.note)
+
+    @property
+    def case(self) -> Case:
+        """As the engine has it."""
+        job = self.job
+        return Case(
+            self.pattern, job.tag, job.name, job.seed,
+            report=lambda progress: self.send(_progressed(job, progress)),
+            checkpoints=self._checkpoint,
+        )  # fmt: skip
+
+    def finish(self, result: Result) -> Done:
+        """Save the result, also if that means to wait for room on the disk."""
+        result = result.with_provenance(
+            fingerprint=self.job.fingerprint,
+            source=self.job.event.source.path,
+            command=self.job.command,
+            seconds=self._checkpoint.seconds_before + result.provenance.seconds,
+        )
+
+        def write() -> None:
+            os.makedirs(os.path.dirname(self.job.result), exist_ok=True)
+            result.save(self.job.result)
+
+        def wait() -> None:
+            self.send(Alive())
+            time.sleep(_LOOK_FOR_ROOM)
+
+        when_there_is_room(write, self.warn, wait)
+        self._checkpoint.delete()
+        return Done(self.job.name, Summary.of(result), self.pattern.warnings)
 
 
 def _remark(send: Callable[[Report], None], name: str, is_fault: bool, text: str) -> None:

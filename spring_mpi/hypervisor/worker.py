@@ -110,7 +110,9 @@ class Worker:
             return reports
         self._jobs.remove(name)
         stopped = [*reports, Stopped(name)]
-        stopped += [Lost(one, "another job was stopped beside it") for one in self._jobs]
+        stopped += [
+            Lost(one, "a job beside it was stopped", is_innocent=True) for one in self._jobs
+        ]
         self._jobs = []
         self.close()
         return [*stopped, *self._start()]

@@ -39,10 +39,10 @@ def resumed(plan, rundir):
     """``resumed(*lines)``: what follows from a journal; jobs are named by their numbers."""
     names = list(plan.numbers)
 
-    def run(*lines, retries=2):
+    def run(*lines):
         named = [line | {"job": names[line["job"]]} if "job" in line else line for line in lines]
         rundir.journal.write_text("".join(json.dumps(line) + "\n" for line in named))
-        resumption = resume(plan, Past.read(rundir.journal), rundir, retries)
+        resumption = resume(plan, Past.read(rundir.journal), rundir)
         waiting = [(names.index(name), tries) for name, tries in resumption.queue.waiting.items()]
         return resumption, waiting
 
@@ -55,7 +55,7 @@ def running(job, attempt=1):
 
 def test_a_new_campaign(plan, rundir):
     """Without a journal all jobs wait in the plan's order."""
-    resumption = resume(plan, Past.read(rundir.journal), rundir, retries=2)
+    resumption = resume(plan, Past.read(rundir.journal), rundir)
     assert list(resumption.queue.waiting) == list(plan.numbers)
 
 
@@ -108,7 +108,7 @@ def test_jobs_no_longer_planned_are_left_alone(plan, rundir):
     """Jobs that the plan does not have any more do no harm; they are known, to be told."""
     rundir.journal.write_text('{"start": 1}\n{"job": "9-9-9", "state": "running", "attempt": 1}\n')
     past = Past.read(rundir.journal)
-    resumption = resume(plan, past, rundir, retries=2)
+    resumption = resume(plan, past, rundir)
     assert list(resumption.queue.waiting) == list(plan.numbers)
     assert resumption.unplanned == ("9-9-9",)
     assert past.ending() == "was killed without a word while 1 jobs ran"

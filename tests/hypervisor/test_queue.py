@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from spring_mpi.hypervisor.decisions import Give, Interrupt, Record, State
 from spring_mpi.hypervisor.queue import Queue
@@ -27,7 +27,7 @@ def test_assignment_follows_the_order(queue):
     """The first waiting job goes to the worker that has been idle longest."""
     queue.joined(2)
     decision = queue.assign()
-    assert decision.instructions == (Give(1, "a"), Give(2, "b"))
+    assert decision.instructions == (Give(1, ("a",)), Give(2, ("b",)))
     assert decision.records == (
         Record("a", State.RUNNING, 1, 1),
         Record("b", State.RUNNING, 2, 1),
@@ -39,7 +39,7 @@ def test_done_frees_the_worker(queue):
     """A finished job's worker gets the next one."""
     queue.assign()
     assert queue.done(1, "a").records == (Record("a", State.DONE, 1, 1),)
-    assert queue.assign().instructions == (Give(1, "b"),)
+    assert queue.assign().instructions == (Give(1, ("b",)),)
 
 
 def test_taken_names_are_numbered(queue):
@@ -106,7 +106,7 @@ def test_stop(queue):
     assert decision.reply == ("Terminating running MPR process... Done",)
     assert decision.instructions == (Interrupt(1, "a"),)
     assert queue.stopped(1, "a").records == (Record("a", State.STOPPED, 1, 1),)
-    assert queue.assign().instructions == (Give(1, "b"),)
+    assert queue.assign().instructions == (Give(1, ("b",)),)
 
 
 def test_stop_of_several_names_them(queue):
@@ -147,14 +147,14 @@ def test_done_wins_over_stop(queue):
 def test_lost_is_tried_again_then_given_up(queue):
     """A lost job returns to the front ``retries`` times, then it fails with the reason."""
     for attempt in (1, 2):
-        assert queue.assign().instructions == (Give(1, "a"),)
+        assert queue.assign().instructions == (Give(1, ("a",)),)
         assert queue.lost(1, "a", "killed").records == (
             Record("a", State.WAITING, None, attempt, "killed"),
         )
     queue.assign()
     (record,) = queue.lost(1, "a", "killed").records
     assert (record.state, record.reason) == (State.FAILED, "given up after 3 attempts: killed")
-    assert queue.assign().instructions == (Give(1, "b"),)
+    assert queue.assign().instructions == (Give(1, ("b",)),)
 
 
 def test_lost_while_stopping_is_stopped(queue):
@@ -172,7 +172,7 @@ def test_gone_worker_gives_its_job_back(queue):
     assert next(iter(queue.waiting)) == "a"
     assert queue.assign().instructions == ()
     queue.joined(2)
-    assert queue.assign().instructions == (Give(2, "a"),)
+    assert queue.assign().instructions == (Give(2, ("a",)),)
 
 
 def test_late_reports_change_nothing(queue):
@@ -206,7 +206,7 @@ def test_pause_and_resume(queue):
     assert queue.assign().instructions == ()
     assert queue.pause().refused
     assert queue.unpause().reply == ("Resumed: a running, 3 jobs waiting",)
-    assert queue.assign().instructions == (Give(2, "b"),)
+    assert queue.assign().instructions == (Give(2, ("b",)),)
     assert queue.unpause().refused
 
 
@@ -234,13 +234,21 @@ def test_retry(queue):
     assert queue.retry(["c"]).refused
 
 
+def kind(name):
+    """What a job has in common with others; some have nothing."""
+    return None if name.startswith("e") else name < "c"
+
+
 class History(RuleBasedStateMachine):
     """Random histories: people ask, workers report, also what no longer makes sense."""
 
     def __init__(self):
         super().__init__()
-        self.queue = Queue(retries=1)
         self.ever: set[str] = set()
+
+    @initialize(pack=st.integers(1, 3))
+    def start(self, pack):
+        self.queue = Queue(retries=1, pack=pack, kind=kind)
 
     names = st.sampled_from(["a", "b", "c:1", "c_1", "d-x", "e~2"])
     workers = st.integers(1, 3)
@@ -286,9 +294,16 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def assign(self):
-        before = list(self.queue.waiting)
-        given = [order.name for order in self.queue.assign().instructions]
-        assert given == before[: len(given)]
+        before = dict(self.queue.waiting)
+        for names in [order.names for order in self.queue.assign().instructions]:
+            assert names[0] == next(iter(before))
+            assert [name for name in before if name in names] == list(names)
+            if len(names) > 1:
+                assert len(names) <= self.queue.pack
+                assert {kind(name) for name in names} == {kind(names[0])} != {None}
+                assert not any(before[name] for name in names)
+            before = {name: tries for name, tries in before.items() if name not in names}
+        assert before == self.queue.waiting
         held = self.queue.is_paused or self.queue.is_draining
         assert held or not (self.queue.idle and self.queue.waiting)
 
@@ -317,10 +332,18 @@ class History(RuleBasedStateMachine):
             assert held == {file_name(name) for name in names}
         assert +queue.counts == Counter(queue.states.values())
 
+    @rule(worker=workers, name=names)
+    def lose_innocently(self, worker, name):
+        run = self.queue.running.get(name)
+        records = self.queue.lost(worker, name, "beside", is_innocent=True).records
+        if records and not run.is_stopping:
+            assert self.queue.waiting[name] == run.attempt - 1
+
     @invariant()
-    def every_worker_does_one_thing(self):
-        busy = [run.worker for run in self.queue.running.values()]
-        assert len(busy) == len(set(busy))
+    def every_worker_is_busy_or_idle(self):
+        busy = Counter(run.worker for run in self.queue.running.values())
+        assert +self.queue.loads == busy
+        assert max(busy.values(), default=0) <= self.queue.pack
         assert not set(busy) & set(self.queue.idle)
         assert set(busy) | set(self.queue.idle) == self.queue.workers
 

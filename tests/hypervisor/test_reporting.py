@@ -64,7 +64,7 @@ class Rank0:
 
     def give(self):
         for give in self.queue.assign().instructions:
-            self.reporter.given(give.worker, give.name)
+            self.reporter.given(give.worker, give.names)
         self.screen.told.clear()
 
     def progressed(self, at, name, generation, worker=1):

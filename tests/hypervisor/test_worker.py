@@ -109,7 +109,7 @@ def test_stopping_is_no_failed_start(monkeypatch):
         worker._jobs = ["a", "b"]
         assert worker.send(Cancel("a")) == [
             Stopped("a"),
-            Lost("b", "another job was stopped beside it"),
+            Lost("b", "a job beside it was stopped", is_innocent=True),
         ]
     wait_for(worker, Ready)
     worker.close()
