@@ -40,7 +40,7 @@ def measure(jobs: int) -> dict[str, float]:
     def work() -> None:
         for _ in range(1000):
             for order in queue.assign().instructions:
-                queue.done(order.worker, order.name)
+                queue.done(order.worker, *order.names)
 
     timed("fill", fill)
     timed("remove one tag of ten by wildcard", lambda: queue.remove("*suppsize:3"))

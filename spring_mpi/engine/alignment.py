@@ -44,21 +44,34 @@ def twin(density: Density) -> Density:
     return flipped.conj() if np.iscomplexobj(flipped) else flipped
 
 
-def register(density: Density, target: Density, *, subpixel: bool = False) -> Motion:
-    """The motion that brings a density closest to the target, by cross-correlation.
+class Anchor:
+    """A density that others are moved onto; what becomes of it later does not matter."""
 
-    Both twins are tried; equal peaks prefer no twin. ``subpixel`` refines the shift by a parabola
-    through the peak and its neighbours.
-    """
-    first, second = fft.fft2(density), fft.fft2(target)
-    direct = fft.ifft2(first.conj() * second)
-    mirrored = fft.ifft2(first * second)
-    flipped = bool(np.abs(mirrored).max() > np.abs(direct).max() * (1 + 1e-6))
-    peaks = mirrored if flipped else direct
-    strength = np.abs(peaks)
-    row, column = np.unravel_index(int(strength.argmax()), strength.shape)
-    shift = _centred((int(row), int(column)), strength, subpixel)
-    return Motion(flipped, shift, phase_of(peaks[row, column], density))
+    def __init__(self, target: Density) -> None:
+        self._spectrum = _forward(target)
+
+    def motion(self, density: Density, *, subpixel: bool = False) -> Motion:
+        """The motion that brings a density of the same kind closest, by cross-correlation.
+
+        Both twins are tried; equal peaks prefer no twin. ``subpixel`` refines the shift by a
+        parabola through the peak and its neighbours.
+        """
+        spectrum = _forward(density)
+        direct = _backward(spectrum.conj() * self._spectrum, density)
+        mirrored = _backward(spectrum * self._spectrum, density)
+        strengths = np.abs(direct), np.abs(mirrored)
+        flipped = bool(strengths[1].max() > strengths[0].max() * (1 + 1e-6))
+        peaks, strength = (mirrored if flipped else direct), strengths[flipped]
+        row, column = np.unravel_index(int(strength.argmax()), strength.shape)
+        shift = _centred((int(row), int(column)), strength, subpixel)
+        return Motion(flipped, shift, phase_of(complex(peaks[row, column]), density))
+
+
+def register(density: Density, target: Density, *, subpixel: bool = False) -> Motion:
+    """The motion that brings a density closest to the target; see `Anchor.motion`."""
+    if np.iscomplexobj(density) or np.iscomplexobj(target):
+        density, target = density + 0j, target + 0j
+    return Anchor(target).motion(density, subpixel=subpixel)
 
 
 def canonical(density: Density, support: NDArray[np.bool_]) -> Motion:
@@ -100,10 +113,33 @@ def _flipped(array: NDArray[Any]) -> NDArray[Any]:
 def _shifted(density: Density, shift: tuple[float, float]) -> Density:
     if all(step == int(step) for step in shift):
         return np.roll(density, [int(step) for step in shift], axis=(0, 1))
-    rows, columns = (fft.fftfreq(side) for side in density.shape)
-    ramp = np.exp(-2j * np.pi * (rows[:, None] * shift[0] + columns[None, :] * shift[1]))
-    moved: Density = fft.ifft2(fft.fft2(density) * ramp)
-    return (moved if np.iscomplexobj(density) else moved.real).astype(density.dtype)
+    spectrum = _forward(density)
+    rows, columns = (_ramp(*one, density) for one in zip(density.shape, shift, strict=True))
+    spectrum *= rows.astype(spectrum.dtype)[:, None]
+    spectrum *= columns.astype(spectrum.dtype)[None, : spectrum.shape[1]]
+    return _backward(spectrum, density).astype(density.dtype, copy=False)
+
+
+def _ramp(side: int, step: float, density: Density) -> NDArray[np.complex128]:
+    """The phases of a shift along one axis, (side,)."""
+    ramp: NDArray[np.complex128] = np.exp(-2j * np.pi * step * fft.fftfreq(side))
+    if side % 2 == 0 and not np.iscomplexobj(density):
+        # The highest frequency is its own partner: what is real stays so.
+        ramp[side // 2] = ramp[side // 2].real
+    return ramp
+
+
+def _forward(density: Density) -> Density:
+    """The transform; of a real density half of it is enough."""
+    transform: Density = (fft.fft2 if np.iscomplexobj(density) else fft.rfft2)(density)
+    return transform
+
+
+def _backward(spectrum: Density, density: Density) -> Density:
+    """The inverse, of the kind and shape of that density."""
+    backward = fft.ifft2 if np.iscomplexobj(density) else fft.irfft2
+    image: Density = backward(spectrum, s=density.shape, overwrite_x=True)
+    return image
 
 
 def _centred(
@@ -123,7 +159,8 @@ def _vertex(line: NDArray[np.floating], position: int) -> float:
     """Offset of the vertex of the parabola through a peak and its neighbours, in [-0.5, 0.5]."""
     left, middle, right = (float(line[(position + step) % len(line)]) for step in (-1, 0, 1))
     bend = left - 2 * middle + right
-    return max(-0.5, min(0.5, 0.5 * (left - right) / bend)) if bend < 0 else 0.0
+    # Millionths of a pixel are rounding, and would keep what is in place from staying there.
+    return round(max(-0.5, min(0.5, 0.5 * (left - right) / bend)), 6) if bend < 0 else 0.0
 
 
 def _centre_of_mass(weight: NDArray[np.floating]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..pattern import Pattern
 from ..rings import Profile
 from ..settings import Settings
-from .alignment import canonical, register
+from .alignment import Anchor, canonical
 from .genetics import islands
 from .metrics import prtf, ring_correlation
 from .population import Errors
@@ -55,7 +55,8 @@ def average(
     chosen = np.flatnonzero(scores <= settings.final.error_factor * _island_best(scores, home))
     aligned, frames = _aligned(densities, supports, chosen, best)
     motion = canonical(aligned.mean(axis=0), frames.mean(axis=0) > 0.5)
-    aligned = np.stack([motion.move(one) for one in aligned])
+    for one in aligned:
+        one[...] = motion.move(one)
     frequency = motion.move_support(frames.mean(axis=0, dtype=np.float32))
     means = [aligned[home[chosen] == island].mean(axis=0) for island in np.unique(home)]
     return Average(
@@ -78,8 +79,9 @@ def _island_best(scores: Errors, home: NDArray[np.int64]) -> Errors:
 def _aligned(
     densities: Density, supports: NDArray[np.bool_], chosen: NDArray[np.int64], best: int
 ) -> tuple[Density, NDArray[np.bool_]]:
-    motions = [register(densities[one], densities[best], subpixel=True) for one in chosen]
-    pairs = list(zip(motions, chosen, strict=True))
-    moved = np.stack([motion.move(densities[one]) for motion, one in pairs])
-    frames = np.stack([motion.move_support(supports[one]) for motion, one in pairs])
+    anchor = Anchor(densities[best])
+    moved, frames = densities[chosen], supports[chosen]
+    for density, frame in zip(moved, frames, strict=True):
+        motion = anchor.motion(density, subpixel=True)
+        density[...], frame[...] = motion.move(density), motion.move_support(frame)
     return moved, frames

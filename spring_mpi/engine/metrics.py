@@ -37,12 +37,14 @@ def prtf(
     """
     if len(densities) < 2:
         return np.full(len(amplitude) // 2, np.nan)
-    mean = np.zeros(amplitude.shape, np.complex128)
+    phases = np.zeros(amplitude.shape, np.complex128)
     for density in densities:
-        transform = spectrum(density)
-        modulus = np.abs(transform)
-        mean += amplitude * transform / np.maximum(modulus, np.finfo(np.float32).tiny)
-    return ratio(ring_sums(np.abs(mean) / len(densities), measured), ring_sums(amplitude, measured))
+        # Where the origin lies is the same for all, and of no account.
+        transform = fft.fft2(density)
+        transform /= np.maximum(np.abs(transform), np.finfo(np.float32).tiny)
+        phases += transform
+    agreement = fft.fftshift(np.abs(phases)) / len(densities)
+    return ratio(ring_sums(amplitude * agreement, measured), ring_sums(amplitude, measured))
 
 
 def ring_correlation(first: NDArray[np.inexact], second: NDArray[np.inexact]) -> Profile:

@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -116,10 +117,10 @@ class CpuBackend(ReferenceBackend):
             return super()._distance(density, problem)
         return self._grids[problem].compare(density)[0]
 
-    def _anchor(self, target: Image) -> Image:
+    def _anchor(self, target: Image) -> Any:
         return self._grids[0].spectrum(target) if self._grids else super()._anchor(target)
 
-    def _motion(self, density: Image, anchor: Image) -> Motion:
+    def _motion(self, density: Image, anchor: Any) -> Motion:
         if not self._grids:
             return super()._motion(density, anchor)
         straight, mirrored = self._grids[0].correlate(density, anchor)

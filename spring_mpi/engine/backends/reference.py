@@ -16,7 +16,7 @@ from scipy import fft
 
 from ...settings import Settings
 from ..algorithms import Rule
-from ..alignment import Motion, register
+from ..alignment import Anchor, Motion
 from ..genetics import forced_pixel
 from ..interval import Interval
 from ..population import Areas, Cross, Cut, Errors, Flags, Indices, Problem
@@ -174,12 +174,13 @@ class ReferenceBackend:
         """What the action returns for each item; items have nothing to do with one another."""
         return [action(item) for item in items]
 
-    def _anchor(self, target: Image) -> Image:
+    def _anchor(self, target: Image) -> Any:
         """What `_motion` needs of a target, which may itself move meanwhile."""
-        return target.copy()
+        return Anchor(target)
 
-    def _motion(self, density: Image, anchor: Image) -> Motion:
-        return register(density, anchor)
+    def _motion(self, density: Image, anchor: Any) -> Motion:
+        motion: Motion = anchor.motion(density)
+        return motion
 
     def _cross(
         self, population: Population, children: Population, cross: Cross, child: int
