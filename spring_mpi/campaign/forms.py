@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from ..events.calibration import ArraySpec, MaskSpec
-from ..events.experiment import names_experiment, with_folder
+from ..events.experiment import located, names_experiment
 from ..events.geometry import GeometrySpec
+from ..events.readers import WITHOUT_FILE
 from ..names import parse_pid
 from ..settings import SECTIONS, Settings
 from .decode import Decoder, entries, refusal, scalar, shown
@@ -60,12 +61,12 @@ def forms(tree: Node, folder: str) -> Mapping[Any, Hook]:
     if isinstance(root, Scalar) and isinstance(root.value, str):
         folders = Folders(folder, folders.from_config(root.value, root.place))
     reader = find(tree, "data", "reader")
-    simulated = isinstance(reader, Scalar) and reader.value == "simulate"
+    needs_file = not (isinstance(reader, Scalar) and reader.value in WITHOUT_FILE)
     return {
         HerePath: _path(folders.from_here),
         ConfigPath: _path(folders.from_config),
         DataPath: _path(folders.from_root),
-        SourceText: scalar_text if simulated else _source(folders),
+        SourceText: _source(folders, needs_file),
         ReaderText: _reader(folders),
         ArraySpec: _array,
         MaskSpec: _mask,
@@ -90,12 +91,13 @@ def _path(absolute: Callable[[str, Place], str]) -> Hook:
     return lambda decoder, node, path: absolute(scalar_text(decoder, node, path), node.place)
 
 
-def _source(folders: Folders) -> Hook:
+def _source(folders: Folders, needs_file: bool) -> Hook:
     def decode(decoder: Decoder, node: Node, path: str) -> str:
         text = scalar_text(decoder, node, path)
-        if names_experiment(text):
-            return with_folder(text, partial(folders.from_root, place=node.place))
-        return folders.from_root(text, node.place)
+        absolute = partial(folders.from_root, place=node.place)
+        if needs_file and not names_experiment(text):
+            return absolute(text)
+        return located(text, absolute)
 
     return decode
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
 from .assembly import Scanned, assemble
-from .experiment import names_experiment
+from .experiment import located, names_experiment
 from .experiment_files import complete_files, experiment_files
 from .index import EventIndex
 from .readers import (
     READ_FAULTS,
+    WITHOUT_FILE,
     PidDatasets,
     Reader,
     find_reader,
@@ -173,7 +174,7 @@ def find_sources(texts: Sequence[str], reader: str, root: str) -> dict[str, str]
 def _expand(text: str, reader: str, root: str) -> list[tuple[str, str]]:
     """The sources that one text stands for, each with its reader's name."""
     if reader != "auto" and not find_reader(reader).needs_file:
-        return [(text, reader)]
+        return [(at_root(text, reader, root), reader)]
     paths = _matches(text, root)
     if not paths and reader == "auto" and (name := guess_text_reader(text)):
         return [(text, name)]
@@ -190,6 +191,16 @@ def _matches(text: str, root: str) -> list[str]:
             _log.warning(remark)
         return list(found.paths)
     return [path for path in named_paths(text, root) if os.path.isfile(path)]
+
+
+def at_root(text: str, reader: str, root: str) -> str:
+    """The source of a reader that needs no file; its path, if it has one, starts at ``root``.
+
+    What a plug-in's text means only the plug-in knows.
+    """
+    if reader not in WITHOUT_FILE:
+        return text
+    return located(text, lambda path: os.path.abspath(os.path.join(root, path)))
 
 
 def named_paths(text: str, root: str) -> list[str]:

@@ -73,6 +73,15 @@ def with_folder(text: str, absolute: Callable[[str], str]) -> str:
     return re.sub(r"(^|:)dir=([^:]+)", lambda one: f"{one[1]}dir={absolute(one[2])}", text)
 
 
+def located(text: str, absolute: Callable[[str], str]) -> str:
+    """The source of a reader that needs no file, its path made absolute: a folder, or ``dir=``.
+
+    ``key=value`` is no path; write ``./key=value`` for a folder of that name.
+    """
+    is_path = not (names_experiment(text) or re.match(r"\w+=", text))
+    return absolute(text) if is_path else with_folder(text, absolute)
+
+
 def parse_experiment(text: str) -> Experiment:
     """What a source string says; of a key that comes twice, the last.
 

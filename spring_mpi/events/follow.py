@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import SourceError
 from .assembly import Scanned, no_events
-from .build import Wanted, named_paths
+from .build import Wanted, at_root, named_paths
 from .growth import grow
 from .index import EventIndex
 from .readers import (
@@ -110,8 +110,9 @@ class Follower:
     def _paths(self, text: str) -> list[str]:
         reader = self._wanted.reader
         if reader != "auto" and not self._reader(reader).needs_file:
-            self._names[text] = reader
-            return [text]
+            source = at_root(text, reader, self._wanted.root)
+            self._names[source] = reader
+            return [source]
         paths = named_paths(text, self._wanted.root)
         if not paths and reader == "auto" and (name := guess_text_reader(text)):
             self._names[text] = name

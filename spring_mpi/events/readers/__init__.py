@@ -24,7 +24,8 @@ READ_FAULTS = (
 )  # fmt: skip
 """What libraries raise for files that are missing, truncated or damaged."""
 
-# The class in the module of this folder that has the reader's name, in the order of guessing.
+# The class in the module of this folder that has the reader's name. Those of files are in the order
+# of guessing; adapters, which need a package of the facility, are never guessed.
 _FILE_READERS = {
     "cxi": "CxiReader",
     "euxfel": "EuxfelReader",
@@ -40,9 +41,12 @@ _FILE_READERS = {
 READERS_OF_PARTS = frozenset({"xtc", "xtc2", "euxfel"})
 """Formats that may spread an event over several files."""
 _TEXT_READERS = {"simulate": "SimulateReader"}
-_READERS = _FILE_READERS | _TEXT_READERS
+_ADAPTERS = {"extra_data": "ExtraDataReader", "psana": "PsanaReader"}
+_READERS = _FILE_READERS | _TEXT_READERS | _ADAPTERS
 BUILT_IN = tuple(_READERS)
 """Names of the readers that are here."""
+WITHOUT_FILE = frozenset((*_TEXT_READERS, *_ADAPTERS))
+"""Those whose sources are texts or folders; see `experiment.located`."""
 
 
 @dataclass(frozen=True)
