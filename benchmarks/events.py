@@ -1,8 +1,9 @@
-"""Random reads of single events: our loader against plain h5py and EXtra-data, on the same files.
+"""Reads of events, single ones and batches: ours against plain h5py and EXtra-data, same files.
 
-All read the same frames in the same random order, one after the other in each repetition, so that
-a busy machine slows them alike; files are in the page cache. EXtra-data takes part where it is
-installed. A table and JSON.
+All read the same frames in the same order, one after the other in each repetition, so that a busy
+machine slows them alike; files are in the page cache. Single frames are dropped when they are
+read; of a batch all are in memory at the end. EXtra-data takes part where it is installed. A table
+and JSON.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,14 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "16 frames per chunk, LZ4": {"chunks": (16, *SHAPE), **hdf5plugin.Bitshuffle(cname="lz4")},
 }
 
+ORDERS: dict[str, Callable[[int], Sequence[int]]] = {
+    "random": lambda count: np.random.default_rng(2).permutation(count).tolist(),
+    "in order": range,
+    "every 3rd": lambda count: range(0, count, 3),
+}
+
 Read = Callable[[int], Any]
+Batch = Callable[[Sequence[int]], Any]
 
 
 def main() -> None:
@@ -50,15 +59,19 @@ def main() -> None:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     print(f"{machine}; h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}")
     results: dict[str, Any] = {"machine": machine, "frames": arguments.frames}
+    count, repeats = arguments.frames, arguments.repeats
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, options) in enumerate(LAYOUTS.items()):
-            path = write_hdf5(Path(folder) / f"{number}.h5", arguments.frames, options)
+            path = write_hdf5(Path(folder) / f"{number}.h5", count, options)
             readers = {"h5py": plain(path, "data"), "spring-mpi": loader(path, "hdf5", "/data")}
-            results[name] = report(name, readers, range(arguments.frames), arguments.repeats)
-        path = write_euxfel(Path(folder), arguments.frames)
-        results["EuXFEL module"] = report(
-            "EuXFEL module", euxfel_readers(path), range(arguments.frames), arguments.repeats
-        )
+            batches = {"h5py": each(plain(path, "data")), "spring-mpi": many(path, "hdf5", "/data")}
+            results[name] = report(name, readers, count, repeats)
+            results[f"{name}, batches"] = report_batches(name, batches, count, repeats)
+        path, name = write_euxfel(Path(folder), count), "EuXFEL module"
+        count -= count % 32
+        results[name] = report(name, euxfel_readers(path), count, repeats)
+        batches = euxfel_batches(path)
+        results[f"{name}, batches"] = report_batches(name, batches, count, repeats)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -93,16 +106,29 @@ def plain(path: Path, name: str, plane: tuple[int, ...] = ()) -> Read:
     return lambda row: dataset[(row, *plane)]
 
 
+def each(read: Read) -> Batch:
+    """A batch of single reads."""
+    return lambda rows: [read(row) for row in rows]
+
+
+def references(path: Path, reader: str, dataset: str | None = None) -> list[EventRef]:
+    """Where all events of a file are."""
+    source = source_of_file(str(path), reader)
+    scan = find_reader(reader).scan(str(path), dataset=dataset, pid=None)
+    rows = range(scan.shape[0]) if scan.rows is None else scan.rows.tolist()
+    return [EventRef((0, number), source, scan.dataset, row) for number, row in enumerate(rows)]
+
+
 def loader(path: Path, reader: str, dataset: str | None = None) -> Read:
     """Our loader, with all it checks."""
-    source, scan = (
-        source_of_file(str(path), reader),
-        find_reader(reader).scan(str(path), dataset=dataset, pid=None),
-    )
-    rows = range(scan.shape[0]) if scan.rows is None else scan.rows.tolist()
-    refs = [EventRef((0, number), source, scan.dataset, row) for number, row in enumerate(rows)]
-    loads = Loader()
+    refs, loads = references(path, reader, dataset), Loader()
     return lambda row: loads.read(refs[row]).data
+
+
+def many(path: Path, reader: str, dataset: str | None = None) -> Batch:
+    """Our loader, with all it checks, in windows of its usual size."""
+    refs, loads = references(path, reader, dataset), Loader()
+    return lambda rows: [event.data for event in loads.read_many(refs[row] for row in rows)]
 
 
 def euxfel_readers(path: Path) -> dict[str, Read]:
@@ -117,28 +143,72 @@ def euxfel_readers(path: Path) -> dict[str, Read]:
     return readers
 
 
-def report(name: str, readers: dict[str, Read], rows: Iterable[int], repeats: int) -> Any:
+def euxfel_batches(path: Path) -> dict[str, Batch]:
+    """Those of a module's file; EXtra-data reads all of it, and what is wanted is taken."""
+    name = f"INSTRUMENT/{SOURCE}/image/data"
+    batches = {"h5py": each(plain(path, name, (0,))), "spring-mpi": many(path, "euxfel")}
+    if importlib.util.find_spec("extra_data"):
+        from extra_data import H5File
+
+        data = H5File(str(path))[SOURCE, "image.data"]
+        batches["EXtra-data"] = lambda rows: data.ndarray(roi=np.s_[0])[list(rows)]
+    return batches
+
+
+def report(name: str, readers: Mapping[str, Read], count: int, repeats: int) -> Any:
     """Print and return reads per second and MB/s of every reader, medians of the repeats."""
-    order = np.random.default_rng(2).permutation(list(rows)).tolist()
-    first = {who: np.asarray(read(order[0])) for who, read in readers.items()}
-    if not all(np.array_equal(frame, first["h5py"]) for frame in first.values()):
-        raise SystemExit(f"{name}: the readers give different frames")
-    seconds: dict[str, list[float]] = {who: [] for who in readers}
-    for number in range(repeats):
-        for who, read in list(readers.items())[:: 1 if number % 2 else -1]:
-            start = time.perf_counter()
-            # EXtra-data reads whole trains, so a few do.
-            some = order[:16] if who == "EXtra-data" else order
-            for row in some:
-                read(row)
-            seconds[who].append((time.perf_counter() - start) / len(some))
-    size = first["h5py"].nbytes / 1e6
-    figures = {}
-    for who, times in seconds.items():
-        median = statistics.median(times)
-        figures[who] = {"reads_per_second": 1 / median, "MB_per_second": size / median}
-        print(f"{name:<26}{who:<12}{1 / median:>10.0f} reads/s{size / median:>9.0f} MB/s")
+    order = ORDERS["random"](count)
+    first = {who: read(order[0]) for who, read in readers.items()}
+    refuse_unlike(name, first)
+    # EXtra-data reads whole trains, so a few do.
+    rows = {who: order[:16] if who == "EXtra-data" else order for who in readers}
+    work = {who: partial(one_by_one, readers[who], rows[who]) for who in readers}
+    size, figures = np.asarray(first["h5py"]).nbytes / 1e6, {}
+    for who, seconds in medians(work, repeats).items():
+        rate = len(rows[who]) / seconds
+        figures[who] = {"reads_per_second": rate, "MB_per_second": size * rate}
+        print(f"{name:<26}{who:<12}{rate:>10.0f} reads/s{size * rate:>9.0f} MB/s")
     return figures
+
+
+def one_by_one(read: Read, rows: Sequence[int]) -> None:
+    """Read frames and drop each."""
+    for row in rows:
+        read(row)
+
+
+def report_batches(name: str, batches: Mapping[str, Batch], count: int, repeats: int) -> Any:
+    """Print and return events per second of every reader and order, and the gain over h5py."""
+    figures: dict[str, Any] = {}
+    for kind, order in ORDERS.items():
+        rows = order(count)
+        refuse_unlike(name, {who: batch(rows) for who, batch in batches.items()})
+        work = {who: partial(batch, rows) for who, batch in batches.items()}
+        seconds = medians(work, repeats)
+        for who, one in seconds.items():
+            gain = seconds["h5py"] / one
+            figures[f"{kind}, {who}"] = {"events_per_second": len(rows) / one, "gain": gain}
+            rate = f"{len(rows) / one:>10.0f} events/s"
+            print(f"{name:<26}{who:<12}{rate}   {kind:<10} x{gain:.1f}")
+    return figures
+
+
+def medians(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Seconds of each piece of work, all of them in every repeat, in turned order."""
+    seconds: dict[str, list[float]] = {who: [] for who in work}
+    for number in range(repeats):
+        for who in list(work)[:: 1 if number % 2 else -1]:
+            start = time.perf_counter()
+            done = work[who]()
+            seconds[who].append(time.perf_counter() - start)
+            del done
+    return {who: statistics.median(one) for who, one in seconds.items()}
+
+
+def refuse_unlike(name: str, found: Mapping[str, Any]) -> None:
+    """End where readers give different frames."""
+    if not all(np.array_equal(one, found["h5py"]) for one in found.values()):
+        raise SystemExit(f"{name}: the readers give different frames")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ IMAGE = -1
 """Number of the plane of a frame that is no stack of modules."""
 _BATCH = 8
 """Frames that are taken together, so that memory is passed over less often."""
+_WINDOW = 2**26
+"""Bytes of frames that a rank reads together."""
 _LEAST_EVENTS, _MOST_BLOCKS = 32, 256
 """Of a block: its images cost rank 0 as much as a few frames cost the rank that reads them."""
 _TOOL = "spring-index stats"
@@ -118,16 +120,17 @@ def write_images(path: Path, planes: Planes, index: EventIndex) -> None:
                 file[name].attrs["units"] = "raw"
 
 
-def measure_block(threshold: float, refs: Iterable[EventRef]) -> Block:
+def measure_block(threshold: float, refs: Sequence[EventRef]) -> Block:
     """Statistics of some events; one that cannot be read is told and left out."""
     planes: Planes = {}
     rows: list[tuple[float, int]] = []
     faults: list[str] = []
     batch: list[Frame] = []
     with Loader() as loader:
-        for ref in refs:
+        frames = loader.raw_many(refs, window=_WINDOW, first=2 * _BATCH)
+        for _ in refs:
             try:
-                frame = loader.raw(ref)
+                frame = next(frames)
             except (SourceError, PatternError) as fault:
                 faults.append(str(fault))
                 rows.append((np.nan, 0))

@@ -47,27 +47,43 @@ def test_rows_are_those_of_the_dataset(
     with h5py.File(tmp_path / "a.h5", "w", userblock_size=userblock) as file:
         file.create_dataset("x", data=VALUES.astype(dtype), **options)
     with h5py.File(tmp_path / "a.h5") as file:
-        read, expected = row_reader(file["x"], leading), VALUES.astype(dtype)
+        reader, expected = row_reader(file["x"], leading), VALUES.astype(dtype)
         rows = expected.reshape(-1, *expected.shape[leading:])
-        found = [read(row) for row in range(len(rows))]
+        found = [reader.one(row) for row in range(len(rows))]
         assert np.array_equal(found, rows)
+        some = [4, 1, 3, 1, 0]
+        assert np.array_equal(reader.many(some), rows[some])
         assert {row.dtype for row in found} == {expected.dtype}
         with pytest.raises(IndexError, match=f"no row {len(rows)}"):
-            read(len(rows))
+            reader.one(len(rows))
+        with pytest.raises(IndexError, match=f"no row {len(rows)}"):
+            reader.many([1, len(rows)])
 
 
-@pytest.mark.parametrize("chunks", [None, (1, 4, 3, 2), (2, 4, 3, 2)])
-def test_rows_that_were_never_written(chunks: tuple[int, ...] | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"chunks": (1, 4, 3, 2)},
+        {"chunks": (2, 4, 3, 2)},
+        {"chunks": (1, 4, 3, 2), "compression": "gzip"},
+        {"chunks": (2, 4, 3, 2), "compression": "gzip"},
+    ],
+)
+def test_rows_that_were_never_written(options: dict[str, Any], tmp_path: Path) -> None:
     """They are the fill value, beside rows that were."""
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        data = file.create_dataset("x", VALUES.shape, "i4", chunks=chunks, fillvalue=-7)
-        file.create_dataset("y", VALUES.shape, "i4", chunks=chunks, fillvalue=-7)
+        data = file.create_dataset("x", VALUES.shape, "i4", fillvalue=-7, **options)
+        file.create_dataset("y", VALUES.shape, "i4", fillvalue=-7, **options)
         data[3] = VALUES[3]
     with h5py.File(tmp_path / "a.h5") as file:
         written, empty = row_reader(file["x"]), row_reader(file["y"])
-        assert np.array_equal(written(3), VALUES[3])
-        assert (written(0) == -7).all()
-        assert (empty(3) == -7).all()
+        assert np.array_equal(written.one(3), VALUES[3])
+        assert (written.one(0) == -7).all()
+        assert (empty.one(3) == -7).all()
+        together = written.many([3, 0])
+        assert np.array_equal(together[0], VALUES[3])
+        assert (together[1] == -7).all()
 
 
 def test_file_that_lost_its_end(tmp_path: Path) -> None:
@@ -75,7 +91,7 @@ def test_file_that_lost_its_end(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = VALUES
     with h5py.File(tmp_path / "a.h5") as file:
-        read = row_reader(file["x"])
+        read = row_reader(file["x"]).one
         os.truncate(tmp_path / "a.h5", 2048)
         with pytest.raises(ValueError, match="ends before row 4, at byte 2"):
             read(4)

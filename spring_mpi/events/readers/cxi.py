@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
+from typing import Any
 
 import h5py
 import numpy as np
@@ -85,21 +86,30 @@ class CxiHandle(Hdf5Handle):
         super().__init__(path)
         self._beside = lru_cache(partial(_mask_beside, self._file))
 
-    def event(self, dataset: str, row: int) -> Frame:
-        """The frame, and the mask beside it, which holds for all events or has one for each."""
-        data = self._frame(dataset, row)
-        modules = {"modules": tuple(range(len(data)))} if data.ndim == 3 else {}
-        return Frame(data, self._mask(dataset, row), info=modules)
+    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+        """The frames, and the mask beside them, which holds for all events or has one for each."""
+        frames, masks = self._frames(dataset, rows), self._masks(dataset, rows)
+        return [
+            Frame(data, mask, info={"modules": tuple(range(len(data)))} if data.ndim == 3 else {})
+            for data, mask in zip(frames, masks, strict=True)
+        ]
 
-    def _mask(self, dataset: str, row: int) -> NDArray[np.bool_] | None:
+    def _masks(
+        self, dataset: str, rows: Sequence[int]
+    ) -> Sequence[NDArray[np.bool_]] | Sequence[None]:
         name = self._beside(dataset)
         if not name:
-            return None
-        per_event = self._dataset(name).ndim == self._dataset(dataset).ndim != 2
-        bits = self._row(name, row) if per_event else self._all(name)
-        if bits.dtype.kind not in "iu":
-            return np.asarray(bits != 0)
-        return np.asarray((bits.astype(np.int64) & EXCLUDING_BITS) != 0)
+            return [None] * len(rows)
+        if self._dataset(name).ndim == self._dataset(dataset).ndim != 2:
+            return [_excluded(bits) for bits in self._many(name, rows)]
+        mask = _excluded(self._all(name))
+        return [mask.copy() for _ in rows]
+
+
+def _excluded(bits: NDArray[Any]) -> NDArray[np.bool_]:
+    if bits.dtype.kind not in "iu":
+        return np.asarray(bits != 0)
+    return np.asarray((bits.astype(np.int64) & EXCLUDING_BITS) != 0)
 
 
 def _mask_beside(file: h5py.File, dataset: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -106,23 +106,28 @@ class TrainFile(KeyedFile):
         """Whether the dataset's source has rows by train."""
         return self._layout(dataset).ranges is not None
 
-    def frame(self, dataset: str, row: int) -> Frame:
-        """The frame, the mask of corrected data, and the module's number in ``info``."""
+    def frames(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+        """The frames, the masks of corrected data, and the module's number in ``info``."""
         layout = self._layout(dataset)
         # Of raw data, pairs of data and gain or single planes, the first is the frame.
         planes = layout.planes
-        data = self._row(dataset, row * planes, 2) if planes else self.values(dataset, row)
-        mask = self._excluded(layout.mask, row) if layout.mask else None
-        return Frame(data, mask, info=layout.info)
+        data = (
+            self._many(dataset, [row * planes for row in rows], 2)
+            if planes
+            else self._values(dataset, rows)
+        )
+        masks = self._values(layout.mask, rows) if layout.mask else [None] * len(rows)
+        return [
+            Frame(one, None if mask is None else _excluded(mask), info=layout.info)
+            for one, mask in zip(data, masks, strict=True)
+        ]
 
     def values(self, dataset: str, row: int) -> NDArray[Any]:
         """One row, or one memory cell of it."""
-        return self._row(dataset, row, leading=2 if self._layout(dataset).cells else 1)
+        return self._values(dataset, (row,))[0]
 
-    def _excluded(self, mask: str, row: int) -> NDArray[np.bool_]:
-        bad = self.values(mask, row) != 0
-        # In files of 2017 the last axis is the gain stage.
-        return np.asarray(bad.any(axis=-1) if bad.ndim == 3 else bad)
+    def _values(self, dataset: str, rows: Sequence[int]) -> list[NDArray[Any]]:
+        return self._many(dataset, rows, leading=2 if self._layout(dataset).cells else 1)
 
     @cached_property
     def _trains(self) -> Keys:
@@ -132,6 +137,12 @@ class TrainFile(KeyedFile):
         if dataset not in self._layouts:
             self._layouts[dataset] = _layout(self._file, dataset)
         return self._layouts[dataset]
+
+
+def _excluded(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    bad = mask != 0
+    # In files of 2017 the last axis is the gain stage.
+    return np.asarray(bad.any(axis=-1) if bad.ndim == 3 else bad)
 
 
 def module_number(dataset: str) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import h5py
 import numpy as np
@@ -77,12 +77,12 @@ class FlashReader(ChannelReader):
 class FlashFile(ChannelFile):
     """An open FLASH file."""
 
-    def frame(self, dataset: str, row: int) -> Frame:
-        """The frame; `ValueError` where NaN stand for one that the train does not have."""
-        data = self._row(dataset, row)
-        if data.dtype.kind == "f" and np.isnan(data).all():
+    def frames(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+        """The frames; `ValueError` where NaN stand for one that the train does not have."""
+        frames = super().frames(dataset, rows)
+        if any(one.data.dtype.kind == "f" and np.isnan(one.data).all() for one in frames):
             raise ValueError(f"{dataset} is filled with NaN here: the train has no frame")
-        return Frame(data)
+        return frames
 
 
 def _global_trains(file: h5py.File, count: int) -> Iterator[NDArray[np.int64]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import READ_FAULTS, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
-from .rows import Row, read_all, row_reader
+from .rows import Rows, read_all, row_reader
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_NAMED = 8
@@ -98,12 +98,16 @@ class Hdf5Handle:
         self._file = open_file(path)
         # Looking a dataset up costs more than reading a row of it.
         self._datasets: dict[str, h5py.Dataset] = {}
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, Rows] = {}
         self._shared: dict[str, NDArray[Any]] = {}
 
     def event(self, dataset: str, row: int) -> Frame:
-        """The frame in that row."""
-        return Frame(self._frame(dataset, row))
+        """The frame in that row, and what comes with it."""
+        return self.events(dataset, (row,))[0]
+
+    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+        """The frames in those rows; see `BatchHandle`."""
+        return [Frame(data) for data in self._frames(dataset, rows)]
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """The row's values of a dataset, or all of it where it is the same for all events."""
@@ -117,16 +121,20 @@ class Hdf5Handle:
         self._rows.clear()
         self._file.close()
 
-    def _frame(self, name: str, row: int) -> NDArray[Any]:
+    def _frames(self, name: str, rows: Sequence[int]) -> list[NDArray[Any]]:
         if name not in self._rows and self._dataset(name).ndim == 2:
             # What has two axes is a single frame.
-            return read_all(self._dataset(name))
-        return self._row(name, row)
+            return [read_all(self._dataset(name)) for _ in rows]
+        return self._many(name, rows)
 
-    def _row(self, name: str, row: int, leading: int = 1) -> NDArray[Any]:
+    def _row(self, name: str, row: int) -> NDArray[Any]:
+        return self._many(name, (row,))[0]
+
+    def _many(self, name: str, rows: Sequence[int], leading: int = 1) -> list[NDArray[Any]]:
         if name not in self._rows:
             self._rows[name] = row_reader(self._dataset(name), leading)
-        return self._rows[name](row)
+        reader = self._rows[name]
+        return reader.many(rows) if len(rows) > 1 else [reader.one(row) for row in rows]
 
     def _all(self, name: str) -> NDArray[Any]:
         """All values, which are the same for all events; read once."""

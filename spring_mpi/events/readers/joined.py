@@ -98,9 +98,9 @@ class KeyedFile(Hdf5Handle):
         """One row of a dataset."""
         return self._row(dataset, row)
 
-    def frame(self, dataset: str, row: int) -> Frame:
-        """The frame in that row of the dataset."""
-        return Frame(self._row(dataset, row))
+    def frames(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+        """The frames in those rows of the dataset."""
+        return [Frame(data) for data in self._many(dataset, rows)]
 
 
 class JoinedHandle:
@@ -128,10 +128,14 @@ class JoinedHandle:
 
     def event(self, dataset: str, row: int) -> Frame:
         """The frame of the event with that key."""
-        place = self._own.row_of(dataset, row)
-        if place is None:
+        return self.events(dataset, (row,))[0]
+
+    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+        """The frames of the events with those keys; see `BatchHandle`."""
+        places = [place for row in rows if (place := self._own.row_of(dataset, row)) is not None]
+        if len(places) < len(rows):
             raise KeyError(f"{dataset} has no row for this event any more")
-        return self._own.frame(dataset, place)
+        return self._own.frames(dataset, places)
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """The values of a dataset of the run for the event with that key.

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 from operator import itemgetter
 from typing import Any
 
@@ -89,8 +89,16 @@ class NexusHandle(Hdf5Handle):
 
     def event(self, dataset: str, row: int) -> Frame:
         """The frame of that number, with the detector's pixel mask."""
-        block, place = self._find(dataset, row)
-        return Frame(self._data_file(block.path).event(block.dataset, place).data, self._mask)
+        return self.events(dataset, (row,))[0]
+
+    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+        """The frames of those numbers; see `BatchHandle`."""
+        found = [self._find(dataset, row) for row in rows]
+        read: list[Frame] = []
+        for block, places in groupby(found, itemgetter(0)):
+            numbers = [place for _, place in places]
+            read += self._data_file(block.path).events(block.dataset, numbers)
+        return [Frame(one.data, self._mask) for one in read]
 
     def close(self) -> None:
         """Release all files."""

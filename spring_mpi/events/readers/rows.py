@@ -1,4 +1,4 @@
-"""Single rows of HDF5 datasets: the fastest way to each, never more memory than the file is worth.
+"""Rows of HDF5 datasets: the fastest way to one or many, no more memory than the file is worth.
 
 A dataset says how large it is, and a damaged or hostile file may say anything. What is read at
 once is therefore compared with the size of the file first: it may be `LEAST_LIMIT` bytes, or
@@ -7,24 +7,26 @@ once is therefore compared with the size of the file first: it may be `LEAST_LIM
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
 import os
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-Row = Callable[[int], NDArray[Any]]
-Locate = Callable[[tuple[int, ...], int], int | None]
+from .chunks import Chunk, Decode, decoder, read_chunks
 
 LEAST_LIMIT = 2**27
 """Bytes, so that one large frame of a small file of compressed or unwritten frames is read."""
 RATIO = 4
-_LARGEST_OFFSET = 2**63 - 1
+_LARGEST_OFFSET, _NOWHERE, _PAGE = 2**63 - 1, -1, 4096
+_MOST_PIECES, _MOST_BYTES = 512, 2**26
+"""Of one call of the system; Linux takes 1024 pieces and 2 GB."""
 
 
 def read_all(dataset: h5py.Dataset) -> NDArray[Any]:
@@ -33,11 +35,12 @@ def read_all(dataset: h5py.Dataset) -> NDArray[Any]:
     return np.asarray(dataset[()])
 
 
-def row_reader(dataset: h5py.Dataset, leading: int = 1) -> Row:
-    """What reads one row of a dataset, whose first ``leading`` axes number the rows.
+def row_reader(dataset: h5py.Dataset, leading: int = 1) -> Rows:
+    """What reads rows of a dataset, whose first ``leading`` axes number them.
 
-    Numbers that lie in the file as they are in memory are copied from there, which is faster than
-    HDF5's selections; all others go through HDF5.
+    Numbers that lie in the file as they are in memory are copied from there, and chunks that hold
+    whole rows are decoded here where that is possible: both are faster than HDF5, and leave its
+    lock to others. All other rows go through HDF5.
 
     Raises
     ------
@@ -47,18 +50,15 @@ def row_reader(dataset: h5py.Dataset, leading: int = 1) -> Row:
     chunks, shape = dataset.chunks, dataset.shape
     check_size(dataset, shape[leading:])
     check_size(dataset, chunks or ())
-    descriptor = dataset.file.id.get_vfd_handle() if _lies_as_it_is(dataset) else 0
-    rows = _Rows(dataset, shape[:leading], shape[leading:], dataset.dtype, descriptor)
-    if not descriptor:
-        return rows.through_hdf5
-    if chunks is None:
-        return partial(
-            rows.from_file, partial(_in_one_piece, dataset.id.get_offset(), rows.numbers)
-        )
-    if chunks[leading:] == shape[leading:]:
-        size = math.prod(chunks) * dataset.dtype.itemsize
-        return partial(rows.from_file, partial(_in_chunks, dataset, chunks, size))
-    return rows.through_hdf5
+    known = (dataset, chunks or (), shape[:leading], shape[leading:], dataset.dtype)
+    has_whole_rows = not chunks or chunks[leading:] == shape[leading:]
+    if not (has_whole_rows and _has_plain_numbers(dataset)):
+        return Rows(*known)
+    file = dataset.file.id.get_vfd_handle()
+    if not dataset.id.get_create_plist().get_nfilters():
+        return _PlainRows(*known, file)
+    decode = decoder(dataset)
+    return _CodedRows(*known, file, decode) if decode else Rows(*known)
 
 
 def check_size(dataset: h5py.Dataset, shape: tuple[int, ...], itemsize: int = 0) -> None:
@@ -72,72 +72,176 @@ def check_size(dataset: h5py.Dataset, shape: tuple[int, ...], itemsize: int = 0)
         )
 
 
-def _lies_as_it_is(dataset: h5py.Dataset) -> bool:
-    """Whether the file holds the values unfiltered, in the bytes that numpy has."""
+def _has_plain_numbers(dataset: h5py.Dataset) -> bool:
+    """Whether the file itself holds the values, maybe filtered, in the bytes that numpy has."""
     plist, file = dataset.id.get_create_plist(), dataset.file
     return (
         (file.driver, file.userblock_size) == ("sec2", 0)
         and not dataset.is_virtual
-        and plist.get_nfilters() == plist.get_external_count() == 0
+        and plist.get_external_count() == 0
         and dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype)
     )
 
 
 @dataclass(frozen=True)
-class _Rows:
+class Rows:
+    """Rows of a dataset, read through HDF5."""
+
     dataset: h5py.Dataset
+    chunks: tuple[int, ...]
+    """Extents of a chunk; none where there are no chunks."""
     numbers: tuple[int, ...]
     """Extents of the axes that number the rows."""
     shape: tuple[int, ...]
     """Of one row."""
     dtype: np.dtype[Any]
-    file: int
-    """Descriptor; 0 where the rows are not to be read from it."""
 
-    def through_hdf5(self, row: int) -> NDArray[Any]:
-        """The row, wherever it is."""
+    def one(self, row: int) -> NDArray[Any]:
+        """The row; `IndexError` if there is none."""
         return np.asarray(self.dataset[self._place(row)])
 
-    def from_file(self, locate: Locate, row: int) -> NDArray[Any]:
-        """The row from its bytes; `ValueError` if the file ends before."""
-        values = np.empty(self.shape, self.dtype)
-        start = locate(self._place(row), values.nbytes)
-        if start is None:
-            # It was never written: HDF5 knows the fill value.
-            return self.through_hdf5(row)
-        beyond = start > _LARGEST_OFFSET
-        if beyond or os.preadv(self.file, [values.data], start) != values.nbytes:
-            raise ValueError(f"{self.dataset.name} ends before row {row}, at byte {start}")
-        return values
+    def many(self, rows: Sequence[int]) -> list[NDArray[Any]]:
+        """Each of the rows, in any order, an array of its own; errors as `one`.
+
+        Chunks of which several rows are wanted are read once.
+        """
+        extent = self.chunks[0] if self.chunks else 1
+        places = [self._place(row) for row in rows]
+        slabs = _grouped((place[0] // extent, *place[1:]) for place in places)
+        found = dict[int, NDArray[Any]]()
+        for (_, *rest), members in slabs.items():
+            first, last = (side(places[one][0] for one in members) for side in (min, max))
+            slab = self.dataset[(slice(first, last + 1), *rest)]
+            found |= {one: np.array(slab[places[one][0] - first]) for one in members}
+        return [found[one] for one in range(len(rows))]
 
     def _place(self, row: int) -> tuple[int, ...]:
         if row >= math.prod(self.numbers):
             raise IndexError(f"{self.dataset.name} has no row {row} of {self.numbers}")
         return (row,) if len(self.numbers) == 1 else divmod(row, self.numbers[1])
 
+    def _chunk(self, place: tuple[int, ...]) -> Any:
+        """What HDF5 knows of the chunk of a row."""
+        corner = (*place, *(0 for _ in self.chunks[len(place) :]))
+        return self.dataset.id.get_chunk_info_by_coord(corner)
 
-def _in_one_piece(
-    start: int | None, numbers: tuple[int, ...], place: tuple[int, ...], size: int
-) -> int | None:
-    """The first byte of a row of a contiguous dataset."""
-    return None if start is None else start + _flat(place, numbers) * size
+    def _inside(self, place: tuple[int, ...]) -> int:
+        """Which row of its chunk a row is."""
+        return _flat(tuple(map(operator.mod, place, self.chunks)), self.chunks)
 
 
-def _in_chunks(
-    dataset: h5py.Dataset,
-    chunks: tuple[int, ...],
-    stored: int,
-    place: tuple[int, ...],
-    size: int,
-) -> int | None:
-    """The first byte of a row of a dataset whose chunks hold whole rows."""
-    inside = tuple(number % extent for number, extent in zip(place, chunks, strict=False))
-    start = (*place, *(0 for _ in chunks[len(place) :]))
-    chunk = dataset.id.get_chunk_info_by_coord(start)
-    # HDF5 stores chunks at the edge in full, so a shorter one is none to be trusted.
-    if chunk.byte_offset is None or chunk.size != stored:
-        return None
-    return int(chunk.byte_offset) + _flat(inside, chunks) * size
+@dataclass(frozen=True)
+class _PlainRows(Rows):
+    """Rows whose bytes in the file are those in memory."""
+
+    file: int
+    """Descriptor."""
+
+    def one(self, row: int) -> NDArray[Any]:
+        """The row from its bytes; `ValueError` if the file ends before."""
+        return self.many((row,))[0]
+
+    def many(self, rows: Sequence[int]) -> list[NDArray[Any]]:
+        """The rows, those that are neighbours in the file by one call."""
+        found = [np.empty(self.shape, self.dtype) for _ in rows]
+        starts = [self._start(self._place(row)) for row in rows]
+        for run in _runs(starts, self._size):
+            beyond = starts[run[0]] > _LARGEST_OFFSET
+            pieces = [found[one].data for one in run]
+            if beyond or os.preadv(self.file, pieces, starts[run[0]]) != len(run) * self._size:
+                last = rows[run[-1]]
+                raise ValueError(
+                    f"{self.dataset.name} ends before row {last}, at byte {starts[run[0]]}"
+                )
+        for one, start in enumerate(starts):
+            if start == _NOWHERE:
+                # It was never written: HDF5 knows the fill value.
+                found[one] = super().one(rows[one])
+        return found
+
+    @property
+    def _size(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def _start(self, place: tuple[int, ...]) -> int:
+        """The first byte of a row, or `_NOWHERE`."""
+        if not self.chunks:
+            start = self.dataset.id.get_offset()
+            return _NOWHERE if start is None else start + _flat(place, self.numbers) * self._size
+        chunk = self._chunk(place)
+        # HDF5 stores chunks at the edge in full, so a shorter one is none to be trusted.
+        stored = math.prod(self.chunks) * self.dtype.itemsize
+        if chunk.byte_offset is None or chunk.size != stored:
+            return _NOWHERE
+        return int(chunk.byte_offset) + self._inside(place) * self._size
+
+
+@dataclass(frozen=True)
+class _CodedRows(Rows):
+    """Rows in filtered chunks, each of them with whole rows."""
+
+    file: int
+    """Descriptor."""
+    decode: Decode
+
+    def one(self, row: int) -> NDArray[Any]:
+        """The row; HDF5 keeps chunks of many for the next ones, and tells what is wrong."""
+        if math.prod(self._extents) == 1:
+            with contextlib.suppress(ValueError):
+                return self.many((row,))[0]
+        return super().one(row)
+
+    def many(self, rows: Sequence[int]) -> list[NDArray[Any]]:
+        """The rows, every chunk decoded once, by a few threads."""
+        places = [self._place(row) for row in rows]
+        groups = _grouped(tuple(map(operator.floordiv, place, self._extents)) for place in places)
+        known: list[tuple[list[int], Chunk]] = []
+        found = dict[int, NDArray[Any]]()
+        for members in groups.values():
+            info = self._chunk(places[members[0]])
+            if info.byte_offset is None or info.filter_mask or info.size > self._largest:
+                found |= {one: super(_CodedRows, self).one(rows[one]) for one in members}
+            else:
+                inside = tuple(self._inside(places[one]) for one in members)
+                known.append((members, Chunk(int(info.byte_offset), int(info.size), inside)))
+        wanted = [chunk for _, chunk in known]
+        shape = (math.prod(self._extents), *self.shape)
+        read = read_chunks(self.file, wanted, self.decode, shape, self.dtype)
+        for (members, _), values in zip(known, read, strict=True):
+            found |= zip(members, values, strict=True)
+        return [found[one] for one in range(len(rows))]
+
+    @property
+    def _extents(self) -> tuple[int, ...]:
+        """Of a chunk, along the axes that number the rows."""
+        return self.chunks[: len(self.numbers)]
+
+    @property
+    def _largest(self) -> int:
+        """Bytes of a stored chunk, beyond which it is damaged."""
+        return 2 * math.prod(self.chunks) * self.dtype.itemsize + _PAGE
+
+
+def _grouped(keys: Iterable[tuple[int, ...]]) -> dict[tuple[int, ...], list[int]]:
+    """The places of equal keys."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, key in enumerate(keys):
+        groups.setdefault(key, []).append(place)
+    return groups
+
+
+def _runs(starts: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Which pieces of equal size follow each other in a file, a bounded number of them."""
+    most, run = max(1, min(_MOST_PIECES, _MOST_BYTES // max(size, 1))), list[int]()
+    for one in sorted(range(len(starts)), key=starts.__getitem__):
+        if starts[one] == _NOWHERE:
+            continue
+        if run and (starts[one] != starts[run[-1]] + size or len(run) == most):
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run
 
 
 def _flat(place: tuple[int, ...], extents: tuple[int, ...]) -> int:

@@ -176,4 +176,4 @@ def _stack(
         for segment, one in zip(segments, planes, strict=True)
         for plane in range(len(one))
     )
-    return np.concatenate(planes), tuple(numbers)
+    return planes[0] if len(planes) == 1 else np.concatenate(planes), tuple(numbers)

@@ -163,7 +163,7 @@ class _Pointers:
 
     small: Bytes
     names: Names = field(default_factory=dict)
-    _form: bytes = b""
+    _form: bytes | bytearray = b""
 
     def read(self, offset: int, size: int) -> tuple[int, ...] | None:
         """Offset and size of an event in the file; None if nothing points to it."""

@@ -18,9 +18,9 @@ class Bytes:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.size = os.fstat(descriptor).st_size
-        self._page, self._offset = b"", 0
+        self._page, self._offset = bytearray(), 0
 
-    def take(self, offset: int, count: int) -> bytes:
+    def take(self, offset: int, count: int) -> bytes | bytearray:
         """That many bytes from there; `EOFError` if the file ends before."""
         if offset + count > self.size:
             raise EOFError(f"byte {offset}: {count} bytes are needed, but the file ends before")
@@ -32,13 +32,15 @@ class Bytes:
             self._offset, start = offset, 0
         return self._page[start : start + count]
 
-    def _read(self, offset: int, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            more = os.pread(self._descriptor, count - len(data), offset + len(data))
+    def _read(self, offset: int, count: int) -> bytearray:
+        # Arrays of these bytes can be written to, so that frames need not be copied.
+        data, there = bytearray(count), 0
+        while there < count:
+            rest = memoryview(data)[there:]
+            more = os.preadv(self._descriptor, [rest], offset + there)
             if not more:
                 raise EOFError(f"byte {offset}: the file was cut off while it was read")
-            data += more
+            there += more
         return data
 
 

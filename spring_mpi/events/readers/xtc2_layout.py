@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Take = Callable[[int, int], bytes]
+Take = Callable[[int, int], bytes | bytearray]
 """``take(offset, count)``: that many bytes from there; `EOFError` where they are not."""
 
 HEADER_BYTES = 24
@@ -235,5 +235,5 @@ def _shapes(take: Take, node: Node) -> list[list[int]]:
     return lengths.reshape(count, _SHAPE_BYTES // 4).tolist()
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytes | bytearray) -> str:
     return bytes(data).partition(b"\0")[0].decode("utf-8", "replace")

@@ -1,0 +1,171 @@
+"""Chunks of HDF5 datasets as they are stored, read and decoded outside of HDF5's one lock.
+
+Known are deflate (zlib), alone or after the byte shuffle, and bitshuffle with LZ4, whose function
+is that of the library in ``hdf5plugin`` (K. Masui et al., Astronomy and Computing 12 (2015) 181;
+its chunks begin with the size of the values in 8 bytes and that of a block in 4, big-endian). All
+others are left to HDF5.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import glob
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, pairwise
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Decode = Callable[[bytes, NDArray[Any]], None]
+"""Writes the values of a stored chunk into an array; `ValueError` where it does not fit."""
+
+_BITSHUFFLE, _LZ4 = 32008, 2
+_SIZE_AND_BLOCK, _LENGTH = 12, 4
+_MOST_THREADS = 4
+_LEAST_ITEMS = 4
+"""Of a thread; it costs as much as a small chunk."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Where a chunk is, and which of its rows are wanted."""
+
+    offset: int
+    size: int
+    rows: tuple[int, ...]
+
+
+def decoder(dataset: h5py.Dataset) -> Decode | None:
+    """What undoes the filters of a dataset; None where only HDF5 can."""
+    plist = dataset.id.get_create_plist()
+    filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    codes = tuple(one[0] for one in filters)
+    if codes == (h5py.h5z.FILTER_DEFLATE,):
+        return inflate
+    if codes == (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE):
+        return inflate_shuffled
+    if codes == (_BITSHUFFLE,) and filters[0][2][4:5] == (_LZ4,):
+        return _bitshuffle_decoder()
+    return None
+
+
+def inflate(stored: bytes, values: NDArray[Any]) -> None:
+    """Deflate (RFC 1950)."""
+    values[...] = np.frombuffer(_inflated(stored, values.nbytes), values.dtype).reshape(
+        values.shape
+    )
+
+
+def inflate_shuffled(stored: bytes, values: NDArray[Any]) -> None:
+    """Deflate over bytes in the order of their place in a value: all first ones, then others."""
+    planes = np.frombuffer(_inflated(stored, values.nbytes), np.uint8)
+    values.reshape(-1).view(np.uint8).reshape(-1, values.itemsize)[...] = planes.reshape(
+        values.itemsize, -1
+    ).T
+
+
+def read_chunks(
+    descriptor: int,
+    chunks: Sequence[Chunk],
+    decode: Decode,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> list[list[NDArray[Any]]]:
+    """The wanted rows of each chunk (rows, ...) of a file, each an array of its own.
+
+    Raises
+    ------
+    ValueError
+        If a chunk cannot be decoded, or the file ends before.
+    """
+    return in_threads(partial(_read, descriptor, decode, shape, dtype), chunks)
+
+
+def in_threads(
+    work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
+) -> list[Result]:
+    """The results of all items in their order; each thread works on a run of them."""
+    threads = max(1, min(_MOST_THREADS, _cores(), len(items) // _LEAST_ITEMS))
+    edges = [len(items) * part // threads for part in range(threads + 1)]
+    runs = [items[start:end] for start, end in pairwise(edges)]
+    if threads == 1:
+        return work(items)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(chain.from_iterable(pool.map(work, runs)))
+
+
+def _read(
+    descriptor: int,
+    decode: Decode,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    chunks: Sequence[Chunk],
+) -> list[list[NDArray[Any]]]:
+    found = []
+    values = np.empty(shape, dtype)
+    for chunk in chunks:
+        decode(os.pread(descriptor, chunk.size, chunk.offset), values)
+        if len(values) == len(chunk.rows) == 1:
+            found.append([values[0]])
+            values = np.empty(shape, dtype)
+        else:
+            # The memory of a chunk is used again; a new one for each costs as much as to decode.
+            found.append([values[row].copy() for row in chunk.rows])
+    return found
+
+
+def _inflated(stored: bytes, size: int) -> bytes:
+    try:
+        found = zlib.decompress(stored, bufsize=size)
+    except zlib.error as fault:
+        raise ValueError(f"a chunk cannot be decompressed: {fault}") from fault
+    if len(found) != size:
+        raise ValueError(f"a chunk holds {len(found)} bytes, not {size}")
+    return found
+
+
+def _bitshuffle_decoder() -> Decode | None:
+    """The library's function; None where it is not installed, or has other names."""
+    with contextlib.suppress(ImportError, OSError, AttributeError, IndexError):
+        import hdf5plugin
+
+        path = glob.glob(os.path.join(glob.escape(hdf5plugin.PLUGIN_PATH), "libh5bshuf.*"))[0]
+        function = ctypes.CDLL(path).bshuf_decompress_lz4
+        function.restype = ctypes.c_int64
+        function.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_size_t] * 3
+        return partial(_unshuffle_bits, function)
+    return None
+
+
+def _unshuffle_bits(function: Callable[..., int], stored: bytes, values: NDArray[Any]) -> None:
+    block, last = divmod(int.from_bytes(stored[8:_SIZE_AND_BLOCK], "big"), values.itemsize)
+    said = int.from_bytes(stored[:8], "big")
+    if said != values.nbytes or last or not block or block % 8:
+        raise ValueError(f"a chunk claims {said} bytes, not {values.nbytes}")
+    # The function trusts the lengths that it finds; what is not in blocks of 8 values is bare.
+    end, blocks = _SIZE_AND_BLOCK, -(-(values.size // 8 * 8) // block)
+    for _ in range(blocks):
+        end += _LENGTH + int.from_bytes(stored[end : end + _LENGTH], "big")
+    if end + values.size % 8 * values.itemsize != len(stored):
+        raise ValueError("the blocks of a chunk do not fill it")
+    start = np.frombuffer(stored, np.uint8).ctypes.data + _SIZE_AND_BLOCK
+    used = function(start, values.ctypes.data, values.size, values.itemsize, block)
+    if used != len(stored) - _SIZE_AND_BLOCK:
+        raise ValueError("a chunk cannot be decompressed")
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
