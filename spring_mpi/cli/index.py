@@ -10,10 +10,16 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..comm import Communicator, connect
+from ..errors import SourceError
 from . import guarded, positive
 from .index_views import describe, duplicates, list_events, show_event
+
+if TYPE_CHECKING:
+    from ..events.build import Wanted
+    from ..events.index import EventIndex
 
 _EXAMPLE = """\
 example:
@@ -90,6 +96,9 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                        help="dataset of integers, one per event; repeatable")  # fmt: skip
     build.add_argument("--run", type=int, dest="run_number", metavar="N",
                        help="number of the run, from 0 on")  # fmt: skip
+    build.add_argument("--fresh", action="store_true",
+                       help="scan all sources, also those that did not change since the index "
+                       "that is there was built")  # fmt: skip
     build.add_argument("--root", default=".", metavar="FOLDER",
                        help="where relative sources start (default: here)")  # fmt: skip
 
@@ -132,22 +141,51 @@ def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
-    from ..events.build import build_index
+    from ..events.build import build, wanted_sources
 
-    index = build_index(
+    output = arguments.output
+    wanted = wanted_sources(
         arguments.source,
         reader=arguments.reader,
         dataset=arguments.dataset,
         pid=arguments.pid,
         run=arguments.run_number,
         root=arguments.root,
-        communicator=communicator,
     )
-    index.save(arguments.output)
-    print(f"{arguments.output}: {len(index)} events in {len(index.sources)} sources")
+    known = None if arguments.fresh else _earlier(output, wanted)
+    built = build(wanted, communicator, known)
+    index = built.index
+    index.save(output)
+    if known is None:
+        print(f"{output}: {len(index)} events in {len(index.sources)} sources")
+    else:
+        gone = f", {built.gone} gone" if built.gone else ""
+        print(f"{output}: {built.kept} sources as before, {built.scanned} scanned{gone}; "
+              f"{len(index)} events")  # fmt: skip
+        if known.statistics and not index.statistics:
+            print(f"sums and lit pixels are dropped, since the sources changed; "
+                  f"measure them: spring-index stats {output}", file=sys.stderr)  # fmt: skip
     if count := duplicates(index):
         print(f"{count} events share their pid with others", file=sys.stderr)
     return 0
+
+
+def _earlier(path: str, wanted: Wanted) -> EventIndex | None:
+    """The index that is there, if the wanted one can be built upon it; else why not is told."""
+    from ..events.storage import is_index, read_index
+
+    if not is_index(path):
+        return None
+    try:
+        index = read_index(path)
+    except SourceError as fault:
+        print(f"{fault}; all sources are scanned", file=sys.stderr)
+        return None
+    if wanted.are_options_of(index):
+        return index
+    print(f"{path} was built with other options, by {index.command}; all sources are scanned",
+          file=sys.stderr)  # fmt: skip
+    return None
 
 
 def _stats(arguments: argparse.Namespace, communicator: Communicator) -> int:

@@ -6,14 +6,15 @@ import glob
 import logging
 import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
-from .assembly import Scanned, assemble
+from .assembly import Scanned, assemble, no_events
 from .experiment import located, names_experiment
 from .experiment_files import complete_files, experiment_files
+from .incremental import Earlier
 from .index import EventIndex
 from .readers import (
     READ_FAULTS,
@@ -56,6 +57,10 @@ class Wanted:
         words = [word for pair in (*named, *(("--pid", one) for one in self.pid)) for word in pair]
         return shlex.join(["spring-index", "build", *self.texts, *words])
 
+    def are_options_of(self, index: EventIndex) -> bool:
+        """Whether an index was built with the same options, of these sources or others."""
+        return _options(index.command) == _options(self.command)
+
     def scan(self, path: str, name: str, reader: Reader) -> Scanned:
         """What is in a source; raises any of `READ_FAULTS`."""
         # The state of the file is taken first: a change while it is scanned makes the index stale.
@@ -68,6 +73,18 @@ class Wanted:
         return self.pid[0] if len(self.pid) == 1 else self.pid or None
 
 
+@dataclass(frozen=True)
+class Built:
+    """An index, and how many sources it was built of."""
+
+    index: EventIndex
+    kept: int
+    """Sources that an earlier index told of."""
+    scanned: int
+    gone: int
+    """Sources of the earlier index that there are no more."""
+
+
 def build_index(
     paths: AnyPath | Sequence[AnyPath],
     *,
@@ -77,6 +94,7 @@ def build_index(
     run: int | None = None,
     root: AnyPath = ".",
     communicator: Communicator | None = None,
+    known: EventIndex | None = None,
 ) -> EventIndex:
     """The index of all events of some sources, in the order of their pids.
 
@@ -101,6 +119,10 @@ def build_index(
     communicator
         Of rank 0, while all others `sharing.serve`; the index is the same for any number of
         ranks. None: this process alone.
+    known
+        An earlier index. Its sources that did not change since are not scanned again; the index
+        is the same as without it, but for the statistics, which it has from ``known`` where
+        nothing changed at all. One that was built with other options is not used.
 
     Raises
     ------
@@ -108,6 +130,20 @@ def build_index(
         If nothing matches, a file cannot be read, pids do not fit together, there is no event,
         or the run is out of range.
     """
+    wanted = wanted_sources(paths, reader=reader, dataset=dataset, pid=pid, run=run, root=root)
+    return build(wanted, communicator or NullCommunicator(), known).index
+
+
+def wanted_sources(
+    paths: AnyPath | Sequence[AnyPath],
+    *,
+    reader: str,
+    dataset: str | None,
+    pid: PidDatasets,
+    run: int | None,
+    root: AnyPath,
+) -> Wanted:
+    """What `build_index` is asked for; `SourceError` if the run is out of range."""
     if run is not None and not 0 <= run <= _LARGEST_RUN:
         raise SourceError(f"the number of the run (run) must be 0 to {_LARGEST_RUN}, not {run}")
     root = os.path.abspath(root)
@@ -115,19 +151,39 @@ def build_index(
     if names_user_file(reader):
         reader = os.path.join(root, reader)
     pids = (pid,) if isinstance(pid, str) else tuple(pid or ())
-    wanted = Wanted(tuple(os.fspath(text) for text in texts), reader, dataset, pids, run, root)
-    scanned = _scan_all(wanted, communicator or NullCommunicator())
-    if not sum(one.count for one in scanned):
+    return Wanted(tuple(os.fspath(text) for text in texts), reader, dataset, pids, run, root)
+
+
+def build(wanted: Wanted, communicator: Communicator, known: EventIndex | None = None) -> Built:
+    """The index of the wanted sources; parameters and errors as of `build_index`."""
+    usable = known if known and wanted.are_options_of(known) else None
+    before = usable or no_events(wanted.root, wanted.command)
+    earlier = Earlier.of(before, names_pids=bool(wanted.pid))
+    found = find_sources(wanted.texts, wanted.reader, wanted.root, earlier.reader_of)
+    kept = earlier.scans(found)
+    left = found.keys() - {one.source.path for one in kept}
+    scanned = _scan_all(wanted, {path: found[path] for path in left}, communicator)
+    everything = sorted([*kept, *scanned], key=lambda one: one.source.path)
+    if not sum(one.count for one in everything):
         raise SourceError(f"no events in {', '.join(wanted.texts) or 'an empty list of files'}")
-    return assemble(scanned, run=run, root=root, command=wanted.command)
+    index = assemble(everything, run=wanted.run, root=wanted.root, command=wanted.command)
+    gone = len({source.path for source in before.sources} - found.keys())
+    if not (scanned or gone):
+        index = replace(index, statistics=before.statistics)
+    return Built(index, len(kept), len(scanned), gone)
 
 
-def _scan_all(wanted: Wanted, communicator: Communicator) -> list[Scanned]:
-    """In the order of the sources; they are handed out by size, for a long one ends late."""
-    found = sorted(find_sources(wanted.texts, wanted.reader, wanted.root).items())
-    largest_first = sorted(found, key=lambda source: -_size(source[0]))
-    scanned = shared(communicator, _Scanner(wanted), largest_first)
-    return sorted(scanned, key=lambda one: one.source.path)
+def _scan_all(
+    wanted: Wanted, found: Mapping[str, str], communicator: Communicator
+) -> list[Scanned]:
+    """They are handed out by size, for a long one ends late."""
+    largest_first = sorted(found.items(), key=lambda source: (-_size(source[0]), source))
+    return list(shared(communicator, _Scanner(wanted), largest_first))
+
+
+def _options(command: str) -> str:
+    """The options in a `Wanted.command`, whose sources stand before them."""
+    return command.partition(" --")[2]
 
 
 class _Scanner:
@@ -158,12 +214,17 @@ def _size(source: str) -> int:
         return 0
 
 
-def find_sources(texts: Sequence[str], reader: str, root: str) -> dict[str, str]:
-    """The name of the reader for each source; a file that several texts name occurs once."""
+def find_sources(
+    texts: Sequence[str], reader: str, root: str, guess: Callable[[str], str] = guess_file_reader
+) -> dict[str, str]:
+    """The name of the reader for each source; a file that several texts name occurs once.
+
+    ``guess`` names that of a file where ``reader`` is ``auto``.
+    """
     found: dict[str, str] = {}
     seen: set[str] = set()
     for text in texts:
-        for source, name in _expand(text, reader, root):
+        for source, name in _expand(text, reader, root, guess):
             identity = os.path.realpath(source)
             if identity not in seen:
                 seen.add(identity)
@@ -171,7 +232,9 @@ def find_sources(texts: Sequence[str], reader: str, root: str) -> dict[str, str]
     return found
 
 
-def _expand(text: str, reader: str, root: str) -> list[tuple[str, str]]:
+def _expand(
+    text: str, reader: str, root: str, guess: Callable[[str], str]
+) -> list[tuple[str, str]]:
     """The sources that one text stands for, each with its reader's name."""
     if reader != "auto" and not find_reader(reader).needs_file:
         return [(at_root(text, reader, root), reader)]
@@ -180,7 +243,7 @@ def _expand(text: str, reader: str, root: str) -> list[tuple[str, str]]:
         return [(text, name)]
     if not paths:
         raise SourceError(f"no file matches {text!r} in {root}")
-    return [(path, guess_file_reader(path) if reader == "auto" else reader) for path in paths]
+    return [(path, guess(path) if reader == "auto" else reader) for path in paths]
 
 
 def _matches(text: str, root: str) -> list[str]:

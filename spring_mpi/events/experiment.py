@@ -17,6 +17,9 @@ _VALUES = ("exp", "run", "stream", "dir")
 _MODES = ("idx", "smd", "rax", "xtc")
 """Ways of access at psana; here all events can be read in any order."""
 
+FIRST_IOC = 80
+"""The first stream of LCLS-I that is of an IOC recorder."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -29,7 +32,7 @@ class Experiment:
     """Upper case; empty where the name tells none."""
     runs: tuple[range, ...]
     streams: tuple[range, ...]
-    """Empty: all but those of IOC recorders."""
+    """Empty: all."""
     folder: str
     """That of the files; empty: found under the data root."""
 

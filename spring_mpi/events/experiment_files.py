@@ -9,12 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import SourceError
-from .experiment import Experiment, parse_experiment
+from .experiment import FIRST_IOC, Experiment, parse_experiment
 
 DATA_ROOT = "SIT_PSDM_DATA"
 """The environment variable that names the folder of all instruments, before any other root."""
 
-_FIRST_IOC = 80
 _MOST_LISTED = 5
 _FILE = re.compile(
     r"(?P<prefix>\w+)-r(?P<run>\d{4,})-s(?P<stream>\d{2,3})-c(?P<chunk>\d{2,3})"
@@ -32,11 +31,6 @@ class DataFile:
     prefix: str
     name: str
 
-    @property
-    def is_ioc(self) -> bool:
-        """Whether an IOC recorder of LCLS-I wrote it."""
-        return self.stream >= _FIRST_IOC and "xtc2" not in self.name.split(".")
-
 
 @dataclass(frozen=True)
 class Found:
@@ -45,7 +39,7 @@ class Found:
     paths: tuple[str, ...]
     """Absolute, by run, stream and chunk."""
     remarks: tuple[str, ...]
-    """What is missing or left out, one line each."""
+    """What is missing, one line each."""
 
 
 def experiment_files(text: str, root: str) -> Found:
@@ -87,7 +81,7 @@ def experiment_files(text: str, root: str) -> Found:
 def choose_files(
     wanted: Experiment, names: Collection[str], indexes: Collection[str]
 ) -> tuple[list[DataFile], list[str]]:
-    """The files among those of a folder, and what is missing or left out.
+    """The files among those of a folder, and what is missing.
 
     Parameters
     ----------
@@ -101,18 +95,16 @@ def choose_files(
     SourceError
         As `experiment_files`.
     """
-    present = sorted(
+    chosen = sorted(
         file for file in _data_files(names) if wanted.takes(file.prefix, file.run, file.stream)
     )
-    _check_prefixes(wanted, present)
-    left_out = [file for file in present if file.is_ioc and not wanted.streams]
-    chosen = [file for file in present if file not in left_out]
+    _check_prefixes(wanted, chosen)
     streams = _streams(chosen)
     _check_runs(wanted, streams)
     _check_streams(wanted, streams)
     _check_chunks(wanted, chosen)
     known = {*names, *indexes}
-    remarks = [*_gaps(wanted, streams), *_iocs(left_out), *_without_index(chosen, known)]
+    remarks = [*_gaps(wanted, streams), *_without_index(chosen, known)]
     return chosen, remarks
 
 
@@ -186,20 +178,11 @@ def _check_chunks(wanted: Experiment, files: Sequence[DataFile]) -> None:
 
 def _gaps(wanted: Experiment, streams: Mapping[int, set[int]]) -> Iterator[str]:
     """Streams that a run lacks, up to the highest of all runs."""
-    regular = [stream for present in streams.values() for stream in present if stream < _FIRST_IOC]
+    regular = [stream for present in streams.values() for stream in present if stream < FIRST_IOC]
     for run, present in streams.items():
         expected = filter(wanted.takes_stream, range(max(regular, default=0) + 1))
         if missing := [one for one in expected if one not in present]:
             yield f"run {run} has no stream {_listed(missing)}; its events are without it"
-
-
-def _iocs(files: Sequence[DataFile]) -> Iterator[str]:
-    streams = sorted({file.stream for file in files})
-    if streams:
-        yield (
-            f"stream {_listed(streams)} of IOC recorders is left out, since its pids are not those "
-            "of the events; name it to have it (stream=)"
-        )
 
 
 def _without_index(files: Sequence[DataFile], known: Collection[str]) -> Iterator[str]:

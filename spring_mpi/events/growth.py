@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .assembly import ROW_NAMES, Scanned, assemble, merged
 from .index import EventIndex
-from .search import first_not_below
+from .search import first_not_below, places_of
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,10 @@ def grow(index: EventIndex, scanned: Sequence[Scanned], run: int | None) -> Grow
 
 def _places_by_path(index: EventIndex) -> dict[str, NDArray[np.intp]]:
     """The positions of each file's events; a file may be several sources, in a row."""
-    order = np.argsort(index.source, kind="stable")
-    edges = np.searchsorted(index.source[order], np.arange(len(index.sources) + 1))
     found: dict[str, NDArray[np.intp]] = {}
-    for number, source in enumerate(index.sources):
-        places = order[edges[number] : edges[number + 1]]
+    for source, places in zip(
+        index.sources, places_of(index.source, len(index.sources)), strict=True
+    ):
         earlier = found.get(source.path)
         found[source.path] = places if earlier is None else np.concatenate([earlier, places])
     return found

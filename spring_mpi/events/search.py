@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,13 @@ def repeated(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     found[:-1] |= like_next
     found[1:] |= like_next
     return found
+
+
+def places_of(numbers: NDArray[np.unsignedinteger], count: int) -> list[NDArray[np.intp]]:
+    """Where each of the numbers 0 to ``count`` - 1 occurs, in ascending order."""
+    order = np.argsort(numbers, kind="stable")
+    edges = np.searchsorted(numbers[order], np.arange(count + 1))
+    return [order[start:end] for start, end in pairwise(edges)]
 
 
 def first_not_below(rows: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from .index import TRANSITIONS, EventIndex, Frames, Statistics
 from .source import Source
 
 FORMAT_VERSION = 1
+"""Another one, too, where readers find other things in the same files: nothing is built upon it."""
 _TOOL = "spring-index"
 _FAULTS = (OSError, KeyError, ValueError, IndexError, TypeError)
 """What reading raises for a file that is no index."""
@@ -78,18 +79,30 @@ def load_index(
     SourceError
         If the file is missing, or no index of this version.
     """
+    try:
+        index = read_index(path)
+    except SourceError as fault:
+        raise SourceError(f"{fault}; {_rebuild(path)}") from fault
+    return index if root is None else _moved(index, os.path.abspath(root))
+
+
+def read_index(path: str | os.PathLike[str]) -> EventIndex:
+    """As `load_index`; its errors say what is wrong, and not what to do."""
     if not os.path.isfile(path):
-        raise SourceError(f"no event index {os.fspath(path)}; {_rebuild(path)}")
+        raise SourceError(f"no event index {os.fspath(path)}")
     try:
         with h5py.File(path, "r") as file:
             index = _read(file)
     except _FAULTS as fault:
         raise SourceError(
-            f"{os.fspath(path)} is no event index of version {FORMAT_VERSION}: {fault}; "
-            f"{_rebuild(path)}"
+            f"{os.fspath(path)} is no event index of version {FORMAT_VERSION}: {fault}"
         ) from fault
-    index = replace(index, file=os.path.abspath(path))
-    return index if root is None else _moved(index, os.path.abspath(root))
+    return replace(index, file=os.path.abspath(path))
+
+
+def is_index(path: str | os.PathLike[str]) -> bool:
+    """Whether the file is an event index, of any version."""
+    return _is_written_by(_TOOL, path)
 
 
 def _refuse_other_data(path: Path, sources: Iterable[Source], what: str, tool: str) -> None:
@@ -108,7 +121,7 @@ def _refuse_other_data(path: Path, sources: Iterable[Source], what: str, tool: s
         )
 
 
-def _is_written_by(tool: str, path: Path) -> bool:
+def _is_written_by(tool: str, path: str | os.PathLike[str]) -> bool:
     """Whether the file is of that tool, in any version."""
     try:
         with h5py.File(path, "r") as file:

@@ -14,6 +14,7 @@ import pytest
 from campaigns import finish
 
 Command = Callable[..., tuple[int, str]]
+BUILD = ("build", "run_*.h5", "--dataset", "data", "--pid", "pid")
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_same_bytes_for_any_number_of_ranks(command: Command, tmp_path: Path) ->
     write_run(tmp_path)
     files, words = [], []
     for ranks in (1, 2, 3):
-        build = ("build", "run_*.h5", "--dataset", "data", "--pid", "pid", "-o", "run.h5")
+        build = (*BUILD, "--fresh", "-o", "run.h5")
         stats = ("stats", "run.h5", "--lit", "1.5", "-o", "images.h5")
         words.append([command(ranks, *build), command(ranks, *stats)])
         files.append([(tmp_path / name).read_bytes() for name in ("run.h5", "images.h5")])
@@ -63,10 +64,25 @@ def test_same_bytes_for_any_number_of_ranks(command: Command, tmp_path: Path) ->
     assert files == [files[0]] * 3
 
 
+def test_same_bytes_upon_an_earlier_index(command: Command, tmp_path: Path) -> None:
+    """One file changed, one new, one gone: three ranks build what one builds anew."""
+    write_run(tmp_path)
+    assert command(1, *BUILD, "-o", "run.h5")[0] == 0
+    (tmp_path / "run_0.h5").unlink()
+    os.utime(tmp_path / "run_1.h5", ns=(1, 1))
+    (tmp_path / "run_9.h5").write_bytes((tmp_path / "run_2.h5").read_bytes())
+    words = "run.h5: 2 sources as before, 2 scanned, 1 gone; 135 events\n"
+    told = words + "2 events share their pid with others\n"
+    code, output = command(3, *BUILD, "-o", "run.h5")
+    assert (code, sorted(output.splitlines())) == (0, sorted(told.splitlines()))
+    assert command(1, *BUILD, "-o", "fresh.h5")[0] == 0
+    assert (tmp_path / "run.h5").read_bytes() == (tmp_path / "fresh.h5").read_bytes()
+
+
 def test_check_finds_the_same(command: Command, tmp_path: Path) -> None:
     """A file that lost its end is told once, with exit code 1, whoever finds it."""
     write_run(tmp_path)
-    assert command(1, "build", "run_*.h5", "--dataset", "data", "--pid", "pid")[0] == 0
+    assert command(1, *BUILD)[0] == 0
     whole = "139 events in 4 sources: all read, no fault found\n"
     assert command(3, "check", "index.h5") == (0, whole)
     path = tmp_path / "run_1.h5"
@@ -81,7 +97,7 @@ def test_faults_end_all_ranks(command: Command, tmp_path: Path) -> None:
     """A file that cannot be scanned is told once, with exit code 2; no index, no rank is left."""
     write_run(tmp_path)
     (tmp_path / "run_2.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    code, output = command(3, "build", "run_*.h5", "--dataset", "data", "--pid", "pid")
+    code, output = command(3, *BUILD)
     assert code == 2
     assert output.count("run_2.h5: cannot be read as hdf5") == 1
     assert "Traceback" not in output

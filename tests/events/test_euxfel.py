@@ -273,11 +273,22 @@ def test_ranges_that_overlap(tmp_path: Path) -> None:
         build_index(path)
 
 
-def test_absurd_extents_take_no_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("shape", "dtype", "reason"),
+    [
+        ((10**12,), "u8", "trainId claims"),
+        # Bytes below the limit, which as 64-bit integers are eight times as many.
+        ((5 * 10**7,), "u1", "trainId claims"),
+        ((5, 7, 1000, 1000), "u1", "trainId is .* not one row of numbers"),
+    ],
+)
+def test_absurd_extents_take_no_memory(
+    shape: tuple[int, ...], dtype: str, reason: str, tmp_path: Path
+) -> None:
     """Lists that claim terabytes in a file of kilobytes are an error that names them."""
     path = written(tmp_path)
     with h5py.File(path, "r+") as file:
         del file["INDEX/trainId"]
-        file.create_dataset("INDEX/trainId", (10**12,), "u8", chunks=(1024,))
-    with pytest.raises(SourceError, match="trainId claims"):
+        file.create_dataset("INDEX/trainId", shape, dtype, chunks=(1,) * len(shape))
+    with pytest.raises(SourceError, match=reason):
         build_index(path)

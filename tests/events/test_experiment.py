@@ -147,7 +147,6 @@ def test_the_root_of_the_environment_goes_before(
         ),
         ("run=34:stream=1,0", ["e6-r0034-s01-c00.xtc"], "run 34 has no stream 0; .* it has 1"),
         ("run=34", ["e6-r0034-s00-c00.xtc", "e7-r0034-s01-c00.xtc"], "files of e6 and e7"),
-        ("run=34", ["e6-r0034-s80-c00.xtc"], "no file of run 34"),
         ("run=1-999999999", ["e6-r0001-s00-c00.xtc"], "no file of run 2, 3, 4, 5, 6"),
     ],
 )
@@ -170,15 +169,11 @@ def test_a_stream_that_a_run_lacks_is_told() -> None:
     assert chosen("exp=cxib7913:run=34:stream=0,2", *present)[1] == []
 
 
-def test_ioc_streams_are_left_out_unless_named() -> None:
-    """Those of LCLS-I from 80 on; LCLS-II has none."""
+def test_streams_of_ioc_recorders() -> None:
+    """They are files of the run like others, and no gap lies before them."""
     present = ["e6-r0034-s00-c00.xtc", "e6-r0034-s80-c00.xtc"]
-    files, (remark,) = chosen("exp=cxib7913:run=34", *present)
-    assert files == present[:1]
-    assert "stream 80 of IOC recorders is left out" in remark
-    assert chosen("exp=cxib7913:run=34:stream=0,80", *present) == (present, [])
-    second = "cxib7913-r0034-s080-c000.xtc2"
-    assert chosen("exp=cxib7913:run=34:stream=80", second) == ([second], [])
+    assert chosen("exp=cxib7913:run=34", *present) == (present, [])
+    assert chosen("exp=cxib7913:run=34:stream=0-79", *present) == (present[:1], [])
 
 
 def test_missing_indexes_are_told(folder: Path, tmp_path: Path) -> None:

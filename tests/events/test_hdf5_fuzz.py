@@ -24,8 +24,10 @@ from events.writers.swissfel import write_jungfrau
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spring_mpi.events.assembly import Scanned, assemble
 from spring_mpi.events.readers import READ_FAULTS, find_reader
 from spring_mpi.events.readers.rows import LEAST_LIMIT
+from spring_mpi.events.source import Source
 
 FRAMES = np.arange(6 * 4 * 5, dtype=np.uint16).reshape(6, 4, 5)
 EXTENTS = st.sampled_from([0, 1, 2, 3, 5, 6, 7, 1000, 2**20, 2**31, 2**40, 2**60])
@@ -52,6 +54,14 @@ def cxi(path: Path) -> Path:
     return path
 
 
+def hdf5(path: Path) -> Path:
+    """Frames under a name of no format, in compressed chunks, with the number of each."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("run/frames", data=FRAMES, chunks=(2, 4, 5), compression="gzip")
+        file["run/number"] = np.arange(6)
+    return path
+
+
 MAKERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "euxfel": ("euxfel", euxfel),
     "swissfel": (
@@ -62,7 +72,10 @@ MAKERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "old flash": ("flash", lambda path: write_old(path, range(1, 7), {"CAM": FRAMES})),
     "nexus": ("nexus", lambda path: write_master(path, [FRAMES[:2], FRAMES[2:]], FRAMES[0])),
     "cxi": ("cxi", cxi),
+    "hdf5": ("hdf5", hdf5),
 }
+ASKED: dict[str, dict[str, Any]] = {"hdf5": {"dataset": "/run/frames", "pid": "/run/number"}}
+"""What readers must be told."""
 
 
 @st.composite
@@ -101,11 +114,13 @@ def datasets(file: h5py.File) -> list[str]:
 
 
 def use(reader_name: str, path: Path) -> None:
-    """Scan the file, and read three events and a field of each, as far as it goes."""
+    """Index the file, and read three events and a field of each, as far as it goes."""
     reader = find_reader(reader_name)
     try:
         reader.sniff(str(path))
-        scan = reader.scan(str(path), dataset=None, pid=None)
+        scan = reader.scan(str(path), **ASKED.get(reader_name, {"dataset": None, "pid": None}))
+        if scan.shape[0]:
+            assemble([Scanned(Source(str(path), reader_name), scan)], run=None, root="", command="")
         handle = reader.open(str(path))
         rows = range(min(3, scan.shape[0])) if scan.rows is None else scan.rows[:3].tolist()
         try:
@@ -155,7 +170,7 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 def test_changed_datasets(
     maker: str, tmp_path_factory: pytest.TempPathFactory, wanted: list[tuple[int, tuple[str, Any]]]
 ) -> None:
-    """1020 files of six kinds."""
+    """1190 files of seven kinds."""
     check_changed(maker, tmp_path_factory.getbasetemp(), wanted)
 
 
@@ -192,7 +207,7 @@ def ends_well(action: Callable[[], object]) -> bool:
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("maker", MAKERS)
 def test_damaged_bytes(maker: str, tmp_path: Path) -> None:
-    """102,000 files: no fault but those of files, and none alone ends a process.
+    """119,000 files: no fault but those of files, and none alone ends a process.
 
     What HDF5 leaves behind after many damaged files can end it; so there is a process for every
     hundred, and one of its own for each of a hundred that failed.

@@ -110,6 +110,19 @@ def test_more_than_the_file_is_worth(shape: tuple[int, ...], tmp_path: Path) -> 
                 row_reader(file["x"])
 
 
+def test_more_events_than_can_be_numbered(tmp_path: Path) -> None:
+    """Frames and pids that were never written, too many for a small file, are refused."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", (10**9, 2, 2), "u1", chunks=(1, 2, 2))
+        file.create_dataset("few", (6, 2, 2), "u1")
+        file.create_dataset("shot", (5 * 10**7,), "u1", chunks=(1000,))
+    with pytest.raises(SourceError, match="/data claims"):
+        build_index(tmp_path / "a.h5", dataset="data")
+    growing: Any = find_reader("hdf5")
+    with pytest.raises(ValueError, match="/shot claims"):
+        growing.scan_growing(str(tmp_path / "a.h5"), dataset="few", pid="shot", beside=())
+
+
 def cxi(write: Write, mask: NDArray[Any]) -> Path:
     """Three frames with a mask beside them."""
     frames = np.arange(3 * 2 * 2).reshape(3, 2, 2)

@@ -14,7 +14,7 @@ from ...errors import SourceError
 from . import DAMAGED, PidDatasets, Scan
 from .hdf5 import find_dataset, find_frames, open_file
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
-from .rows import read_all
+from .rows import check_size, read_all
 
 _MOST_NAMED = 8
 
@@ -129,20 +129,21 @@ def meant(wanted: str | None, names: Iterable[str]) -> list[str]:
 
 
 def row_numbers(dataset: h5py.Dataset, count: int | None = None) -> NDArray[np.int64]:
-    """A dataset's values (count,), as files have them: (count,) or (count, 1); NaN is 0.
+    """A dataset's values (count,), as files have them, maybe with axes of 1; NaN is 0.
 
     Unsigned numbers too large for the type come out negative.
 
     Raises
     ------
     ValueError
-        If there are not so many, or no numbers.
+        If there are not so many, no numbers, or more than the file can hold.
     """
-    size = dataset.size
-    fits = size is not None and count in (None, size)
+    shape, size = dataset.shape or (), dataset.size
+    fits = count in (None, size) and size in (0, max(shape, default=1))
     if not fits or dataset.dtype.kind not in "iufb":
-        wanted = "numbers" if count is None else f"{count} numbers"
+        wanted = "one row of numbers" if count is None else f"{count} numbers"
         raise ValueError(f"{dataset.name} is {dataset.shape} {dataset.dtype}, not {wanted}")
+    check_size(dataset, (size,), itemsize=8)
     return as_integers(read_all(dataset).reshape(-1))
 
 

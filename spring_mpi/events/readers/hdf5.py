@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import READ_FAULTS, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
-from .rows import Rows, read_all, row_reader
+from .rows import Rows, check_size, read_all, row_reader
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_NAMED = 8
@@ -208,6 +208,7 @@ def integers(
             f"{file.filename}: {name} has {dataset.size} values for {count} events; "
             "a pid dataset holds one number per event"
         )
+    check_size(dataset, (dataset.size,), itemsize=8)
     try:
         return whole_numbers(read_all(dataset).reshape(dataset.size)[:count])
     except ValueError as fault:
@@ -220,13 +221,17 @@ def is_frames(item: Any, *axes: int) -> bool:
 
 
 def find_frames(file: h5py.File, name: str, *axes: int) -> h5py.Dataset:
-    """The dataset of that name; `SourceError` if it holds no frames with so many axes."""
+    """The dataset of that name; `SourceError` if it holds no frames with so many axes.
+
+    `ValueError` if it claims more of them than can be numbered in memory.
+    """
     found = find_dataset(file, name)
     if not is_frames(found, *axes):
         raise SourceError(
             f"{file.filename}: {name} is {found.shape} {found.dtype}; frames are numbers with the "
             f"axes (events, rows, columns); {_candidates(file)}"
         )
+    check_size(found, found.shape[:1] if found.ndim > 2 else (), itemsize=8)
     return found
 
 

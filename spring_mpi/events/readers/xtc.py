@@ -31,6 +31,7 @@ from .xtc_decode import (
 from .xtc_detector import choose, config_of, find_images
 from .xtc_epics import Key, names_in, records_in
 from .xtc_file import XtcFile
+from .xtc_ioc import clock_files, is_ioc, on_their_clock
 from .xtc_layout import (
     CONTAINS_INCOMPLETE,
     HEADER,
@@ -58,7 +59,8 @@ class XtcReader:
     numbers or without one of its parts, as long as only one is meant; without it the first of the
     run that brings images. Pids are (run, seconds << 32 | nanoseconds, fiducial). Rows are the
     offsets of the events in the file, in bytes. A file of a run without the detector has no
-    events, but transitions.
+    events, but transitions. Events of IOC recorders have the times of the other streams, see
+    `xtc_ioc`.
     """
 
     needs_file = True
@@ -89,9 +91,15 @@ class XtcReader:
         with XtcFile(source) as file:
             address, layout = find_images(file, dataset)
             table = file.records
+            clock = clock_files(source) if is_ioc(source) else []
             events = table[table["service"] == Service.L1_ACCEPT]
             if layout is None:
                 events, layout = events[:0], Layout((0, 0), "u1")
+            elif is_ioc(source):
+                events = on_their_clock(events, source, clock)
+            if clock:
+                # The others tell the steps of the scan, at times of their clock.
+                table = table[table["service"] != Service.BEGIN_CALIB_CYCLE]
             return Scan(
                 dataset=address,
                 pids=_pids(events, file.run),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import glob
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ...errors import SourceError
 from . import READ_FAULTS
 from .xtc_decode import HEAD, Config, Layout, config_type, image_layout, is_image
-from .xtc_file import XtcFile
+from .xtc_file import XtcFile, files_of_run
 from .xtc_layout import Service, Slot, service_of
 from .xtc_sources import find_address
 
@@ -62,7 +60,7 @@ def find_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]
 def _find_in_run(path: str, dataset: str | None) -> str:
     """Address of the detector in the first file of the run that has it; empty without images."""
     seen: dict[str, None] = {}
-    for one in _files_of_run(path):
+    for one in files_of_run(path):
         with XtcFile(one) as file:
             try:
                 address, layout = _first_images(file, dataset)
@@ -78,15 +76,6 @@ def _find_in_run(path: str, dataset: str | None) -> str:
             f"{path}: no detector {dataset!r} in this run; it has {', '.join(seen) or 'no images'}"
         )
     return ""
-
-
-def _files_of_run(path: str) -> list[str]:
-    """The file, and other streams and chunks beside it, in the order of their names."""
-    found = re.fullmatch(r"(.*)-s\d+-c\d+\.xtc(\.inprogress)?", path)
-    if not found:
-        return [path]
-    beside = glob.glob(f"{glob.escape(found[1])}-s*-c*.xtc*")
-    return sorted(one for one in beside if re.search(r"\d\.xtc(\.inprogress)?$", one))
 
 
 def _first_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import re
@@ -102,13 +103,17 @@ class XtcFile:
         ValueError
             For a damaged header; it says where.
         """
-        table = self._indexed()
-        if table is None:
-            table = records(list(self.datagrams()))
+        table = self.identities.copy()
         self._tell_torn_end(table)
         for number in np.flatnonzero(table["slow"] == UNKNOWN).tolist():
             self._look_into(table, number)
         return table
+
+    @cached_property
+    def identities(self) -> NDArray[Any]:
+        """As `records`, but that it may be `UNKNOWN` whether there are slow-control values."""
+        table = self._indexed()
+        return records(list(self.datagrams())) if table is None else table
 
     @cached_property
     def configuration(self) -> dict[tuple[int, int], Config]:
@@ -186,6 +191,15 @@ class XtcFile:
         except ValueError:
             table["slow"][number] = NO
             table["damage"][number] |= DAMAGED_TREE
+
+
+def files_of_run(path: str) -> list[str]:
+    """The file, and other streams and chunks beside it, in the order of their names."""
+    found = re.fullmatch(r"(.*)-s\d+-c\d+\.xtc(\.inprogress)?", path)
+    if not found:
+        return [path]
+    beside = glob.glob(f"{glob.escape(found[1])}-s*-c*.xtc*")
+    return sorted(one for one in beside if re.search(r"\d\.xtc(\.inprogress)?$", one))
 
 
 def _idx_beside(path: str) -> str | None:
