@@ -97,7 +97,10 @@ def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:
     """What goes wrong with the memory, and with the results so far."""
     needed, present = memory_mb(plan.config, plan), physical_memory_mb()
     if present is not None and needed > present:
-        yield f"a worker needs {needed} MB, but this machine has {present}: lower global.popsize"
+        yield (
+            f"a worker needs {needed} MB, but this machine has {present}: lower global.popsize or "
+            "workers.pack"
+        )
     try:
         refuse_changes(plan, past, rundir.results_present(), rundir)
     except SpringError as fault:
@@ -127,7 +130,10 @@ def faults(config: Config) -> Iterator[str]:
 
 
 def memory_mb(config: Config, plan: Plan) -> int:
-    """Largest use of memory by one worker, megabytes: populations, archive and libraries."""
+    """Largest use of memory by one worker, megabytes: populations, archive and libraries.
+
+    That of all its jobs, where it does several at once.
+    """
     pixels = config.pattern.size**2
     needs = (
         variant.settings.global_.popsize
@@ -136,7 +142,8 @@ def memory_mb(config: Config, plan: Plan) -> int:
         * pixels
         for variant in plan.variants
     )
-    return _BASE_MB + round((max(needs) + 32 * config.pattern.cropsize**2) / 1e6)
+    together = min(config.workers.pack, max(len(plan), 1))
+    return _BASE_MB + round((together * max(needs) + 32 * config.pattern.cropsize**2) / 1e6)
 
 
 def physical_memory_mb() -> int | None:

@@ -120,11 +120,10 @@ def reconstruct_together(
     evolution = _evolution(cases, settings, backend, pulse)
     state = _evolved(evolution, cases, settings)
     archive = backend.save(state.archive)
-    parts = evolution.parts()
-    outcomes = [
-        _outcome(case, _Best.of(state, archive, part), settings)
-        for case, part in zip(cases, parts, strict=True)
-    ]
+    outcomes = []
+    for case, part in zip(cases, evolution.parts(), strict=True):
+        outcomes.append(_outcome(case, _Best.of(state, archive, part), settings))
+        pulse()
     seconds = (time.time() - began) / len(cases)
     return [
         one if isinstance(one, PatternError) else one.with_provenance(
