@@ -33,7 +33,7 @@ def test_results_are_those_of_jobs_done_one_by_one(one_by_one, small_mpi, ranks)
     assert len(one_by_one) == len(campaign.results()) == 8
     for name, path in one_by_one.items():
         assert_same_result(path, campaign.rundir / "results" / name)
-    beside = output.count("beside 3 others")
+    beside = output.count("with 3 more")
     assert beside == 8 if ranks == 1 else beside >= 4
 
 

@@ -73,7 +73,7 @@ def _left(runner: Runner, jobs: tuple[Job, ...], connection: Connection) -> Sequ
         if not runner.is_usable():
             raise
         # Whose fault it is shows when each is tried alone.
-        text = f"cannot run together with {len(jobs) - 1} others, now one by one: {fault}"
+        text = f"cannot run together with {len(jobs) - 1} more, now one by one: {fault}"
         connection.send(Remark(jobs[0].name, text, is_fault=True))
     return [job for job in jobs if job.name not in ended]
 

@@ -95,11 +95,11 @@ class Reporter:
 
     def given(self, worker: int, names: Sequence[str]) -> None:
         """Jobs are given to a worker."""
+        beside = f" with {len(names) - 1} more" if len(names) > 1 else ""
         for name in names:
             self.known.started[name] = self._clock()
             attempt = self._queue.running[name].attempt
             again = f" (attempt {attempt})" if attempt > 1 else ""
-            beside = f" beside {len(names) - 1} others" if len(names) > 1 else ""
             self._desk.log(f"{name} started on worker {worker}{again}{beside}")
 
     def done(self, worker: int, done: Done, finished: Finished) -> None:
