@@ -21,7 +21,8 @@ import yaml
 
 _DEADLINE = 90.0
 _VARYING = ("command", "seconds", "started", "source")
-_AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+"""With it Open MPI runs for root, too."""
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Campaign:
         return subprocess.Popen(
             [*self.prefix, *command],
             cwd=self.config.parent,
-            env=os.environ | _AS_ROOT,
+            env=os.environ | AS_ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

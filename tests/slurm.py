@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from campaigns import AS_ROOT
 
 HOST = socket.gethostname().partition(".")[0]
 NODES = (HOST, "n1", "n2")
@@ -70,8 +71,7 @@ class Slurm:
         """Of the commands: no word of a cluster around us."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
         path = os.pathsep.join([kept["PATH"], "/usr/sbin", "/sbin"])
-        as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-        return kept | as_root | {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": path}
+        return kept | AS_ROOT | {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": path}
 
     def start(self) -> None:
         """Start all daemons, and wait until both nodes are idle."""

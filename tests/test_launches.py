@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from campaigns import Campaign, finish
+from campaigns import AS_ROOT, Campaign, finish
 
 BATCH = [sys.executable, "-m", "spring_mpi.cli.batch"]
 
@@ -23,7 +23,7 @@ def run_apart(
     process = subprocess.Popen(
         [*one, *BATCH, config, ":", *second],
         cwd=campaign.config.parent,
-        env=os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"},
+        env=os.environ | AS_ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

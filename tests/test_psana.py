@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from campaigns import AS_ROOT
 from events.writers import xtc as write
 from events.writers import xtc2 as write2
 from numpy.typing import NDArray
@@ -80,10 +81,7 @@ def program(tmp_path: Path) -> Callable[..., str]:
         assert programs[number].count(EXPERIMENT) == 1
         script = tmp_path / "program.py"
         script.write_text(programs[number].replace(EXPERIMENT, source).replace(*change))
-        environment = {
-            **os.environ, "SIT_PSDM_DATA": str(tmp_path),
-            "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        }  # fmt: skip
+        environment = os.environ | AS_ROOT | {"SIT_PSDM_DATA": str(tmp_path)}
         done = subprocess.run(
             [*launcher, sys.executable, str(script)],
             env=environment, capture_output=True, text=True, timeout=100, cwd=ROOT,

@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from campaigns import finish
+from campaigns import AS_ROOT, finish
 
 Command = Callable[..., tuple[int, str]]
 BUILD = ("build", "run_*.h5", "--dataset", "data", "--pid", "pid")
@@ -23,11 +23,10 @@ def command(tmp_path: Path, launcher: list[str]) -> Command:
 
     def run(ranks: int, *arguments: str) -> tuple[int, str]:
         words = [sys.executable, "-m", "spring_mpi.cli.index", *arguments]
-        as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         process = subprocess.Popen(
             [*launcher, str(ranks), *words] if ranks > 1 else words,
             cwd=tmp_path,
-            env=os.environ | as_root,
+            env=os.environ | AS_ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

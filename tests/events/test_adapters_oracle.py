@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from campaigns import AS_ROOT
 from events.adapter_dump import dumped
 from events.xtc2_runs import recorded_runs
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ def dump_by(variable: str, folder: Path) -> Dump:
     python = os.environ.get(variable)
     if not python:
         pytest.skip(f"{variable} names no Python with the facility's package")
-    where = os.environ | {"PYTHONPATH": str(PROJECT), "EXTRA_DATA_DATA_ROOT": str(folder)}
+    where = os.environ | AS_ROOT | {"PYTHONPATH": str(PROJECT), "EXTRA_DATA_DATA_ROOT": str(folder)}
 
     def dump(reader: str, dataset: str, *sources: str, launch: Sequence[str] = ()) -> Found:
         out = folder / "out.npz"
