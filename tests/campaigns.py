@@ -25,6 +25,19 @@ AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 """With it Open MPI runs for root, too."""
 
 
+def started(command: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+    """A process in a group of its own, with all that it prints in one pipe."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=os.environ | AS_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
 @dataclass
 class Campaign:
     """A config file, its run directory, and processes that run it."""
@@ -40,15 +53,7 @@ class Campaign:
         command = [sys.executable, "-m", "spring_mpi.cli.batch", str(self.config), *arguments]
         if ranks > 1:
             command = [*self.launcher, str(ranks), *command]
-        return subprocess.Popen(
-            [*self.prefix, *command],
-            cwd=self.config.parent,
-            env=os.environ | AS_ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        return started([*self.prefix, *command], self.config.parent)
 
     def run(self, *arguments: str, ranks: int = 1) -> tuple[int, str]:
         """Exit code and output of a run from start to end."""

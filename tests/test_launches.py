@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from campaigns import AS_ROOT, Campaign, finish
+from campaigns import Campaign, finish, started
 
 BATCH = [sys.executable, "-m", "spring_mpi.cli.batch"]
 
@@ -20,16 +19,7 @@ def run_apart(
     """Rank 0 as it is, rank 1 with mpirun's options and behind a prefix of its own."""
     one = [*campaign.launcher, "1"]
     second = [*campaign.launcher[-1:], "1", *options, *prefix, *BATCH, config]
-    process = subprocess.Popen(
-        [*one, *BATCH, config, ":", *second],
-        cwd=campaign.config.parent,
-        env=os.environ | AS_ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    return finish(process)
+    return finish(started([*one, *BATCH, config, ":", *second], campaign.config.parent))
 
 
 def assert_refused(code: int, output: str, text: str) -> None:

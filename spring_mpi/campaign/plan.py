@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.mpr import can_share
 from ..errors import ConfigError
 from ..events.calibration import Calibration, calibration_digest
 from ..events.index import EventIndex
@@ -266,8 +267,7 @@ class Plan:
 
 
 def _kind(recipe: str, settings: Settings) -> str | None:
-    """Real densities are worked on in pairs: no pair may belong to two jobs."""
-    return None if settings.global_.popsize % 2 else recipe
+    return recipe if can_share(settings) else None
 
 
 def checkpoint_file(name: str) -> str:

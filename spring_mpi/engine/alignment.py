@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy import fft
 
 Density = NDArray[Any]
+TWIN_MARGIN = 1 + 1e-6
+"""How many times as strong the twin's correlation must be: of equals, but for rounding, no twin."""
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -60,7 +62,7 @@ class Anchor:
         direct = _backward(spectrum.conj() * self._spectrum, density)
         mirrored = _backward(spectrum * self._spectrum, density)
         strengths = np.abs(direct), np.abs(mirrored)
-        flipped = bool(strengths[1].max() > strengths[0].max() * (1 + 1e-6))
+        flipped = bool(strengths[1].max() > strengths[0].max() * TWIN_MARGIN)
         peaks, strength = (mirrored if flipped else direct), strengths[flipped]
         row, column = np.unravel_index(int(strength.argmax()), strength.shape)
         shift = _centred((int(row), int(column)), strength, subpixel)

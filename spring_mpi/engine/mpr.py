@@ -114,7 +114,7 @@ def reconstruct_together(
         on in pairs.
     """
     check(settings, cases[0].pattern.size)
-    if len(cases) > 1 and settings.global_.popsize % 2:
+    if len(cases) > 1 and not can_share(settings):
         raise SettingsError("global.popsize must be even where several patterns share a population")
     began = time.time()
     evolution = _evolution(cases, settings, backend, pulse)
@@ -211,6 +211,11 @@ def _evolved(evolution: Evolution, cases: Sequence[Case], settings: Settings) ->
     else:
         report(state)
     return evolution.run(state, stepped)
+
+
+def can_share(settings: Settings) -> bool:
+    """Whether several patterns may share a population: no pair may belong to two of them."""
+    return settings.global_.popsize % 2 == 0
 
 
 def check(settings: Settings, size: int) -> None:

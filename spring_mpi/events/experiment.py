@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from ..errors import SourceError
 
 _VALUES = ("exp", "run", "stream", "dir")
-_MODES = ("idx", "smd", "rax", "xtc")
-"""Ways of access at psana; here all events can be read in any order."""
+MODES = ("idx", "smd", "rax", "xtc")
+"""psana's ways of access, which a source may name; here all events can be read in any order."""
 
 FIRST_IOC = 80
 """The first stream of LCLS-I that is of an IOC recorder."""
@@ -118,11 +118,11 @@ def parse_experiment(text: str) -> Experiment:
 
 def _key_and_value(part: str, text: str) -> tuple[str, str]:
     key, equals, value = part.partition("=")
-    if key in _MODES and not equals:
+    if key in MODES and not equals:
         return key, ""
     if key not in _VALUES:
-        near = difflib.get_close_matches(key, (*_VALUES, *_MODES), n=1)
-        known = f"{', '.join(f'{one}=' for one in _VALUES)}, {', '.join(_MODES)}"
+        near = difflib.get_close_matches(key, (*_VALUES, *MODES), n=1)
+        known = f"{', '.join(f'{one}=' for one in _VALUES)}, {', '.join(MODES)}"
         hint = f"did you mean {near[0]!r}?" if near and near[0] != key else f"known: {known}"
         raise SourceError(f"{text}: unknown key {part!r}; {hint}")
     if not value:

@@ -24,8 +24,6 @@ IMAGE = -1
 """Number of the plane of a frame that is no stack of modules."""
 _BATCH = 8
 """Frames that are taken together, so that memory is passed over less often."""
-_WINDOW = 2**26
-"""Bytes of frames that a rank reads together."""
 _LEAST_EVENTS, _MOST_BLOCKS = 32, 256
 """Of a block: its images cost rank 0 as much as a few frames cost the rank that reads them."""
 _TOOL = "spring-index stats"
@@ -127,7 +125,7 @@ def measure_block(threshold: float, refs: Sequence[EventRef]) -> Block:
     faults: list[str] = []
     batch: list[Frame] = []
     with Loader() as loader:
-        frames = loader.raw_many(refs, window=_WINDOW, first=2 * _BATCH)
+        frames = loader.raw_many(refs, first=2 * _BATCH)
         for _ in refs:
             try:
                 frame = next(frames)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from campaigns import AS_ROOT, finish
+from campaigns import finish, started
 
 Command = Callable[..., tuple[int, str]]
 BUILD = ("build", "run_*.h5", "--dataset", "data", "--pid", "pid")
@@ -23,16 +22,7 @@ def command(tmp_path: Path, launcher: list[str]) -> Command:
 
     def run(ranks: int, *arguments: str) -> tuple[int, str]:
         words = [sys.executable, "-m", "spring_mpi.cli.index", *arguments]
-        process = subprocess.Popen(
-            [*launcher, str(ranks), *words] if ranks > 1 else words,
-            cwd=tmp_path,
-            env=os.environ | AS_ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        return finish(process)
+        return finish(started([*launcher, str(ranks), *words] if ranks > 1 else words, tmp_path))
 
     return run
 

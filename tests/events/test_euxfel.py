@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from events.reading import read_backwards
 from events.writers.euxfel import MODULE, EuxfelFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,11 +47,8 @@ def scan(path: str, dataset: str | None = None) -> Scan:
 
 
 def read(path: str, found: Scan) -> list[Any]:
-    """All events, last one first."""
-    handle = READER.open(path)
-    events = [handle.event(found.dataset, row) for row in reversed(found.rows.tolist())]
-    handle.close()
-    return events[::-1]
+    """All events, the last one read first."""
+    return read_backwards(READER, path, found)
 
 
 @pytest.mark.parametrize("ranges", ["new", "old"])

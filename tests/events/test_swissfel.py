@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from events.reading import read_backwards
 from events.writers.swissfel import write_channels, write_jungfrau
 from numpy.typing import NDArray
 
@@ -26,11 +27,8 @@ def scan(path: Path, dataset: str | None = None) -> Scan:
 
 
 def read(path: Path, found: Scan) -> list[Any]:
-    """The frames of all events, last one first."""
-    handle = READER.open(str(path))
-    events = [handle.event(found.dataset, row).data for row in reversed(found.rows.tolist())]
-    handle.close()
-    return [frame.tolist() for frame in events[::-1]]
+    """The frames of all events, the last one read first."""
+    return [frame.data.tolist() for frame in read_backwards(READER, path, found)]
 
 
 def jungfrau(folder: Path, good: tuple[int, ...] = (1, 1, 1, 1)) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..alignment import TWIN_MARGIN
 from ..population import Flags
 from .machine import Array, Machine
 
@@ -42,7 +43,7 @@ def motions(machine: Machine, spectra: Array, targets: Array, room: Array) -> Mo
     """
     straight = _peaks(machine, spectra.conj() * targets, room)
     mirrored = _peaks(machine, spectra * targets, room)
-    is_twin = np.abs(mirrored[1]) > np.abs(straight[1]) * (1 + 1e-6)
+    is_twin = np.abs(mirrored[1]) > np.abs(straight[1]) * TWIN_MARGIN
     places, values = (np.where(is_twin, *pair) for pair in zip(mirrored, straight, strict=True))
     modulus, size = np.abs(values), room.shape[1]
     factors = np.divide(values, modulus, out=np.ones_like(values), where=modulus > 0)

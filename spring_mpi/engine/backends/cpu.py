@@ -16,14 +16,11 @@ import numpy as np
 
 from ...settings import Settings
 from ..algorithms import Rule
-from ..alignment import Motion, phase_of
+from ..alignment import TWIN_MARGIN, Motion, phase_of
 from ..native.grid import Grid, Individual, Mixing, has_kernels
 from ..population import Cross, Cut, Problem
 from ..random import Purpose
 from .reference import Image, Item, Population, ReferenceBackend, Value
-
-# Of two correlations about equally strong the one without the twin is taken.
-_PREFERENCE = 1 + 1e-6
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ class CpuBackend(ReferenceBackend):
         if not self._grids:
             return super()._motion(density, anchor)
         straight, mirrored = self._grids[0].correlate(density, anchor)
-        is_twin = abs(mirrored.value) > abs(straight.value) * _PREFERENCE
+        is_twin = abs(mirrored.value) > abs(straight.value) * TWIN_MARGIN
         peak = mirrored if is_twin else straight
         row, column = (self._signed(step) for step in divmod(peak.place, self._size))
         return Motion(is_twin, (row, column), phase_of(peak.value, density))

@@ -35,8 +35,9 @@ from .hdf5 import (
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .rows import check_size
 
-_NAMES = ("run", "train", "pulse")
-_PLACE_BITS = 16
+PID_NAMES = ("run", "train", "pulse")
+PLACE_BITS = 16
+"""Low bits of a row: the frame's place in its train, which is in the bits above."""
 _LARGEST_TRAIN = 2**46
 _MODULE = re.compile(r"/(?:DET|CORR)/(?:(\d+)CH|(?:JNGFR|MODULE_)(\d+))")
 _RUN_OF_FILE = re.compile(r"-R\d{4}-")
@@ -69,13 +70,13 @@ class EuxfelReader:
             If there is no such source, or several, or ``pid`` is given.
         """
         if pid:
-            raise SourceError(f"{source}: the pid is {_NAMES}; leave 'pid' out")
+            raise SourceError(f"{source}: the pid is {PID_NAMES}; leave 'pid' out")
         with open_file(source) as file:
             detectors, cameras = _frames(file)
             known = detectors + cameras if dataset else detectors
             if not detectors and not meant(dataset, known):
                 nothing = np.empty((0, 3), np.int64)
-                return Scan("", nothing, _NAMES, (0, 0, 0), "uint8", np.empty(0, np.uint64))
+                return Scan("", nothing, PID_NAMES, (0, 0, 0), "uint8", np.empty(0, np.uint64))
             return _scan(file, choose(file, known, dataset))
 
     def open(self, source: str) -> JoinedHandle:
@@ -92,7 +93,7 @@ class TrainFile(KeyedFile):
 
     def row_of(self, dataset: str, key: int) -> int | None:
         """The row for that train and place; what a train has once holds for all its places."""
-        train, place = divmod(key, 1 << _PLACE_BITS)
+        train, place = divmod(key, 1 << PLACE_BITS)
         position, layout = self._trains.row(train), self._layout(dataset)
         ranges, cells = layout.ranges, layout.cells or 1
         if position is None or ranges is None or position >= len(ranges.count):
@@ -118,7 +119,7 @@ class TrainFile(KeyedFile):
         )
         masks = self._values(layout.mask, rows) if layout.mask else [None] * len(rows)
         return [
-            Frame(one, None if mask is None else _excluded(mask), info=layout.info)
+            Frame(one, None if mask is None else excluded(mask), info=layout.info)
             for one, mask in zip(data, masks, strict=True)
         ]
 
@@ -139,7 +140,8 @@ class TrainFile(KeyedFile):
         return self._layouts[dataset]
 
 
-def _excluded(mask: NDArray[Any]) -> NDArray[np.bool_]:
+def excluded(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which pixels the mask of corrected data excludes."""
     bad = mask != 0
     # In files of 2017 the last axis is the gain stage.
     return np.asarray(bad.any(axis=-1) if bad.ndim == 3 else bad)
@@ -203,10 +205,10 @@ def _scan(file: h5py.File, name: str) -> Scan:
     return Scan(
         name,
         np.stack([run, trains[which], pulses], axis=1),
-        _NAMES,
+        PID_NAMES,
         (len(which), *frames.shape[-2:]),
         str(frames.dtype),
-        (trains[which] << _PLACE_BITS | place).astype(np.uint64),
+        (trains[which] << PLACE_BITS | place).astype(np.uint64),
         (flags[which] | np.where(pulses < 0, DAMAGED, 0)).astype(np.uint32),
         is_part=module_number(name) is not None,
     )
@@ -220,7 +222,7 @@ def _expand(
         raise ValueError(f"INDEX gives trains the same rows of {frames.name}; it is damaged")
     counts = rows * cells
     check_size(frames, (int(counts.sum()),), itemsize=8)
-    if counts.max(initial=0) >= 1 << _PLACE_BITS:
+    if counts.max(initial=0) >= 1 << PLACE_BITS:
         raise ValueError(f"{counts.max()} frames of {frames.name} in one train are too many")
     which = np.repeat(np.arange(len(counts)), counts)
     return which, np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -21,12 +21,10 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 from ..stacking import joined
 from . import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
-from .euxfel import module_number
+from .euxfel import PID_NAMES, PLACE_BITS, excluded, module_number
 from .facility import faults_told, package
 from .joined import run_in_path
 
-_NAMES = ("run", "train", "pulse")
-_PLACE_BITS = 16
 _MOST_LISTED = 12
 _ADVICE = "pip install extra_data, or use reader euxfel, which needs no package of the facility"
 
@@ -59,7 +57,7 @@ class ExtraDataReader:
             is given.
         """
         if pid:
-            raise SourceError(f"{source}: the pid is {_NAMES}; leave 'pid' out")
+            raise SourceError(f"{source}: the pid is {PID_NAMES}; leave 'pid' out")
         with _opened(source) as run, faults_told(source, "extra_data"):
             return _scan(*_choose(run, dataset), _run_number(run, source))
 
@@ -206,11 +204,11 @@ def _scan(name: str, channels: Sequence[_Channel], run: int) -> Scan:
     flags[pulses != pulses[first][event]] |= DAMAGED
     joint = np.select([counts < len(channels), counts > len(channels)], [INCOMPLETE, DAMAGED], 0)
     np.bitwise_or.at(joint, event, flags)
-    frames, trains = channels[0].data, rows >> _PLACE_BITS
+    frames, trains = channels[0].data, rows >> PLACE_BITS
     return Scan(
         name,
         np.stack([np.full_like(trains, run), trains, pulses[first]], axis=1),
-        _NAMES,
+        PID_NAMES,
         (len(rows), *(len(channels),) * (len(channels) > 1), *frames.entry_shape[-2:]),
         str(frames.dtype),
         rows.astype(np.uint64),
@@ -224,13 +222,13 @@ def _events(channel: _Channel) -> tuple[NDArray[np.int64], ...]:
     trains = channel.data.train_id_coordinates().astype(np.int64).repeat(channel.cells or 1)
     starts = np.flatnonzero(np.diff(trains, prepend=-1))
     counts = np.diff(starts, append=len(trains))
-    if counts.max(initial=0) >= 1 << _PLACE_BITS:
+    if counts.max(initial=0) >= 1 << PLACE_BITS:
         raise ValueError(f"{counts.max()} frames of {channel.data.source} in a train are too many")
     places = np.arange(len(trains)) - starts.repeat(counts)
     pulses = places if channel.ids is None else channel.ids.ndarray().ravel().astype(np.int64)
     good = np.concatenate([file.valid_train_ids for file in channel.data.files]).astype(np.int64)
     flags = np.where(np.isin(trains, good), 0, DAMAGED)
-    return trains << _PLACE_BITS | places, pulses, flags
+    return trains << PLACE_BITS | places, pulses, flags
 
 
 def _frame(channel: _Channel, row: int) -> Frame | None:
@@ -238,16 +236,15 @@ def _frame(channel: _Channel, row: int) -> Frame | None:
     if data is None:
         return None
     bad = None if channel.mask is None else _value(channel.mask, row, channel.cells)
-    # Of raw data, pairs of data and gain or single planes, the first is the frame; the last axis
-    # of a mask of 2017 is the gain stage.
-    mask = None if bad is None else (bad != 0).any(axis=-1) if bad.ndim == 3 else bad != 0
+    # Of raw data, pairs of data and gain or single planes, the first is the frame.
+    mask = None if bad is None else excluded(bad)
     info = {} if channel.module is None else {"modules": (channel.module,)}
     return Frame(data[0] if data.ndim == 3 else data, mask, info=info)
 
 
 def _value(values: Any, row: int, cells: int) -> NDArray[Any] | None:
     """The entry of a `KeyData` for an event; None where it has none."""
-    train, place = divmod(row, 1 << _PLACE_BITS)
+    train, place = divmod(row, 1 << PLACE_BITS)
     for file in values.files:
         for position in np.flatnonzero(file.train_ids == train)[:1]:
             index = file.get_index(values.source, values.index_group)

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import SourceError
-from ..experiment import names_experiment
+from ..experiment import MODES, names_experiment
 from . import Frame
 from .psana_run import METHODS, Events, only_run, unknown_detector
-
-_MODES = {"idx", "smd", "rax", "xtc"}
 
 
 class Psana1Run:
@@ -21,7 +19,7 @@ class Psana1Run:
         if not names_experiment(source):
             raise SourceError(f"{source}: psana 1 takes exp=NAME:run=N; reader xtc takes files")
         self._number = only_run(source)
-        text = ":".join(part for part in source.split(":") if part not in _MODES)
+        text = ":".join(part for part in source.split(":") if part not in MODES)
         self._source = psana.DataSource(f"{text}:idx")
         if (run := next(iter(self._source.runs()), None)) is None:
             raise SourceError(f"{source}: psana finds no run there")
