@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ..errors import PatternError, SourceError, StaleIndexError
 from ..names import pid_text
 from .geometry import Geometry
-from .readers import READ_FAULTS, Frame, Handle, Reader, find_reader, frames_of
+from .memory import Memory
+from .readers import READ_FAULTS, Empty, Frame, Handle, Reader, find_reader, frames_of
 from .source import Event, EventRef, Part, Source, change_of
 from .stacking import assembled, joined
 
@@ -104,8 +105,9 @@ class Loader:
             Events of a window as long as the size of an event is not known.
         """
         waiting, count, largest = iter(refs), first, 0
+        memory = Memory(2 * window)
         while chosen := list(islice(waiting, count)):
-            ahead = self._read_together(chosen)
+            ahead = self._read_together(chosen, memory.empty)
             outcomes = deque(self._outcome(ref, ahead, finish) for ref in chosen)
             largest = max(largest, *map(_bytes, outcomes))
             if largest:
@@ -140,7 +142,7 @@ class Loader:
     def _frame(self, ref: EventRef, part: Part) -> Frame:
         return Frame(*self._attempt(ref, part, lambda one: one.event(part.dataset, part.row)))
 
-    def _read_together(self, refs: Iterable[EventRef]) -> dict[Part, Frame]:
+    def _read_together(self, refs: Iterable[EventRef], empty: Empty) -> dict[Part, Frame]:
         """The frames of all parts that can be read together with the others of their source."""
         wanted: dict[tuple[Source, str], set[int]] = {}
         for part in chain.from_iterable(ref.parts for ref in refs):
@@ -151,7 +153,7 @@ class Loader:
             # What is wrong is told by the event that is at fault, when it is read alone.
             with contextlib.suppress(*READ_FAULTS):
                 ordered = sorted(rows)
-                frames = frames_of(self._handle(source), dataset, ordered)
+                frames = frames_of(self._handle(source), dataset, ordered, empty)
                 parts = (Part(source, dataset, row) for row in ordered)
                 found |= dict(zip(parts, frames, strict=True))
         return found

@@ -197,9 +197,9 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows are read together, each time."""
     sizes: list[int] = []
 
-    def counted(handle: Any, dataset: str, rows: Sequence[int]) -> Any:
+    def counted(handle: Any, dataset: str, rows: Sequence[int], empty: Any) -> Any:
         sizes.append(len(rows))
-        return frames_of(handle, dataset, rows)
+        return frames_of(handle, dataset, rows, empty)
 
     frames_of = loader.frames_of
     monkeypatch.setattr(loader, "frames_of", counted)

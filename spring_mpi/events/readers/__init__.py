@@ -7,7 +7,7 @@ import importlib
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 
 PidDatasets = str | Sequence[str] | None
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
+"""``empty(shape, dtype)``: an array for a frame, with any values in it."""
 
 READ_FAULTS = (
     OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError, EOFError,
@@ -116,8 +118,11 @@ class Handle(Protocol):
 class BatchHandle(Handle, Protocol):
     """An open source that reads many events faster than one after the other."""
 
-    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
-        """What `event` gives for each of the rows; it fails as a whole where one of them does."""
+    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
+        """What `event` gives for each of the rows; it fails as a whole where one of them does.
+
+        ``empty(shape, dtype)`` may be asked for the arrays of the frames, in any thread.
+        """
         ...
 
 
@@ -219,10 +224,13 @@ def starts_with(path: str, magic: bytes) -> bool:
         return file.read(len(magic)) == magic
 
 
-def frames_of(handle: Handle, dataset: str, rows: Sequence[int]) -> list[Frame]:
-    """The frames in many rows of an open source, the fastest way; fails where one of them does."""
+def frames_of(handle: Handle, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
+    """The frames in many rows of an open source, the fastest way; fails where one of them does.
+
+    ``empty`` as in `BatchHandle.events`.
+    """
     if isinstance(handle, BatchHandle):
-        return handle.events(dataset, rows)
+        return handle.events(dataset, rows, empty)
     return [handle.event(dataset, row) for row in rows]
 
 

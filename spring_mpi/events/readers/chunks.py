@@ -24,6 +24,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from . import Empty
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Decode = Callable[[bytes, NDArray[Any]], None]
@@ -80,26 +82,27 @@ def read_chunks(
     decode: Decode,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
+    empty: Empty,
 ) -> list[list[NDArray[Any]]]:
-    """The wanted rows of each chunk (rows, ...) of a file, each an array of its own.
+    """The wanted rows of each chunk (rows, ...) of a file, each an array of its own from ``empty``.
 
     Raises
     ------
     ValueError
         If a chunk cannot be decoded, or the file ends before.
     """
-    return in_threads(partial(_read, descriptor, decode, shape, dtype), chunks)
+    return in_threads(partial(_read, descriptor, decode, shape, dtype, empty), chunks)
 
 
 def in_threads(
     work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
 ) -> list[Result]:
     """The results of all items in their order; each thread works on a run of them."""
-    threads = max(1, min(_MOST_THREADS, _cores(), len(items) // _LEAST_ITEMS))
+    if len(items) < 2 * _LEAST_ITEMS or _cores() == 1:
+        return work(items)
+    threads = min(_MOST_THREADS, _cores(), len(items) // _LEAST_ITEMS)
     edges = [len(items) * part // threads for part in range(threads + 1)]
     runs = [items[start:end] for start, end in pairwise(edges)]
-    if threads == 1:
-        return work(items)
     with ThreadPoolExecutor(threads) as pool:
         return list(chain.from_iterable(pool.map(work, runs)))
 
@@ -109,18 +112,20 @@ def _read(
     decode: Decode,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
+    empty: Empty,
     chunks: Sequence[Chunk],
 ) -> list[list[NDArray[Any]]]:
     found = []
     values = np.empty(shape, dtype)
     for chunk in chunks:
-        decode(os.pread(descriptor, chunk.size, chunk.offset), values)
-        if len(values) == len(chunk.rows) == 1:
-            found.append([values[0]])
-            values = np.empty(shape, dtype)
-        else:
-            # The memory of a chunk is used again; a new one for each costs as much as to decode.
-            found.append([values[row].copy() for row in chunk.rows])
+        rows = [empty(shape[1:], dtype) for _ in chunk.rows]
+        is_one = shape[0] == len(rows) == 1
+        decoded = rows[0][None] if is_one else values
+        decode(os.pread(descriptor, chunk.size, chunk.offset), decoded)
+        if not is_one:
+            for place, row in zip(chunk.rows, rows, strict=True):
+                row[...] = decoded[place]
+        found.append(rows)
     return found
 
 

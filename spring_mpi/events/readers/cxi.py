@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..source import run_in_name
-from . import Frame, PidDatasets
+from . import Empty, Frame, PidDatasets
 from .hdf5 import Hdf5Handle, Hdf5Reader, is_frames
 
 _MACHINE_TIME = ("/LCLS/machineTime", "/LCLS/machineTimeNanoSeconds", "/LCLS/fiducial")
@@ -86,9 +86,9 @@ class CxiHandle(Hdf5Handle):
         super().__init__(path)
         self._beside = lru_cache(partial(_mask_beside, self._file))
 
-    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
         """The frames, and the mask beside them, which holds for all events or has one for each."""
-        frames, masks = self._frames(dataset, rows), self._masks(dataset, rows)
+        frames, masks = self._frames(dataset, rows, empty), self._masks(dataset, rows)
         return [
             Frame(data, mask, info={"modules": tuple(range(len(data)))} if data.ndim == 3 else {})
             for data, mask in zip(frames, masks, strict=True)
@@ -101,7 +101,7 @@ class CxiHandle(Hdf5Handle):
         if not name:
             return [None] * len(rows)
         if self._dataset(name).ndim == self._dataset(dataset).ndim != 2:
-            return [_excluded(bits) for bits in self._many(name, rows)]
+            return [_excluded(bits) for bits in self._many(name, rows, np.empty)]
         mask = _excluded(self._all(name))
         return [mask.copy() for _ in rows]
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
+from . import DAMAGED, INCOMPLETE, Empty, Frame, PidDatasets, Scan
 from .channels import choose, meant, row_numbers
 from .hdf5 import (
     find_dataset,
@@ -107,17 +107,17 @@ class TrainFile(KeyedFile):
         """Whether the dataset's source has rows by train."""
         return self._layout(dataset).ranges is not None
 
-    def frames(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+    def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
         """The frames, the masks of corrected data, and the module's number in ``info``."""
         layout = self._layout(dataset)
         # Of raw data, pairs of data and gain or single planes, the first is the frame.
         planes = layout.planes
         data = (
-            self._many(dataset, [row * planes for row in rows], 2)
+            self._many(dataset, [row * planes for row in rows], empty, 2)
             if planes
-            else self._values(dataset, rows)
+            else self._values(dataset, rows, empty)
         )
-        masks = self._values(layout.mask, rows) if layout.mask else [None] * len(rows)
+        masks = self._values(layout.mask, rows, np.empty) if layout.mask else [None] * len(rows)
         return [
             Frame(one, None if mask is None else excluded(mask), info=layout.info)
             for one, mask in zip(data, masks, strict=True)
@@ -125,10 +125,10 @@ class TrainFile(KeyedFile):
 
     def values(self, dataset: str, row: int) -> NDArray[Any]:
         """One row, or one memory cell of it."""
-        return self._values(dataset, (row,))[0]
+        return self._values(dataset, (row,), np.empty)[0]
 
-    def _values(self, dataset: str, rows: Sequence[int]) -> list[NDArray[Any]]:
-        return self._many(dataset, rows, leading=2 if self._layout(dataset).cells else 1)
+    def _values(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[NDArray[Any]]:
+        return self._many(dataset, rows, empty, 2 if self._layout(dataset).cells else 1)
 
     @cached_property
     def _trains(self) -> Keys:

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from . import Frame
+from . import Empty, Frame
 from .channels import ChannelFile, ChannelReader, as_integers, row_numbers
 from .hdf5 import all_datasets, is_file_of, is_frames
 from .joined import JoinedHandle
@@ -77,9 +77,9 @@ class FlashReader(ChannelReader):
 class FlashFile(ChannelFile):
     """An open FLASH file."""
 
-    def frames(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+    def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
         """The frames; `ValueError` where NaN stand for one that the train does not have."""
-        frames = super().frames(dataset, rows)
+        frames = super().frames(dataset, rows, empty)
         if any(one.data.dtype.kind == "f" and np.isnan(one.data).all() for one in frames):
             raise ValueError(f"{dataset} is filled with NaN here: the train has no frame")
         return frames

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import READ_FAULTS, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
+from . import READ_FAULTS, Empty, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
 from .rows import Rows, check_size, read_all, row_reader
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -105,9 +105,9 @@ class Hdf5Handle:
         """The frame in that row, and what comes with it."""
         return self.events(dataset, (row,))[0]
 
-    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
         """The frames in those rows; see `BatchHandle`."""
-        return [Frame(data) for data in self._frames(dataset, rows)]
+        return [Frame(data) for data in self._frames(dataset, rows, empty)]
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """The row's values of a dataset, or all of it where it is the same for all events."""
@@ -121,20 +121,22 @@ class Hdf5Handle:
         self._rows.clear()
         self._file.close()
 
-    def _frames(self, name: str, rows: Sequence[int]) -> list[NDArray[Any]]:
+    def _frames(self, name: str, rows: Sequence[int], empty: Empty) -> list[NDArray[Any]]:
         if name not in self._rows and self._dataset(name).ndim == 2:
             # What has two axes is a single frame.
             return [read_all(self._dataset(name)) for _ in rows]
-        return self._many(name, rows)
+        return self._many(name, rows, empty)
 
     def _row(self, name: str, row: int) -> NDArray[Any]:
-        return self._many(name, (row,))[0]
+        return self._many(name, (row,), np.empty)[0]
 
-    def _many(self, name: str, rows: Sequence[int], leading: int = 1) -> list[NDArray[Any]]:
+    def _many(
+        self, name: str, rows: Sequence[int], empty: Empty, leading: int = 1
+    ) -> list[NDArray[Any]]:
         if name not in self._rows:
             self._rows[name] = row_reader(self._dataset(name), leading)
         reader = self._rows[name]
-        return reader.many(rows) if len(rows) > 1 else [reader.one(row) for row in rows]
+        return reader.many(rows, empty) if len(rows) > 1 else [reader.one(row) for row in rows]
 
     def _all(self, name: str) -> NDArray[Any]:
         """All values, which are the same for all events; read once."""

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from . import Frame
+from . import Empty, Frame
 from .hdf5 import Hdf5Handle, find_dataset
 
 _RUN = re.compile(r"(?<![A-Za-z0-9])(?:[rR]|run_?)(\d{4,9})(?!\d)")
@@ -98,9 +98,9 @@ class KeyedFile(Hdf5Handle):
         """One row of a dataset."""
         return self._row(dataset, row)
 
-    def frames(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
-        """The frames in those rows of the dataset."""
-        return [Frame(data) for data in self._many(dataset, rows)]
+    def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
+        """The frames in those rows of the dataset; ``empty`` as in `BatchHandle`."""
+        return [Frame(data) for data in self._many(dataset, rows, empty)]
 
 
 class JoinedHandle:
@@ -130,12 +130,12 @@ class JoinedHandle:
         """The frame of the event with that key."""
         return self.events(dataset, (row,))[0]
 
-    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
         """The frames of the events with those keys; see `BatchHandle`."""
         places = [place for row in rows if (place := self._own.row_of(dataset, row)) is not None]
         if len(places) < len(rows):
             raise KeyError(f"{dataset} has no row for this event any more")
-        return self._own.frames(dataset, places)
+        return self._own.frames(dataset, places, empty)
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """The values of a dataset of the run for the event with that key.

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import Frame, PidDatasets, Scan
+from . import Empty, Frame, PidDatasets, Scan
 from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, integers, is_file_of, open_file
 
 _BLOCK = re.compile(r"data_\d+")
@@ -91,13 +91,13 @@ class NexusHandle(Hdf5Handle):
         """The frame of that number, with the detector's pixel mask."""
         return self.events(dataset, (row,))[0]
 
-    def events(self, dataset: str, rows: Sequence[int]) -> list[Frame]:
+    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
         """The frames of those numbers; see `BatchHandle`."""
         found = [self._find(dataset, row) for row in rows]
         read: list[Frame] = []
         for block, places in groupby(found, itemgetter(0)):
             numbers = [place for _, place in places]
-            read += self._data_file(block.path).events(block.dataset, numbers)
+            read += self._data_file(block.path).events(block.dataset, numbers, empty)
         return [Frame(one.data, self._mask) for one in read]
 
     def close(self) -> None:

@@ -13,20 +13,22 @@ import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunks import Chunk, Decode, decoder, read_chunks
+from . import Empty
+from .chunks import Chunk, Decode, decoder, in_threads, read_chunks
 
 LEAST_LIMIT = 2**27
 """Bytes, so that one large frame of a small file of compressed or unwritten frames is read."""
 RATIO = 4
 _LARGEST_OFFSET, _NOWHERE, _PAGE = 2**63 - 1, -1, 4096
-_MOST_PIECES, _MOST_BYTES = 512, 2**26
-"""Of one call of the system; Linux takes 1024 pieces and 2 GB."""
+_MOST_PIECES, _MOST_BYTES = 512, 2**22
+"""Of one call of the system; Linux takes 1024 pieces. Several threads share a window's bytes."""
 
 
 def read_all(dataset: h5py.Dataset) -> NDArray[Any]:
@@ -100,8 +102,8 @@ class Rows:
         """The row; `IndexError` if there is none."""
         return np.asarray(self.dataset[self._place(row)])
 
-    def many(self, rows: Sequence[int]) -> list[NDArray[Any]]:
-        """Each of the rows, in any order, an array of its own; errors as `one`.
+    def many(self, rows: Sequence[int], empty: Empty = np.empty) -> list[NDArray[Any]]:
+        """Each of the rows, in any order, an array of its own from ``empty``; errors as `one`.
 
         Chunks of which several rows are wanted are read once.
         """
@@ -112,7 +114,9 @@ class Rows:
         for (_, *rest), members in slabs.items():
             first, last = (side(places[one][0] for one in members) for side in (min, max))
             slab = self.dataset[(slice(first, last + 1), *rest)]
-            found |= {one: np.array(slab[places[one][0] - first]) for one in members}
+            for one in members:
+                found[one] = empty(self.shape, self.dtype)
+                found[one][...] = slab[places[one][0] - first]
         return [found[one] for one in range(len(rows))]
 
     def _place(self, row: int) -> tuple[int, ...]:
@@ -139,25 +143,34 @@ class _PlainRows(Rows):
 
     def one(self, row: int) -> NDArray[Any]:
         """The row from its bytes; `ValueError` if the file ends before."""
-        return self.many((row,))[0]
+        start = self._start(self._place(row))
+        if start == _NOWHERE:
+            return super().one(row)
+        found = np.empty(self.shape, self.dtype)
+        self._fill([found], [start], [[0]])
+        return found
 
-    def many(self, rows: Sequence[int]) -> list[NDArray[Any]]:
-        """The rows, those that are neighbours in the file by one call."""
-        found = [np.empty(self.shape, self.dtype) for _ in rows]
+    def many(self, rows: Sequence[int], empty: Empty = np.empty) -> list[NDArray[Any]]:
+        """The rows, those that are neighbours in the file by one call, by a few threads."""
+        found = [empty(self.shape, self.dtype) for _ in rows]
         starts = [self._start(self._place(row)) for row in rows]
-        for run in _runs(starts, self._size):
-            beyond = starts[run[0]] > _LARGEST_OFFSET
-            pieces = [found[one].data for one in run]
-            if beyond or os.preadv(self.file, pieces, starts[run[0]]) != len(run) * self._size:
-                last = rows[run[-1]]
-                raise ValueError(
-                    f"{self.dataset.name} ends before row {last}, at byte {starts[run[0]]}"
-                )
+        in_threads(partial(self._fill, found, starts), list(_runs(starts, self._size)))
         for one, start in enumerate(starts):
             if start == _NOWHERE:
                 # It was never written: HDF5 knows the fill value.
                 found[one] = super().one(rows[one])
         return found
+
+    def _fill(
+        self, found: Sequence[NDArray[Any]], starts: Sequence[int], runs: Sequence[Sequence[int]]
+    ) -> list[None]:
+        """Read what is to be found at some of the starts."""
+        for run in runs:
+            start, size = starts[run[0]], len(run) * self._size
+            pieces = [found[one].data for one in run]
+            if start > _LARGEST_OFFSET or os.preadv(self.file, pieces, start) != size:
+                raise ValueError(f"{self.dataset.name}: the file ends in the rows at byte {start}")
+        return []
 
     @property
     def _size(self) -> int:
@@ -188,10 +201,10 @@ class _CodedRows(Rows):
         """The row; HDF5 keeps chunks of many for the next ones, and tells what is wrong."""
         if math.prod(self._extents) == 1:
             with contextlib.suppress(ValueError):
-                return self.many((row,))[0]
+                return self.many((row,), np.empty)[0]
         return super().one(row)
 
-    def many(self, rows: Sequence[int]) -> list[NDArray[Any]]:
+    def many(self, rows: Sequence[int], empty: Empty = np.empty) -> list[NDArray[Any]]:
         """The rows, every chunk decoded once, by a few threads."""
         places = [self._place(row) for row in rows]
         groups = _grouped(tuple(map(operator.floordiv, place, self._extents)) for place in places)
@@ -206,7 +219,7 @@ class _CodedRows(Rows):
                 known.append((members, Chunk(int(info.byte_offset), int(info.size), inside)))
         wanted = [chunk for _, chunk in known]
         shape = (math.prod(self._extents), *self.shape)
-        read = read_chunks(self.file, wanted, self.decode, shape, self.dtype)
+        read = read_chunks(self.file, wanted, self.decode, shape, self.dtype, empty)
         for (members, _), values in zip(known, read, strict=True):
             found |= zip(members, values, strict=True)
         return [found[one] for one in range(len(rows))]
