@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import EventIndex, Loader, build_index, loader
 from spring_mpi.events.readers.chunks import decoder
 from spring_mpi.events.readers.rows import row_reader
+from spring_mpi.events.readers.threads import in_threads
 from spring_mpi.events.source import Source
 
 COUNT, SHAPE = 9, (8, 16)
@@ -256,8 +258,10 @@ def test_chunks_are_decoded_once(
         decoded.append(len(stored))
         rows.decode(stored, values)
 
-    monkeypatch.setattr("spring_mpi.events.readers.chunks._cores", lambda: cores)
-    monkeypatch.setattr("spring_mpi.events.readers.chunks._LEAST_ITEMS", 1)
+    monkeypatch.setattr("spring_mpi.events.readers.chunks.cores", lambda: cores)
+    monkeypatch.setattr(
+        "spring_mpi.events.readers.chunks.in_threads", partial(in_threads, fewest=1)
+    )
     hdf5(tmp_path / "a.h5", **LAYOUTS[layout])
     order = np.random.default_rng(3).permutation(COUNT)
     with h5py.File(tmp_path / "a.h5") as file:

@@ -14,28 +14,23 @@ import glob
 import os
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, pairwise
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from . import Empty
+from .threads import cores, in_threads
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Decode = Callable[[bytes, NDArray[Any]], None]
 """Writes the values of a stored chunk into an array; `ValueError` where it does not fit."""
 
 _BITSHUFFLE, _LZ4 = 32008, 2
 _SIZE_AND_BLOCK, _LENGTH = 12, 4
-_MOST_THREADS = 4
-_LEAST_ITEMS = 4
-"""Of a thread; it costs as much as a small chunk."""
 
 
 @dataclass(frozen=True)
@@ -91,20 +86,8 @@ def read_chunks(
     ValueError
         If a chunk cannot be decoded, or the file ends before.
     """
-    return in_threads(partial(_read, descriptor, decode, shape, dtype, empty), chunks)
-
-
-def in_threads(
-    work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
-) -> list[Result]:
-    """The results of all items in their order; each thread works on a run of them."""
-    if len(items) < 2 * _LEAST_ITEMS or _cores() == 1:
-        return work(items)
-    threads = min(_MOST_THREADS, _cores(), len(items) // _LEAST_ITEMS)
-    edges = [len(items) * part // threads for part in range(threads + 1)]
-    runs = [items[start:end] for start, end in pairwise(edges)]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(chain.from_iterable(pool.map(work, runs)))
+    work = partial(_read, descriptor, decode, shape, dtype, empty)
+    return list(chain.from_iterable(in_threads(work, chunks, cores())))
 
 
 def _read(
@@ -167,10 +150,3 @@ def _unshuffle_bits(function: Callable[..., int], stored: bytes, values: NDArray
     used = function(start, values.ctypes.data, values.size, values.itemsize, block)
     if used != len(stored) - _SIZE_AND_BLOCK:
         raise ValueError("a chunk cannot be decompressed")
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

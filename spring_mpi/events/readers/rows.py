@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import Empty
-from .chunks import Chunk, Decode, decoder, in_threads, read_chunks
+from .chunks import Chunk, Decode, decoder, read_chunks
+from .threads import cores, in_threads
 
 LEAST_LIMIT = 2**27
 """Bytes, so that one large frame of a small file of compressed or unwritten frames is read."""
@@ -154,7 +155,7 @@ class _PlainRows(Rows):
         """The rows, those that are neighbours in the file by one call, by a few threads."""
         found = [empty(self.shape, self.dtype) for _ in rows]
         starts = [self._start(self._place(row)) for row in rows]
-        in_threads(partial(self._fill, found, starts), list(_runs(starts, self._size)))
+        in_threads(partial(self._fill, found, starts), list(_runs(starts, self._size)), cores())
         for one, start in enumerate(starts):
             if start == _NOWHERE:
                 # It was never written: HDF5 knows the fill value.
@@ -163,14 +164,13 @@ class _PlainRows(Rows):
 
     def _fill(
         self, found: Sequence[NDArray[Any]], starts: Sequence[int], runs: Sequence[Sequence[int]]
-    ) -> list[None]:
+    ) -> None:
         """Read what is to be found at some of the starts."""
         for run in runs:
             start, size = starts[run[0]], len(run) * self._size
             pieces = [found[one].data for one in run]
             if start > _LARGEST_OFFSET or os.preadv(self.file, pieces, start) != size:
                 raise ValueError(f"{self.dataset.name}: the file ends in the rows at byte {start}")
-        return []
 
     @property
     def _size(self) -> int:

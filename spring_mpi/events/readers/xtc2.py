@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import Frame, PidDatasets, Scan
+from . import Empty, Frame, PidDatasets, Scan
+from .threads import cores, in_threads
 from .xtc2_chain import Chain, read_chain, split_row
 from .xtc2_datasets import Dataset, datasets_of, matching, told
 from .xtc2_file import Bytes, File
+from .xtc2_form import Form
 from .xtc2_heads import opening_names
 from .xtc2_layout import L1_ACCEPT, Node, parse_header, parse_value
 from .xtc2_scan import scan_file, values_in
@@ -77,6 +81,7 @@ class Xtc2Handle:
         self._data: Bytes = file.bytes()
         self._chain: Chain | None = None
         self._datasets: dict[int, dict[str, Dataset]] = {}
+        self._forms: dict[tuple[int, str], Form] = {}
         self._sources: dict[int, frozenset[int]] = {}
 
     def event(self, dataset: str, row: int) -> Frame:
@@ -85,20 +90,14 @@ class Xtc2Handle:
         ``info["modules"]`` are the numbers of the planes: that of the segment, or, where a segment
         has several planes, segment x planes + plane. Missing segments are left out.
         """
-        epoch, offset = split_row(row)
-        found = self._known(epoch).get(dataset)
-        if found is None or not found.is_frames:
-            raise SourceError(
-                f"no frames {dataset!r}; {told(self._known(epoch).values(), dataset)}"
-            )
-        if parse_header(self._data.take, offset).service != L1_ACCEPT:
-            raise ValueError(f"byte {offset}: no event is there")
-        parts = self._parts(offset, found)
-        if not parts:
-            raise ValueError(f"byte {offset}: the event holds no {dataset}")
-        stack, modules = _stack(self._values(parts, found), _segments(parts, found))
-        is_camera = len(found.blocks) == 1 and found.field.rank == 2
-        return Frame(stack[0] if is_camera else stack, info={"modules": modules})
+        return self._frame(self._data, dataset, row, np.empty)
+
+    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
+        """The frames of the events at those rows; see `BatchHandle`."""
+        for epoch in {split_row(row)[0] for row in rows}:
+            self._known(epoch)
+        parts = in_threads(partial(self._frames, dataset, empty), rows, cores())
+        return list(chain.from_iterable(parts))
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """Values of any field, with the segments as the first axis if there are several.
@@ -117,6 +116,25 @@ class Xtc2Handle:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+
+    def _frames(self, dataset: str, empty: Empty, rows: Sequence[int]) -> list[Frame]:
+        data = self._file.bytes()
+        return [self._frame(data, dataset, row, empty) for row in rows]
+
+    def _frame(self, data: Bytes, dataset: str, row: int, empty: Empty) -> Frame:
+        epoch, offset = split_row(row)
+        form = self._forms.get((epoch, dataset))
+        if form and (frame := form.read(data, offset, empty)):
+            return frame
+        found = self._known(epoch).get(dataset)
+        if found is None or not found.is_frames:
+            raise SourceError(
+                f"no frames {dataset!r}; {told(self._known(epoch).values(), dataset)}"
+            )
+        form = self._forms[epoch, dataset] = Form.of(data.take, offset, found)
+        if (frame := form.read(data, offset, empty)) is None:
+            raise ValueError(f"byte {offset}: the event changed while it was read")
+        return frame
 
     def _known(self, epoch: int) -> dict[str, Dataset]:
         if epoch not in self._datasets:
@@ -160,20 +178,3 @@ class Xtc2Handle:
         if several:
             return f"{text!r} is not enough; it may be {', '.join(several)}"
         return f"no dataset {text!r}; {told(known.values(), text)}"
-
-
-def _segments(parts: Sequence[Node], dataset: Dataset) -> list[int]:
-    return [dataset.blocks[part.source].segment for part in parts]
-
-
-def _stack(
-    values: Sequence[NDArray[Any]], segments: Sequence[int]
-) -> tuple[NDArray[Any], tuple[int, ...]]:
-    """The planes of all segments as (modules, rows, columns), and their numbers."""
-    planes = [value.reshape(-1, *value.shape[-2:]) for value in values]
-    numbers = (
-        segment * len(one) + plane
-        for segment, one in zip(segments, planes, strict=True)
-        for plane in range(len(one))
-    )
-    return planes[0] if len(planes) == 1 else np.concatenate(planes), tuple(numbers)

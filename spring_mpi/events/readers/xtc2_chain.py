@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TypeVar
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import READ_FAULTS
+from .threads import in_threads
 from .xtc2_file import Bytes, File, chunk_of, small_data_of, walk
 from .xtc2_heads import Names, opening_names, read_integers, read_names
 from .xtc2_layout import CONFIGURE, ENABLE, HEADER_BYTES, L1_ACCEPT, Header, parse_header
@@ -95,15 +95,11 @@ def read_chain(file: File) -> Chain:
     return Chain(file, _walked(file) if pointed is None else pointed)
 
 
-def in_threads(
+def overlapped(
     work: Callable[[NDArray[np.void]], NDArray[Value]], records: NDArray[np.void]
 ) -> NDArray[Value]:
     """``work`` of consecutive parts of the records, joined; their waits for the file overlap."""
-    if len(records) <= _FEW:
-        return work(records)
-    parts = np.array_split(records, min(_THREADS, len(records) // _FEW))
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return np.concatenate(list(pool.map(work, parts)))
+    return np.concatenate(in_threads(work, records, _THREADS, fewest=_FEW))
 
 
 def _walked(file: File) -> NDArray[np.void]:
@@ -124,7 +120,7 @@ def _by_small_data(file: File) -> NDArray[np.void] | None:
         with open(small, "rb") as opened:
             pointed = _pointed(Bytes(opened.fileno()), file.bytes(), chunk_of(file.path))
             records = np.fromiter(((offset, *header) for offset, header in pointed), RECORD)
-        return in_threads(partial(_verified, file), records)
+        return overlapped(partial(_verified, file), records)
     except FileNotFoundError:
         return None
     except READ_FAULTS as fault:

@@ -32,15 +32,19 @@ class Bytes:
             self._offset, start = offset, 0
         return self._page[start : start + count]
 
-    def _read(self, offset: int, count: int) -> bytearray:
-        # Arrays of these bytes can be written to, so that frames need not be copied.
-        data, there = bytearray(count), 0
-        while there < count:
-            rest = memoryview(data)[there:]
-            more = os.preadv(self._descriptor, [rest], offset + there)
+    def fill(self, offset: int, memory: memoryview) -> None:
+        """Read what stands there into so many bytes of memory; errors as `take`."""
+        there = 0
+        while there < len(memory):
+            more = os.preadv(self._descriptor, [memory[there:]], offset + there)
             if not more:
                 raise EOFError(f"byte {offset}: the file was cut off while it was read")
             there += more
+
+    def _read(self, offset: int, count: int) -> bytearray:
+        # Arrays of these bytes can be written to, so that they need not be copied.
+        data = bytearray(count)
+        self.fill(offset, memoryview(data))
         return data
 
 

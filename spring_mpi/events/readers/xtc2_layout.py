@@ -102,6 +102,10 @@ class Block:
     fields: tuple[Field, ...]
 
 
+Place = tuple[Field, tuple[int, ...], int]
+"""A field, the shape of its values, and the offset of their first byte in the file."""
+
+
 def parse_header(take: Take, offset: int) -> Header:
     """The header of the datagram at the offset.
 
@@ -184,8 +188,8 @@ def parse_names(take: Take, node: Node) -> Block:
     )
 
 
-def places(take: Take, node: Node, block: Block) -> Iterator[tuple[Field, tuple[int, ...], int]]:
-    """Each field of a `SHAPES_DATA` node, its shape, and the offset of its first byte.
+def places(take: Take, node: Node, block: Block) -> Iterator[Place]:
+    """The places of all fields of a `SHAPES_DATA` node.
 
     Raises
     ------
@@ -210,6 +214,14 @@ def places(take: Take, node: Node, block: Block) -> Iterator[tuple[Field, tuple[
         at += size
 
 
+def find_value(take: Take, node: Node, block: Block, name: str) -> Place:
+    """The place of one field; errors as of `parse_value`."""
+    for place in places(take, node, block):
+        if place[0].name == name:
+            return place
+    raise KeyError(f"no field {name!r}")
+
+
 def parse_value(take: Take, node: Node, block: Block, name: str) -> NDArray[Any]:
     """The value of one field of a `SHAPES_DATA` node; a text is a 0-d array of ``str``.
 
@@ -220,13 +232,11 @@ def parse_value(take: Take, node: Node, block: Block, name: str) -> NDArray[Any]
     KeyError
         If the block has no such field.
     """
-    for field, shape, start in places(take, node, block):
-        if field.name == name:
-            data = take(start, math.prod(shape) * field.dtype.itemsize)
-            if field.is_text:
-                return np.array(_text(data))
-            return np.frombuffer(data, field.dtype).reshape(shape)
-    raise KeyError(f"no field {name!r}")
+    field, shape, start = find_value(take, node, block, name)
+    data = take(start, math.prod(shape) * field.dtype.itemsize)
+    if field.is_text:
+        return np.array(_text(data))
+    return np.frombuffer(data, field.dtype).reshape(shape)
 
 
 def _shapes(take: Take, node: Node) -> list[list[int]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import DAMAGED, INCOMPLETE, SLOW, STEP, TRANSITION, Scan
-from .xtc2_chain import Chain, in_threads, read_chain
+from .xtc2_chain import Chain, overlapped, read_chain
 from .xtc2_datasets import Dataset, datasets_of, matching, told
 from .xtc2_file import File
 from .xtc2_heads import opening_run, other_heads, read_run
@@ -114,7 +114,7 @@ def _survey(chain: Chain, dataset: Dataset | None) -> tuple[NDArray[np.void], ND
     for number, names in enumerate(chain.names):
         if dataset is not None and (one := datasets_of(names).get(dataset.name)):
             work = partial(_all_flags, chain.file, one.blocks.keys())
-            flags[epochs == number] = in_threads(work, events[epochs == number])
+            flags[epochs == number] = overlapped(work, events[epochs == number])
     kept = flags != _ABSENT
     return events[kept], flags[kept].astype(np.uint32)
 

@@ -1,0 +1,37 @@
+"""Work on consecutive parts of many items, each in a thread of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, Protocol, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Sliced(Protocol):
+    """A list, tuple or array."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> Any: ...
+
+
+def in_threads(
+    work: Callable[[Any], Result], items: Sliced, most: int, *, fewest: int = 4
+) -> list[Result]:
+    """What ``work`` gives for each part, of up to ``most`` with at least ``fewest`` items."""
+    count = min(most, len(items) // fewest)
+    if count < 2:
+        return [work(items)]
+    edges = [len(items) * part // count for part in range(count + 1)]
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(work, [items[start:end] for start, end in pairwise(edges)]))
+
+
+def cores() -> int:
+    """Processor cores that this process may use, up to 4: then memory is what takes the time."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(len(os.sched_getaffinity(0)), 4)
+    return min(os.cpu_count() or 1, 4)

@@ -1,0 +1,136 @@
+"""Events of a stream that look the same: where their frames are, known from one that was parsed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import Empty, Frame
+from .xtc2_datasets import Dataset
+from .xtc2_file import Bytes
+from .xtc2_layout import L1_ACCEPT, Take, find_value, parse_header
+from .xtc2_scan import values_in
+
+_TIME_BYTES = 7
+"""Of a datagram's first 8, those that differ between its events; the last is their half-year."""
+_ALIGNMENT = 16
+"""Of memory as it is given."""
+_OCTET = np.dtype(np.uint8)
+Octets = NDArray[np.uint8]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The values of one segment in an event."""
+
+    number: int
+    start: int
+    """Offset from that of the event."""
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte behind."""
+        return self.start + math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Form:
+    """Where frames are, and the bytes that say so: events with the same ones need no parsing."""
+
+    segments: tuple[Segment, ...]
+    told: tuple[tuple[int, bytes], ...]
+    """Offset from that of the event, and what stands there."""
+    is_camera: bool
+    """Whether a frame is (rows, columns), and no stack of modules."""
+
+    @classmethod
+    def of(cls, take: Take, offset: int, dataset: Dataset) -> Form:
+        """The form of the event at an offset.
+
+        Raises
+        ------
+        ValueError
+            If no event is there, it is damaged, or does not hold the dataset.
+        """
+        looked: list[Span] = []
+
+        def noted(start: int, count: int) -> bytes | bytearray:
+            looked.append((start, start + count))
+            return take(start, count)
+
+        if parse_header(noted, offset).service != L1_ACCEPT:
+            raise ValueError(f"byte {offset}: no event is there")
+        found = []
+        for part in values_in(noted, offset):
+            if block := dataset.blocks.get(part.source):
+                field, shape, start = find_value(noted, part, block, dataset.field.name)
+                found.append(Segment(block.segment, start - offset, shape, field.dtype))
+        if not found:
+            raise ValueError(f"byte {offset}: the event holds no {dataset.name}")
+        spans = _joined((max(start, offset + _TIME_BYTES), end) for start, end in looked)
+        return cls(
+            tuple(sorted(found, key=lambda one: one.number)),
+            tuple((start - offset, bytes(take(start, end - start))) for start, end in spans),
+            len(dataset.blocks) == 1 and dataset.field.rank == 2,
+        )
+
+    def read(self, data: Bytes, offset: int, empty: Empty) -> Frame | None:
+        """The frame of the event at an offset; None where it looks different."""
+        if offset + self._end > data.size:
+            return None
+        part = self._taken(data, offset, empty)
+        if any(part(start, start + len(text)).tobytes() != text for start, text in self.told):
+            return None
+        planes = [
+            part(one.start, one.end).view(one.dtype).reshape(-1, *one.shape[-2:])
+            for one in self.segments
+        ]
+        numbers = tuple(
+            one.number * len(some) + number
+            for one, some in zip(self.segments, planes, strict=True)
+            for number in range(len(some))
+        )
+        stack = planes[0] if len(planes) == 1 else _stacked(planes, empty)
+        return Frame(stack[0] if self.is_camera else stack, info={"modules": numbers})
+
+    def _taken(self, data: Bytes, offset: int, empty: Empty) -> Callable[[int, int], Octets]:
+        """What gives the bytes between two offsets from that of the event."""
+        if 2 * sum(one.end - one.start for one in self.segments) < self._end:
+            return lambda start, end: np.frombuffer(data.take(offset + start, end - start), _OCTET)
+        first = -self.segments[0].start % _ALIGNMENT
+        give = empty if len(self.segments) == 1 else np.empty
+        event = give((first + self._end,), _OCTET)[first:]
+        data.fill(offset, event.data)
+        return lambda start, end: event[start:end]
+
+    @cached_property
+    def _end(self) -> int:
+        """Of what is read of an event."""
+        texts = (start + len(text) for start, text in self.told)
+        return max(*texts, *(one.end for one in self.segments))
+
+
+def _joined(spans: Iterable[Span]) -> Iterator[Span]:
+    """The spans in ascending order, as few as there can be."""
+    ordered = sorted(spans)
+    start, end = ordered[0]
+    for one in ordered:
+        if one[0] > end:
+            yield start, end
+            start = one[0]
+        end = max(end, one[1])
+    yield start, end
+
+
+def _stacked(planes: Sequence[NDArray[Any]], empty: Empty) -> NDArray[Any]:
+    shape = (sum(map(len, planes)), *planes[0].shape[1:])
+    return np.concatenate(planes, out=empty(shape, planes[0].dtype))
