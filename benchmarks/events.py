@@ -2,8 +2,8 @@
 
 All read the same frames in the same order, one after the other in each repetition, so that a busy
 machine slows them alike; files are in the page cache. Single frames are dropped when they are
-read; of a batch all are in memory at the end. EXtra-data takes part where it is installed. A table
-and JSON.
+read; those of a batch are used in turn and dropped, or all kept until the end. EXtra-data takes
+part where it is installed. A table and JSON.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +48,20 @@ ORDERS: dict[str, Callable[[int], Sequence[int]]] = {
 }
 
 Read = Callable[[int], Any]
-Batch = Callable[[Sequence[int]], Any]
+Batch = Callable[[Sequence[int]], Iterable[Any]]
+
+Use = Callable[[Iterable[Any]], Any]
+
+USES: dict[str, Use] = {
+    "in turn": partial(deque, maxlen=0),
+    "kept": list,
+}
 
 
 def main() -> None:
     """Measure, print the table, write the JSON that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=256, help="in each file")
+    parser.add_argument("--frames", type=int, default=512, help="in each file")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
@@ -108,7 +117,7 @@ def plain(path: Path, name: str, plane: tuple[int, ...] = ()) -> Read:
 
 def each(read: Read) -> Batch:
     """A batch of single reads."""
-    return lambda rows: [read(row) for row in rows]
+    return lambda rows: map(read, rows)
 
 
 def references(path: Path, reader: str, dataset: str | None = None) -> list[EventRef]:
@@ -128,7 +137,7 @@ def loader(path: Path, reader: str, dataset: str | None = None) -> Read:
 def many(path: Path, reader: str, dataset: str | None = None) -> Batch:
     """Our loader, with all it checks, in windows of its usual size."""
     refs, loads = references(path, reader, dataset), Loader()
-    return lambda rows: [event.data for event in loads.read_many(refs[row] for row in rows)]
+    return lambda rows: (event.data for event in loads.read_many(refs[row] for row in rows))
 
 
 def euxfel_readers(path: Path) -> dict[str, Read]:
@@ -178,19 +187,24 @@ def one_by_one(read: Read, rows: Sequence[int]) -> None:
 
 
 def report_batches(name: str, batches: Mapping[str, Batch], count: int, repeats: int) -> Any:
-    """Print and return events per second of every reader and order, and the gain over h5py."""
+    """Print and return events per second of every reader, order and use; the gain over h5py."""
     figures: dict[str, Any] = {}
-    for kind, order in ORDERS.items():
+    for (kind, order), (use, used) in product(ORDERS.items(), USES.items()):
         rows = order(count)
-        refuse_unlike(name, {who: batch(rows) for who, batch in batches.items()})
-        work = {who: partial(batch, rows) for who, batch in batches.items()}
+        refuse_unlike(name, {who: list(batch(rows)) for who, batch in batches.items()})
+        work = {who: partial(taken, batch, rows, used) for who, batch in batches.items()}
         seconds = medians(work, repeats)
         for who, one in seconds.items():
             gain = seconds["h5py"] / one
-            figures[f"{kind}, {who}"] = {"events_per_second": len(rows) / one, "gain": gain}
+            figures[f"{kind}, {use}, {who}"] = {"events_per_second": len(rows) / one, "gain": gain}
             rate = f"{len(rows) / one:>10.0f} events/s"
-            print(f"{name:<26}{who:<12}{rate}   {kind:<10} x{gain:.1f}")
+            print(f"{name:<26}{who:<12}{rate}   {kind + ', ' + use:<20} x{gain:.1f}")
     return figures
+
+
+def taken(batch: Batch, rows: Sequence[int], use: Callable[[Iterable[Any]], Any]) -> Any:
+    """A batch that is read and used."""
+    return use(batch(rows))
 
 
 def medians(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:

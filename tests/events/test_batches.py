@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -271,14 +272,17 @@ def test_chunks_are_decoded_once(
     assert len(decoded) == 3
 
 
-@pytest.fixture(scope="module", params=["gzip", "shuffle", "LZ4"])
+@pytest.fixture(scope="module", params=["gzip", "shuffle", "LZ4", "gzip, without ISA-L"])
 def stored(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Any, bytes, NDArray[Any]]]:
     """What decodes a chunk, the chunk, and its values."""
     path = tmp_path_factory.mktemp("chunk") / "a.h5"
-    hdf5(path, **LAYOUTS[request.param])
-    with h5py.File(path) as file:
+    layout, _, without = request.param.partition(", without ")
+    hdf5(path, **LAYOUTS[layout])
+    with h5py.File(path) as file, pytest.MonkeyPatch.context() as patch:
+        if without:
+            patch.setitem(sys.modules, "isal", None)
         dataset = file["data"]
         yield (
             decoder(dataset),

@@ -69,9 +69,19 @@ def test_only_so_much_is_kept() -> None:
     memory, dtype = Memory(3 * 64 + 1), np.dtype("u1")
     arrays = [memory.empty((64,), dtype) for _ in range(10)]
     del arrays
-    assert len(memory._kept[1]) == 3
+    assert len(memory._pool.free) == 3
     memory.empty((65,), dtype)
-    assert len(memory._kept[1]) == 1
+    assert len(memory._pool.free) == 1
+
+
+def test_few_arrays_take_no_more_than_they_need() -> None:
+    """What is asked for at once grows with what there is already."""
+    memory, left = Memory(2**20), list[int]()
+    arrays = []
+    for _ in range(9):
+        arrays.append(memory.empty((100,), np.dtype("u1")))
+        left.append(len(memory._pool.free))
+    assert left == [0, 0, 1, 0, 3, 2, 1, 0, 7]
 
 
 def test_threads_share_it() -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from . import Empty
 from .chunks import Chunk, Decode, decoder, read_chunks
-from .threads import cores, in_threads
+from .threads import cores, fewest_of, in_threads
 
 LEAST_LIMIT = 2**27
 """Bytes, so that one large frame of a small file of compressed or unwritten frames is read."""
@@ -155,7 +155,9 @@ class _PlainRows(Rows):
         """The rows, those that are neighbours in the file by one call, by a few threads."""
         found = [empty(self.shape, self.dtype) for _ in rows]
         starts = [self._start(self._place(row)) for row in rows]
-        in_threads(partial(self._fill, found, starts), list(_runs(starts, self._size)), cores())
+        runs = list(_runs(starts, self._size))
+        fewest = fewest_of(len(rows) / max(len(runs), 1) * self._size)
+        in_threads(partial(self._fill, found, starts), runs, cores(), fewest=fewest)
         for one, start in enumerate(starts):
             if start == _NOWHERE:
                 # It was never written: HDF5 knows the fill value.

@@ -10,6 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
 
+_WORTHWHILE = 2**21
+"""Bytes to read and decode that take longer than a thread takes to begin."""
+
 
 class Sliced(Protocol):
     """A list, tuple or array."""
@@ -28,6 +31,11 @@ def in_threads(
     edges = [len(items) * part // count for part in range(count + 1)]
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(work, [items[start:end] for start, end in pairwise(edges)]))
+
+
+def fewest_of(size: float) -> int:
+    """How many items of so many bytes are worth a thread."""
+    return max(1, round(_WORTHWHILE / max(size, 1)))
 
 
 def cores() -> int:
