@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_LEAST = 2**16
+"""Bytes; smaller pieces stay with the process anyway."""
 _SLAB = 2**24
 """Bytes that are asked for at once: large pages of the system, where it has them, are faster."""
 
@@ -20,7 +22,7 @@ _SLAB = 2**24
 class Memory:
     """Gives arrays as `numpy.empty` does, in any thread.
 
-    Up to ``most`` bytes of arrays that are gone are kept for the next ones of the same size.
+    Up to ``most`` bytes of large arrays that are gone are kept for the next ones of the same size.
     """
 
     def __init__(self, most: int) -> None:
@@ -30,7 +32,7 @@ class Memory:
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """An array with any values in it; it is the caller's as long as it or a view is held."""
         size = math.prod(shape) * dtype.itemsize
-        if not size:
+        if size < _LEAST:
             return np.empty(shape, dtype)
         pool = self._pool
         if size != pool.size:

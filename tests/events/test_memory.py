@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spring_mpi.events import Loader, build_index
 from spring_mpi.events.memory import Memory
 
-SHAPES = [(4, 8), (8, 8), (2, 4, 4), (0, 5), ()]
+SHAPES = [(128, 512), (256, 512), (2, 256, 128), (8, 8), (0, 5)]
 TYPES = [np.dtype(name) for name in ("u1", "u2", "f4", "f8")]
 VIEWS: dict[str, Callable[[NDArray[Any]], Any]] = {
     "itself": lambda array: array,
@@ -39,8 +39,12 @@ def address(array: NDArray[Any]) -> int:
 @given(data=st.data())
 def test_arrays_are_apart_as_long_as_they_are_held(data: st.DataObject) -> None:
     """Under any order of taking and dropping, each keeps the values that were written to it."""
-    memory, held, number = Memory(data.draw(st.sampled_from([0, 64, 1000]))), dict[int, Any](), 0
-    for is_new in data.draw(st.lists(st.booleans(), max_size=40)):
+    memory, held, number = (
+        Memory(data.draw(st.sampled_from([0, 2**17, 2**20]))),
+        dict[int, Any](),
+        0,
+    )
+    for is_new in data.draw(st.lists(st.booleans(), max_size=20)):
         if is_new or not held:
             shape, dtype = data.draw(st.sampled_from(SHAPES)), data.draw(st.sampled_from(TYPES))
             held[number] = memory.empty(shape, dtype)
@@ -54,23 +58,23 @@ def test_arrays_are_apart_as_long_as_they_are_held(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("kind", VIEWS)
 def test_views_hold_the_memory(kind: str) -> None:
-    memory, dtype = Memory(1000), np.dtype("u2")
-    array = memory.empty((4, 8), dtype)
+    memory, dtype, shape = Memory(2**20), np.dtype("u2"), (128, 256)
+    array = memory.empty(shape, dtype)
     place, view = address(array), VIEWS[kind](array)
     del array
-    assert address(memory.empty((4, 8), dtype)) != place
+    assert address(memory.empty(shape, dtype)) != place
     del view
-    others = [memory.empty((4, 8), dtype) for _ in range(2)]
+    others = [memory.empty(shape, dtype) for _ in range(2)]
     assert place in map(address, others)
 
 
 def test_only_so_much_is_kept() -> None:
     """Of ten arrays that are gone, the memory of the three that fit; of another size, none."""
-    memory, dtype = Memory(3 * 64 + 1), np.dtype("u1")
-    arrays = [memory.empty((64,), dtype) for _ in range(10)]
+    memory, dtype = Memory(3 * 2**16 + 1), np.dtype("u1")
+    arrays = [memory.empty((2**16,), dtype) for _ in range(10)]
     del arrays
     assert len(memory._pool.free) == 3
-    memory.empty((65,), dtype)
+    memory.empty((2**16 + 1,), dtype)
     assert len(memory._pool.free) == 1
 
 
@@ -79,7 +83,7 @@ def test_few_arrays_take_no_more_than_they_need() -> None:
     memory, left = Memory(2**20), list[int]()
     arrays = []
     for _ in range(9):
-        arrays.append(memory.empty((100,), np.dtype("u1")))
+        arrays.append(memory.empty((2**16,), np.dtype("u1")))
         left.append(len(memory._pool.free))
     assert left == [0, 0, 1, 0, 3, 2, 1, 0, 7]
 
@@ -89,7 +93,7 @@ def test_threads_share_it() -> None:
     memory, dtype = Memory(2**16), np.dtype("i8")
 
     def filled(number: int) -> bool:
-        arrays = [memory.empty((1 + number % 2, 16), dtype) for _ in range(50)]
+        arrays = [memory.empty((1 + number % 2, 2**13), dtype) for _ in range(9)]
         for array in arrays:
             array[...] = number
         return all((array == number).all() for array in arrays)
@@ -100,7 +104,7 @@ def test_threads_share_it() -> None:
 
 def test_events_that_are_kept(tmp_path: Path) -> None:
     """Of a run that is read in many windows, parts of some frames; the others' memory is used."""
-    frames = np.random.default_rng(1).integers(0, 1000, (40, 8, 16)).astype("u2")
+    frames = np.random.default_rng(1).integers(0, 1000, (40, 128, 256)).astype("u2")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["data"] = frames
     index = build_index(tmp_path / "a.h5", dataset="/data")

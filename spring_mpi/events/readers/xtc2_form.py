@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,16 @@ class Segment:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    @property
+    @cached_property
     def end(self) -> int:
         """Offset of the first byte behind."""
         return self.start + math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def planes(self) -> range:
+        """Their numbers in a stack of modules."""
+        count = math.prod(self.shape[:-2])
+        return range(self.number * count, (self.number + 1) * count)
 
 
 @dataclass(frozen=True)
@@ -94,23 +101,27 @@ class Form:
             part(one.start, one.end).view(one.dtype).reshape(-1, *one.shape[-2:])
             for one in self.segments
         ]
-        numbers = tuple(
-            one.number * len(some) + number
-            for one, some in zip(self.segments, planes, strict=True)
-            for number in range(len(some))
-        )
         stack = planes[0] if len(planes) == 1 else _stacked(planes, empty)
-        return Frame(stack[0] if self.is_camera else stack, info={"modules": numbers})
+        return Frame(stack[0] if self.is_camera else stack, info={"modules": self._numbers})
 
     def _taken(self, data: Bytes, offset: int, empty: Empty) -> Callable[[int, int], Octets]:
         """What gives the bytes between two offsets from that of the event."""
-        if 2 * sum(one.end - one.start for one in self.segments) < self._end:
+        if not self._is_dense:
             return lambda start, end: np.frombuffer(data.take(offset + start, end - start), _OCTET)
         first = -self.segments[0].start % _ALIGNMENT
         give = empty if len(self.segments) == 1 else np.empty
         event = give((first + self._end,), _OCTET)[first:]
         data.fill(offset, event.data)
         return lambda start, end: event[start:end]
+
+    @cached_property
+    def _numbers(self) -> tuple[int, ...]:
+        return tuple(chain.from_iterable(one.planes for one in self.segments))
+
+    @cached_property
+    def _is_dense(self) -> bool:
+        """Whether what is read at once is frames for the better part."""
+        return 2 * sum(one.end - one.start for one in self.segments) > self._end
 
     @cached_property
     def _end(self) -> int:
