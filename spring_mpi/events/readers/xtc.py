@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from . import (
     SLOW,
     STEP,
     TRANSITION,
+    Empty,
     Frame,
     PidDatasets,
     Scan,
@@ -138,11 +139,18 @@ class XtcHandle:
         ValueError
             If the payload has another size than it claims.
         """
+        return self._event(dataset, row, np.empty)
+
+    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
+        """The images in the events there; see `BatchHandle`."""
+        return [self._event(dataset, row, empty) for row in rows]
+
+    def _event(self, dataset: str, row: int, empty: Empty) -> Frame:
         found = tuple(self._file.slots(row))
         slot = choose(found, dataset)
         if slot is None:
             raise SourceError(f"no image of {dataset or 'any detector'}; it holds {_told(found)}")
-        data, layout = self._image(slot)
+        data, layout = self._image(slot, empty)
         info: dict[str, Any] = {"address": slot.address}
         if layout.modules is not None:
             info["modules"] = layout.modules
@@ -178,7 +186,7 @@ class XtcHandle:
         if slot.type == TypeId.EVR_DATA:
             fiducial = int(event_id(self._file.header(row), 0)["fiducial"])
             return event_codes(self._file.item(slot), fiducial)
-        return self._image(slot)[0]
+        return self._image(slot, np.empty)[0]
 
     def items(self, row: int) -> Iterator[Item]:
         """Everything that the datagram there holds, with type, version and bytes."""
@@ -192,10 +200,10 @@ class XtcHandle:
         """Release the file."""
         self._file.close()
 
-    def _image(self, slot: Slot) -> tuple[NDArray[Any], Layout]:
+    def _image(self, slot: Slot, empty: Empty) -> tuple[NDArray[Any], Layout]:
         if not slot.size:
             raise SourceError(f"{slot.address} sent no data (damage {slot.damage:#x})")
-        return decode_image(self._file.item(slot), config_of(self._file, slot))
+        return decode_image(self._file.item(slot, empty), config_of(self._file, slot))
 
     @cached_property
     def _variables(self) -> dict[str, Key]:

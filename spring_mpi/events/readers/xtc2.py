@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import Empty, Frame, PidDatasets, Scan
+from .file_bytes import Bytes
 from .threads import cores, in_threads
 from .xtc2_chain import Chain, read_chain, split_row
 from .xtc2_datasets import Dataset, datasets_of, matching, told
-from .xtc2_file import Bytes, File
+from .xtc2_file import File
 from .xtc2_form import Form
 from .xtc2_heads import opening_names
 from .xtc2_layout import L1_ACCEPT, Node, parse_header, parse_value

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import READ_FAULTS
+from .file_bytes import Bytes
 from .threads import in_threads
-from .xtc2_file import Bytes, File, chunk_of, small_data_of, walk
+from .xtc2_file import File, chunk_of, small_data_of, walk
 from .xtc2_heads import Names, opening_names, read_integers, read_names
 from .xtc2_layout import CONFIGURE, ENABLE, HEADER_BYTES, L1_ACCEPT, Header, parse_header
 

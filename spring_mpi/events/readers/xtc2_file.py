@@ -1,4 +1,4 @@
-"""An xtc2 file as bytes and as a chain of headers, and what its name says."""
+"""An xtc2 file as a chain of headers, and what its name says."""
 
 from __future__ import annotations
 
@@ -6,46 +6,10 @@ import os
 import re
 from collections.abc import Iterator
 
+from .file_bytes import Bytes
 from .xtc2_layout import HEADER_BYTES, LARGEST, Header, Take, parse_header
 
 _NAME = re.compile(r"(?P<run>.*-s)(?P<stream>\d+)-c(?P<chunk>\d+)(?P<end>\.xtc2(\.inprogress)?)")
-_PAGE = 4096
-
-
-class Bytes:
-    """The bytes of an open file at any offset; a page is read at once, and the last one kept."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.size = os.fstat(descriptor).st_size
-        self._page, self._offset = bytearray(), 0
-
-    def take(self, offset: int, count: int) -> bytes | bytearray:
-        """That many bytes from there; `EOFError` if the file ends before."""
-        if offset + count > self.size:
-            raise EOFError(f"byte {offset}: {count} bytes are needed, but the file ends before")
-        if count > _PAGE:
-            return self._read(offset, count)
-        start = offset - self._offset
-        if not 0 <= start <= len(self._page) - count:
-            self._page = self._read(offset, min(_PAGE, self.size - offset))
-            self._offset, start = offset, 0
-        return self._page[start : start + count]
-
-    def fill(self, offset: int, memory: memoryview) -> None:
-        """Read what stands there into so many bytes of memory; errors as `take`."""
-        there = 0
-        while there < len(memory):
-            more = os.preadv(self._descriptor, [memory[there:]], offset + there)
-            if not more:
-                raise EOFError(f"byte {offset}: the file was cut off while it was read")
-            there += more
-
-    def _read(self, offset: int, count: int) -> bytearray:
-        # Arrays of these bytes can be written to, so that they need not be copied.
-        data = bytearray(count)
-        self.fill(offset, memoryview(data))
-        return data
 
 
 class File:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import Empty, Frame
+from .file_bytes import Bytes
 from .xtc2_datasets import Dataset
-from .xtc2_file import Bytes
 from .xtc2_layout import L1_ACCEPT, Take, find_value, parse_header
 from .xtc2_scan import values_in
 
@@ -23,7 +23,6 @@ _TIME_BYTES = 7
 _ALIGNMENT = 16
 """Of memory as it is given."""
 _OCTET = np.dtype(np.uint8)
-Octets = NDArray[np.uint8]
 Span = tuple[int, int]
 
 
@@ -104,7 +103,9 @@ class Form:
         stack = planes[0] if len(planes) == 1 else _stacked(planes, empty)
         return Frame(stack[0] if self.is_camera else stack, info={"modules": self._numbers})
 
-    def _taken(self, data: Bytes, offset: int, empty: Empty) -> Callable[[int, int], Octets]:
+    def _taken(
+        self, data: Bytes, offset: int, empty: Empty
+    ) -> Callable[[int, int], NDArray[np.uint8]]:
         """What gives the bytes between two offsets from that of the event."""
         if not self._is_dense:
             return lambda start, end: np.frombuffer(data.take(offset + start, end - start), _OCTET)

@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from .xtc_layout import Item, TypeId
-
-Head = bytes | memoryview
+from .xtc_layout import Item, Octets, TypeId
 
 HEAD = 64
 """So many bytes at a payload's begin tell the shape of its image."""
@@ -48,12 +46,12 @@ class Layout(NamedTuple):
     """Module numbers of a stack's planes."""
 
 
-Config = tuple[int, Head] | None
+Config = tuple[int, Octets] | None
 """Version and payload of the configuration of a source."""
 
 
 class _Kind(NamedTuple):
-    layout: Callable[[Head, int, Config], Layout]
+    layout: Callable[[Octets, int, Config], Layout]
     """From the first bytes of the payload, its size, and the configuration."""
     decode: Callable[[memoryview, Layout], NDArray[Any]]
 
@@ -68,7 +66,7 @@ def config_type(kind: int) -> int | None:
     return _CONFIGS.get(TypeId(kind)) if is_image(kind) else None
 
 
-def image_layout(kind: int, version: int, head: Head, size: int, config: Config) -> Layout:
+def image_layout(kind: int, version: int, head: Octets, size: int, config: Config) -> Layout:
     """Shape and type of the image in a payload, from its first `HEAD` bytes and its size.
 
     Raises
@@ -82,7 +80,7 @@ def image_layout(kind: int, version: int, head: Head, size: int, config: Config)
 
 
 def decode_image(item: Item, config: Config) -> tuple[NDArray[Any], Layout]:
-    """The image in a payload, in memory of its own; errors as in `image_layout`."""
+    """The image in a payload, in memory that may be written to; errors as in `image_layout`."""
     kind = _kind(item.type, item.version)
     layout = kind.layout(item.payload[:HEAD], len(item.payload), config)
     return kind.decode(item.payload, layout), layout
@@ -129,13 +127,13 @@ def _check_size(what: str, present: int, needed: int) -> None:
         raise ValueError(f"{what} of {needed} bytes in a payload of {present}")
 
 
-def _needed(config: Config, what: str) -> tuple[int, Head]:
+def _needed(config: Config, what: str) -> tuple[int, Octets]:
     if config is None:
         raise SourceError(f"{what} cannot be decoded without its configuration, which is missing")
     return config
 
 
-def _unpack(layout: str, data: Head, offset: int = 0) -> tuple[int, ...]:
+def _unpack(layout: str, data: Octets, offset: int = 0) -> tuple[int, ...]:
     if offset + struct.calcsize(layout) > len(data):
         raise ValueError(f"a header of {len(data)} bytes is too short")
     return struct.unpack_from(layout, data, offset)
@@ -143,10 +141,11 @@ def _unpack(layout: str, data: Head, offset: int = 0) -> tuple[int, ...]:
 
 def _flat(payload: memoryview, layout: Layout, offset: int) -> NDArray[Any]:
     count = int(np.prod(layout.shape))
-    return np.frombuffer(payload, layout.dtype, count, offset).reshape(layout.shape).copy()
+    image = np.frombuffer(payload, layout.dtype, count, offset).reshape(layout.shape)
+    return image.copy() if payload.readonly else image
 
 
-def _camera_layout(head: Head, size: int, config: Config) -> Layout:
+def _camera_layout(head: Octets, size: int, config: Config) -> Layout:
     width, height, depth = _unpack("<3I", head)
     pixel = (depth + 7) // 8
     if pixel not in (1, 2, 4) or not width * height:
@@ -159,7 +158,7 @@ def _camera(payload: memoryview, layout: Layout) -> NDArray[Any]:
     return _flat(payload, layout, 16)
 
 
-def _pnccd_layout(head: Head, size: int, config: Config) -> Layout:
+def _pnccd_layout(head: Octets, size: int, config: Config) -> Layout:
     version, text = _needed(config, "pnCCD")
     if version not in (1, 2):
         raise undecodable(TypeId.PNCCD_CONFIG, version)
@@ -180,7 +179,7 @@ def _pnccd(payload: memoryview, layout: Layout) -> NDArray[Any]:
     return np.block([[links[0], links[3]], [links[1, ::-1, ::-1], links[2, ::-1, ::-1]]])
 
 
-def _early_pnccd_layout(head: Head, size: int, config: Config) -> Layout:
+def _early_pnccd_layout(head: Octets, size: int, config: Config) -> Layout:
     version, text = _needed(config, "pnCCD")
     if version != 6:
         raise undecodable(TypeId.PNCCD_CONFIG, version)
@@ -214,8 +213,8 @@ def _cspad_sections(config: Config, version: int) -> dict[int, int]:
     return {quad: mask for quad, mask in enumerate(masks) if (quads or 0) >> quad & 1}
 
 
-def _cspad_layout(version: int) -> Callable[[Head, int, Config], Layout]:
-    def layout(head: Head, size: int, config: Config) -> Layout:
+def _cspad_layout(version: int) -> Callable[[Octets, int, Config], Layout]:
+    def layout(head: Octets, size: int, config: Config) -> Layout:
         sections = _cspad_sections(config, version)
         modules = tuple(
             _SECTIONS * quad + section
@@ -256,7 +255,7 @@ def _cspad(payload: memoryview, layout: Layout) -> NDArray[Any]:
     return stack
 
 
-def _cspad_2x2_layout(head: Head, size: int, config: Config) -> Layout:
+def _cspad_2x2_layout(head: Octets, size: int, config: Config) -> Layout:
     _check_size("CSPAD 2x2", size, _QUAD_HEADER + 2 * _SECTION_BYTES)
     return Layout((2, *_SECTION_SHAPE), "<i2", (0, 1))
 

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..source import run_in_name
+from . import Empty
+from .file_bytes import Bytes
 from .xtc_decode import Config
 from .xtc_idx import Idx, complete, read_idx
 from .xtc_layout import (
@@ -48,7 +50,8 @@ class XtcFile:
         self.path = path
         self.growing = path.endswith(".inprogress")
         self._descriptor = os.open(path, os.O_RDONLY)
-        self.size = os.fstat(self._descriptor).st_size
+        self._bytes = Bytes(self._descriptor)
+        self.size = self._bytes.size
 
     def close(self) -> None:
         """Release the file, and those of earlier chunks."""
@@ -62,20 +65,11 @@ class XtcFile:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read(self, offset: int, size: int) -> bytearray:
         """Exactly so many bytes; raises `EOFError` where the file ends before."""
-        if not 0 <= offset <= offset + size <= self.size:
-            raise EOFError(f"the file ends at byte {self.size}, before {offset} + {size}")
-        parts = []
-        while size:
-            part = os.pread(self._descriptor, size, offset)
-            if not part:
-                raise EOFError(f"the file was cut to {offset} bytes")
-            parts.append(part)
-            offset, size = offset + len(part), size - len(part)
-        return b"".join(parts)
+        return self._bytes.take(offset, size)
 
-    def header(self, offset: int) -> bytes:
+    def header(self, offset: int) -> bytearray:
         """The header of the datagram there."""
         return self.read(offset, HEADER.itemsize)
 
@@ -87,9 +81,9 @@ class XtcFile:
         """What the datagram there holds, each payload read when its turn comes."""
         return map(self.item, self.slots(offset))
 
-    def item(self, slot: Slot) -> Item:
-        """The slot with its payload."""
-        return item_of(slot, memoryview(self.read(slot.start, slot.size)))
+    def item(self, slot: Slot, empty: Empty = np.empty) -> Item:
+        """The slot with its payload, in memory of its own, maybe from ``empty``."""
+        return item_of(slot, self._bytes.view(slot.start, slot.size, empty))
 
     @cached_property
     def records(self) -> NDArray[Any]:

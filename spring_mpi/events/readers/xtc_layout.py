@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from .xtc_sources import address
 
-Read = Callable[[int, int], bytes | memoryview]
+Octets = bytes | bytearray | memoryview
+Read = Callable[[int, int], Octets]
 """``read(offset, size)``: exactly so many bytes."""
 
-Found = tuple[int, bytes | memoryview]
+Found = tuple[int, Octets]
 """Offset and header of a datagram."""
 
 HEADER = np.dtype(
@@ -182,7 +183,7 @@ def _container(read: Read, place: int, end: int) -> tuple[int, ...]:
     return words
 
 
-def datagram_size(header: bytes | memoryview, offset: int) -> int:
+def datagram_size(header: Octets, offset: int) -> int:
     """Bytes of the datagram that begins so; `ValueError` for a header that cannot be."""
     extent = int.from_bytes(header[36:40], "little")
     if extent < _CONTAINER.size or extent % 4 or extent > LARGEST_DATAGRAM:
@@ -211,7 +212,7 @@ def walk(read: Read, start: int, end: int, *, growing: bool = False) -> Iterator
         start += size
 
 
-def service_of(header: bytes | memoryview) -> int:
+def service_of(header: Octets) -> int:
     """What the datagram is that begins so; see `Service`."""
     return header[11] & 0xF
 
@@ -241,7 +242,7 @@ EVENT_ID = np.dtype(
 """The identity of an event; ticks are those of the 119 MHz clock."""
 
 
-def event_id(header: bytes | memoryview, run: int) -> NDArray[Any]:
+def event_id(header: Octets, run: int) -> NDArray[Any]:
     """`EVENT_ID` () of the datagram that begins so."""
     one = np.frombuffer(header, HEADER, count=1)[0]
     low, high = int(one["low"]), int(one["high"])
