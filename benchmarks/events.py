@@ -202,7 +202,7 @@ def report_batches(name: str, batches: Mapping[str, Batch], count: int, repeats:
     return figures
 
 
-def taken(batch: Batch, rows: Sequence[int], use: Callable[[Iterable[Any]], Any]) -> Any:
+def taken(batch: Batch, rows: Sequence[int], use: Use) -> Any:
     """A batch that is read and used."""
     return use(batch(rows))
 

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import EventIndex, Loader, build_index, loader
 from spring_mpi.events.readers.chunks import decoder
 from spring_mpi.events.readers.rows import row_reader
-from spring_mpi.events.readers.threads import in_threads
 from spring_mpi.events.source import Source
 
 COUNT, SHAPE = 9, (8, 16)
@@ -260,9 +258,7 @@ def test_chunks_are_decoded_once(
         rows.decode(stored, values)
 
     monkeypatch.setattr("spring_mpi.events.readers.chunks.cores", lambda: cores)
-    monkeypatch.setattr(
-        "spring_mpi.events.readers.chunks.in_threads", partial(in_threads, fewest=1)
-    )
+    monkeypatch.setattr("spring_mpi.events.readers.chunks.fewest_of", lambda size: 1)
     hdf5(tmp_path / "a.h5", **LAYOUTS[layout])
     order = np.random.default_rng(3).permutation(COUNT)
     with h5py.File(tmp_path / "a.h5") as file:

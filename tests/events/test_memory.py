@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,9 +74,36 @@ def test_only_so_much_is_kept() -> None:
     memory, dtype = Memory(3 * 2**16 + 1), np.dtype("u1")
     arrays = [memory.empty((2**16,), dtype) for _ in range(10)]
     del arrays
-    assert len(memory._pool.free) == 3
-    memory.empty((2**16 + 1,), dtype)
-    assert len(memory._pool.free) == 1
+    assert len(memory._pools[0].free) == 3
+
+
+def test_sizes_in_turn() -> None:
+    """Each of three sizes has its memory again; the one that was longest unused is forgotten."""
+    memory, dtype = Memory(2**22), np.dtype("u1")
+    sizes = [2**16, 2**16 + 1, 2**17]
+    first = [address(memory.empty((size,), dtype)) for size in sizes]
+    assert [address(memory.empty((size,), dtype)) for size in sizes] == first
+    for size in range(2**18, 2**18 + 9):
+        memory.empty((size,), dtype)
+    assert len(memory._pools) == 3
+
+
+def test_what_is_kept_goes_with_the_memory() -> None:
+    """Who holds one array for long holds only that."""
+    memory = Memory(2**22)
+    arrays = [memory.empty((2**16,), np.dtype("u1")) for _ in range(8)]
+    arrays[0][...] = 7
+    pool = weakref.ref(memory._pools[0])
+    del arrays[1:], memory
+    assert pool() is None
+    assert (arrays[0] == 7).all()
+
+
+def test_arrays_of_any_size_are_aligned() -> None:
+    memory = Memory(2**22)
+    arrays = [memory.empty((255, 33), np.dtype("f8")) for _ in range(20)]
+    arrays += [memory.empty((2**16 + 3,), np.dtype("u1")) for _ in range(20)]
+    assert all(address(array) % 16 == 0 for array in arrays)
 
 
 def test_few_arrays_take_no_more_than_they_need() -> None:
@@ -84,13 +112,13 @@ def test_few_arrays_take_no_more_than_they_need() -> None:
     arrays = []
     for _ in range(9):
         arrays.append(memory.empty((2**16,), np.dtype("u1")))
-        left.append(len(memory._pool.free))
+        left.append(len(memory._pools[0].free))
     assert left == [0, 0, 1, 0, 3, 2, 1, 0, 7]
 
 
 def test_threads_share_it() -> None:
     """Arrays taken and dropped in several threads at once are never the same."""
-    memory, dtype = Memory(2**16), np.dtype("i8")
+    memory, dtype = Memory(2**22), np.dtype("i8")
 
     def filled(number: int) -> bool:
         arrays = [memory.empty((1 + number % 2, 2**13), dtype) for _ in range(9)]

@@ -15,12 +15,13 @@ from events.writers.xtc2 import Stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spring_mpi.events.memory import Memory
 from spring_mpi.events.readers import Frame
 from spring_mpi.events.readers.xtc2 import Xtc2Reader
 from spring_mpi.events.readers.xtc2_form import Form
 
 NAME = "exp-r0034-s000-c000.xtc2"
-SHAPES = [(2, 3), (3, 2), (40, 60)]
+SHAPES = [(2, 3), (3, 2), (40, 60), (201, 333)]
 CORRUPTED = 1 << 3
 
 
@@ -51,7 +52,7 @@ def read(path: Path, rows: Sequence[int], *, together: bool = False) -> list[Fra
     frames: list[Frame | None] = [None] * len(rows)
     with contextlib.closing(Xtc2Reader().open(str(path))) as handle:
         if together:
-            return list(handle.events("cam.raw.image", rows))
+            return list(handle.events("cam.raw.image", rows, Memory(2**20).empty))
         for number, row in enumerate(rows):
             with contextlib.suppress(ValueError):
                 frames[number] = handle.event("cam.raw.image", row)
@@ -82,18 +83,22 @@ def test_events_of_any_looks(events: list[tuple[bytes, Any]], data: st.DataObjec
         assert one.info == other.info
 
 
-def test_events_that_look_the_same_are_parsed_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Their frames lie in memory as numbers of their type should, and can be written to."""
-    parsed: list[int] = []
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """An entry for each event that is parsed."""
+    calls: list[int] = []
 
     def counted(*arguments: Any) -> Form:
-        parsed.append(1)
+        calls.append(1)
         return form_of(*arguments)
 
     form_of = Form.of
     monkeypatch.setattr(Form, "of", counted)
+    return calls
+
+
+def test_events_that_look_the_same_are_parsed_once(tmp_path: Path, parsed: list[int]) -> None:
+    """Their frames lie in memory as numbers of their type should, and can be written to."""
     stream, rows = Stream(dtype="f8").configure().begin(), list[int]()
     for number in range(5):
         rows.append(sum(map(len, stream.datagrams)))
@@ -104,3 +109,46 @@ def test_events_that_look_the_same_are_parsed_once(
     ]
     assert all(frame.data.flags.aligned and frame.data.flags.writeable for frame in frames if frame)
     assert len(parsed) == 1
+
+
+def test_events_of_two_looks_in_turn(tmp_path: Path, parsed: list[int]) -> None:
+    """Each look is parsed once."""
+    stream, rows = Stream(segments=(0, 1)).configure().begin(), list[int]()
+    planes = np.arange(2 * 40 * 60, dtype="u2").reshape(2, 40, 60)
+    for number in range(8):
+        rows.append(sum(map(len, stream.datagrams)))
+        stream.event(10 + number, planes, lost=[1] if number % 2 else [])
+    frames = read(stream.write(tmp_path / NAME), rows)
+    assert [len(frame.data) for frame in frames if frame] == [2, 1] * 4
+    assert len(parsed) == 2
+
+
+def test_segments_of_different_types(tmp_path: Path) -> None:
+    """Numbers of all segments are kept."""
+    cameras = [
+        writer.names(writer.CAMERA + number, "cam", "raw", {"image": (code, 2)}, number)
+        for number, code in enumerate((1, 2))
+    ]
+    planes = [np.full((2, 3), 7, "u2"), np.full((2, 3), 70000, "u4")]
+    values = [writer.values(writer.CAMERA + number, [planes[number]]) for number in (0, 1)]
+    stream = Stream().add(1, writer.CONFIGURE, b"".join(cameras))
+    row = sum(map(len, stream.datagrams))
+    (frame,) = read(stream.add(5, writer.EVENT, b"".join(values)).write(tmp_path / NAME), [row])
+    assert frame is not None
+    assert frame.data.tolist() == np.stack(planes).tolist()
+
+
+def test_event_that_is_cut_off(tmp_path: Path) -> None:
+    """Whether one that looked the same was read before or not."""
+    stream, rows = Stream().configure().begin(), list[int]()
+    for number in range(2):
+        rows.append(sum(map(len, stream.datagrams)))
+        stream.event(10 + number, np.full((1, 40, 60), number, "u2"))
+    path = stream.write(tmp_path / NAME)
+    path.write_bytes(path.read_bytes()[:-100])
+    for order in ([1], [0, 1]):
+        with contextlib.closing(Xtc2Reader().open(str(path))) as handle:
+            for number in order[:-1]:
+                handle.event("cam.raw.image", rows[number])
+            with pytest.raises(EOFError, match=f"byte {rows[1]}: the event is cut off"):
+                handle.event("cam.raw.image", rows[1])

@@ -12,6 +12,8 @@ Result = TypeVar("Result")
 
 _WORTHWHILE = 2**21
 """Bytes to read and decode that take longer than a thread takes to begin."""
+_MOST_CORES = 4
+"""For reading: with more of them the memory, or the file system, is what takes the time."""
 
 
 class Sliced(Protocol):
@@ -39,7 +41,7 @@ def fewest_of(size: float) -> int:
 
 
 def cores() -> int:
-    """Processor cores that this process may use, up to 4: then memory is what takes the time."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), 4)
-    return min(os.cpu_count() or 1, 4)
+    """Processor cores that this process may use, but no more than are of use."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    count = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return min(count, _MOST_CORES)

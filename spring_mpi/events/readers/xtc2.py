@@ -18,7 +18,7 @@ from .threads import cores, in_threads
 from .xtc2_chain import Chain, read_chain, split_row
 from .xtc2_datasets import Dataset, datasets_of, matching, told
 from .xtc2_file import File
-from .xtc2_form import Form
+from .xtc2_form import Form, Forms
 from .xtc2_heads import opening_names
 from .xtc2_layout import L1_ACCEPT, Node, parse_header, parse_value
 from .xtc2_scan import scan_file, values_in
@@ -82,7 +82,7 @@ class Xtc2Handle:
         self._data: Bytes = file.bytes()
         self._chain: Chain | None = None
         self._datasets: dict[int, dict[str, Dataset]] = {}
-        self._forms: dict[tuple[int, str], Form] = {}
+        self._forms: dict[tuple[int, str], Forms] = {}
         self._sources: dict[int, frozenset[int]] = {}
 
     def event(self, dataset: str, row: int) -> Frame:
@@ -124,7 +124,8 @@ class Xtc2Handle:
 
     def _frame(self, data: Bytes, dataset: str, row: int, empty: Empty) -> Frame:
         epoch, offset = split_row(row)
-        form = self._forms.get((epoch, dataset))
+        forms = self._forms.setdefault((epoch, dataset), Forms())
+        form = forms.likely(data, offset)
         if form and (frame := form.read(data, offset, empty)):
             return frame
         found = self._known(epoch).get(dataset)
@@ -132,9 +133,10 @@ class Xtc2Handle:
             raise SourceError(
                 f"no frames {dataset!r}; {told(self._known(epoch).values(), dataset)}"
             )
-        form = self._forms[epoch, dataset] = Form.of(data.take, offset, found)
+        form = Form.of(data.take, offset, found)
         if (frame := form.read(data, offset, empty)) is None:
-            raise ValueError(f"byte {offset}: the event changed while it was read")
+            raise EOFError(f"byte {offset}: the event is cut off, or was changed meanwhile")
+        forms.add(form)
         return frame
 
     def _known(self, epoch: int) -> dict[str, Dataset]:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from . import Empty, Frame
 from .file_bytes import Bytes
 from .xtc2_datasets import Dataset
-from .xtc2_layout import L1_ACCEPT, Take, find_value, parse_header
+from .xtc2_layout import HEADER_BYTES, L1_ACCEPT, Take, find_value, parse_header
 from .xtc2_scan import values_in
 
 _TIME_BYTES = 7
-"""Of a datagram's first 8, those that differ between its events; the last is their half-year."""
+"""At the begin of a datagram, which events of the same 194 days need not have in common."""
 _ALIGNMENT = 16
-"""Of memory as it is given."""
+"""That all memory has when it is given."""
+_MOST_FORMS = 64
 _OCTET = np.dtype(np.uint8)
 Span = tuple[int, int]
 
@@ -116,6 +117,11 @@ class Form:
         return lambda start, end: event[start:end]
 
     @cached_property
+    def header(self) -> bytes:
+        """What is told of the event as a whole; see `header_at`."""
+        return self.told[0][1][: HEADER_BYTES - _TIME_BYTES]
+
+    @cached_property
     def _numbers(self) -> tuple[int, ...]:
         return tuple(chain.from_iterable(one.planes for one in self.segments))
 
@@ -129,6 +135,31 @@ class Form:
         """Of what is read of an event."""
         texts = (start + len(text) for start, text in self.told)
         return max(*texts, *(one.end for one in self.segments))
+
+
+class Forms:
+    """The forms that events of a stream had: one after the other it is mostly the same."""
+
+    def __init__(self) -> None:
+        self._last: Form | None = None
+        self._known: dict[bytes, Form] = {}
+
+    def likely(self, data: Bytes, offset: int) -> Form | None:
+        """The form that the event at an offset may have."""
+        if len(self._known) < 2:
+            return self._last
+        return self._known.get(header_at(data, offset))
+
+    def add(self, form: Form) -> None:
+        """Remember the form of an event."""
+        if len(self._known) == _MOST_FORMS:
+            self._known = {}
+        self._known[form.header] = self._last = form
+
+
+def header_at(data: Bytes, offset: int) -> bytes:
+    """The header of the event at an offset, without its time; `EOFError` where there is none."""
+    return bytes(data.take(offset, HEADER_BYTES)[_TIME_BYTES:])
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:
@@ -145,4 +176,4 @@ def _joined(spans: Iterable[Span]) -> Iterator[Span]:
 
 def _stacked(planes: Sequence[NDArray[Any]], empty: Empty) -> NDArray[Any]:
     shape = (sum(map(len, planes)), *planes[0].shape[1:])
-    return np.concatenate(planes, out=empty(shape, planes[0].dtype))
+    return np.concatenate(planes, out=empty(shape, np.result_type(*planes)))
