@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -22,17 +24,9 @@ from spring_mpi.events import build_index, load_index
 from spring_mpi.events.assembly import merged as merged_indexes
 from spring_mpi.events.assembly import no_events
 from spring_mpi.events.index import Statistics
+from spring_mpi.events.moments import IMAGE, Planes, merged_planes, planes_of
 from spring_mpi.events.readers import Frame
-from spring_mpi.events.statistics import (
-    IMAGE,
-    Block,
-    Planes,
-    images,
-    measure,
-    merged_planes,
-    planes_of,
-    write_images,
-)
+from spring_mpi.events.statistics import Block, images, measure, write_images
 
 ALONE = NullCommunicator()
 
@@ -86,6 +80,42 @@ def test_any_grouping(values: list[list[float]], cut: int) -> None:
                          ("max", valid.max(axis=0).filled(np.nan)),
                          ("std", valid.std(axis=0).filled(np.nan))]:  # fmt: skip
         np.testing.assert_allclose(found[name][0], wanted, rtol=1e-9, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+@given(data=st.data())
+def test_integers_are_summed_exactly(most: int, data: st.DataObject) -> None:
+    """Of any type and size, with any mask: nothing but the last rounding is lost."""
+    dtype = np.dtype(data.draw(st.sampled_from(["u1", "i1", "u2", "i2", ">u2", "i4"])))
+    limits = np.iinfo(dtype)
+    number = st.sampled_from([limits.min, limits.max - 1, limits.max, 0, 1])
+    rows = data.draw(st.lists(st.tuples(number, st.booleans()), min_size=1, max_size=12))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spring_mpi.events.moments._MOST_SUMMED", most)
+        found = images(
+            planes_of(
+                Frame(np.array([[value]], dtype), np.array([[True]]) if is_bad else None)
+                for value, is_bad in rows
+            )
+        )
+    valid = [value for value, is_bad in rows if not is_bad]
+    assert found["count"].tolist() == [[len(valid)]]
+    assert found["sum"].tolist() == [[sum(valid)]]
+    if valid:
+        mean = Fraction(sum(valid), len(valid))
+        std = math.sqrt(sum((value - mean) ** 2 for value in valid) / len(valid))
+        assert found["max"].tolist() == [[max(valid)]]
+        assert found["std"].item() == pytest.approx(std, rel=1e-12)
+    else:
+        assert np.isnan(found["max"]).all()
+
+
+@pytest.mark.parametrize("threshold", [0.0, 2.0, 2.5, -1.5, 70000.0, np.inf, -np.inf])
+def test_lit_pixels_of_integers(threshold: float, write_hdf5: Callable[..., Path]) -> None:
+    """A threshold between integers, or beyond those of the type, is as good as any."""
+    frames = np.array([[[0, 1, 2, 3, 65535]]], np.uint16)
+    found = measured(write_hdf5("run.h5", {"data": frames}), threshold)
+    assert found.lit.tolist() == [int((frames.astype(float) >= threshold).sum())]
 
 
 def test_excluded_pixels_do_not_count() -> None:
