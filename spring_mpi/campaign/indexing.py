@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SpringError
+from ..errors import ConfigError, SpringError
 from ..events.build import Wanted, build_index, find_sources
 from ..events.calibration import ArraySpec, MaskSpec
 from ..events.follow import Follower
 from ..events.index import EventIndex
+from ..events.origin import differences
 from ..events.storage import load_index
 from .config import load_config
 from .rundir import RunDirectory
@@ -42,10 +43,15 @@ def open_index(config: Config, rundir: RunDirectory) -> Opened:
     ------
     SourceError
         If a source cannot be read; `StaleIndexError` if one changed since it was indexed.
+    ConfigError
+        If ``data.index`` is of other sources than ``data.source``, or was built in another way.
     """
     data = config.data
     if data.index and Path(data.index).exists():
-        return Opened(_checked(load_index(data.index)))
+        index = _checked(load_index(data.index))
+        if problems := list(differences(_wanted(config), index)):
+            raise ConfigError([f"data.index: {data.index} {problem}" for problem in problems])
+        return Opened(index)
     before = None if data.index else _own(rundir)
     was_followed = before is not None and any(source.grows for source in before.sources)
     if data.follow is not None or was_followed:
@@ -66,12 +72,15 @@ def open_index(config: Config, rundir: RunDirectory) -> Opened:
 
 
 def _followed(config: Config, before: EventIndex | None) -> Opened:
-    data = config.data
-    wanted = Wanted(data.source, data.reader, data.dataset, data.pid, data.run, data.root)
-    follower = Follower(wanted, tuple(_beside(config)), before)
+    follower = Follower(_wanted(config), tuple(_beside(config)), before)
     follower.index.check()
     remarks = tuple(follower.look())
     return Opened(follower.index, follower, remarks)
+
+
+def _wanted(config: Config) -> Wanted:
+    data = config.data
+    return Wanted(data.source, data.reader, data.dataset, data.pid, data.run, data.root)
 
 
 def _beside(config: Config) -> Iterator[str]:

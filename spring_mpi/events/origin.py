@@ -1,0 +1,71 @@
+"""Whether an index is of the sources that are wanted, and was built as they are to be read."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
+
+from .build import Wanted, find_sources
+from .index import EventIndex
+
+_MOST_NAMED = 3
+
+
+def differences(wanted: Wanted, index: EventIndex) -> Iterator[str]:
+    """What an index is or was not as wanted, one text each, to follow the index's name.
+
+    What is not wanted in particular (no dataset, no pid, no run, reader ``auto``) may be anything.
+
+    Raises
+    ------
+    SourceError
+        If a wanted source is not found.
+    """
+    yield from _other_sources(wanted, index)
+    readers = {source.reader for source in index.sources}
+    if wanted.reader != "auto" and readers != {wanted.reader}:
+        yield f"was built with {_names('reader', readers)}, not {wanted.reader}"
+    options = _options(index.command)
+    datasets = {frames.dataset for frames in index.frames}
+    if wanted.dataset and _bare([wanted.dataset]) not in (_bare(datasets), options["dataset"]):
+        yield f"is of {_names('dataset', datasets)}, not {wanted.dataset}"
+    for key, values in (("pid", wanted.pid), ("run", () if wanted.run is None else (wanted.run,))):
+        if values and _bare(map(str, values)) != options[key]:
+            before = " ".join(options[key]) or "none"
+            yield f"was built with the {key} {before}, not {' '.join(map(str, values))}"
+
+
+def _other_sources(wanted: Wanted, index: EventIndex) -> Iterator[str]:
+    found = find_sources(wanted.texts, wanted.reader, wanted.root)
+    named, held = set(map(_identity, found)), {_identity(one.path) for one in index.sources}
+    if more := held - named:
+        yield f"is of {_names('source', more)}, which data.source does not name"
+    if less := named - held:
+        yield f"lacks {_names('source', less)}, which data.source names; build it again"
+
+
+def _identity(source: str) -> str:
+    return os.path.realpath(source) if os.path.isabs(source) else source
+
+
+def _options(command: str) -> dict[str, list[str]]:
+    """Dataset, pid and run in the command line that built an index, as `_bare`."""
+    words = shlex.split(command)
+    pairs = list(pairwise(words))
+    return {
+        key: _bare(value for option, value in pairs if option == f"--{key}")
+        for key in ("dataset", "pid", "run")
+    }
+
+
+def _bare(names: Iterable[str]) -> list[str]:
+    """Names of datasets, which may begin with a slash or not."""
+    return [name.strip("/") for name in names]
+
+
+def _names(what: str, names: Collection[str]) -> str:
+    shown = sorted(names)[:_MOST_NAMED]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return f"the {what}{'s' if len(names) > 1 else ''} {', '.join(shown)}{more}"
