@@ -250,8 +250,8 @@ def test_serving_waits_for_jobs(started):
 
 
 def test_no_run_directory(tmp_path):
-    """A folder without a living hypervisor gives exit 4."""
+    """A folder in which no campaign was ever run gives exit 4."""
     command = [sys.executable, "-m", "spring_mpi.cli.ctl", str(tmp_path / "none"), "info"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 4
-    assert done.stderr == f"no live hypervisor in {tmp_path / 'none'}\n"
+    assert done.stderr == f"no campaign has run in {tmp_path / 'none'}\n"

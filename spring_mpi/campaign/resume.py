@@ -34,8 +34,8 @@ class Past:
     starts: int = 0
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Of the jobs that people added."""
-    fronts: list[tuple[str, ...]] = field(default_factory=list)
-    """Jobs that people put to the front, oldest first."""
+    moves: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+    """Jobs that people put to the front (True) or, by `retry`, to the back; oldest first."""
     answered: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     """Id of a message that was applied -> its reply, and whether it was refused."""
     is_sharded: bool | None = None
@@ -67,7 +67,9 @@ class Past:
             for record in line["records"]:
                 self._take(record)
             if line.get("front"):
-                self.fronts.append(tuple(line["front"]))
+                self.moves.append((tuple(line["front"]), True))
+            if line["verb"] == "retry":
+                self.moves.append((tuple(record["job"] for record in line["records"]), False))
             if not line["refused"]:
                 self.is_paused = _PAUSED_AFTER.get(line["verb"], self.is_paused)
         elif "job" in line:
@@ -142,8 +144,9 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory) -> Resumption:
             attempts = attempts if state in _OPEN else 0
             state = State.WAITING
         queue.settle(name, state, attempts)
-    for names in past.fronts:
-        queue.prepend(name for name in names if name in queue.waiting)
+    for names, to_front in past.moves:
+        move = queue.prepend if to_front else queue.postpone
+        move([name for name in names if name in queue.waiting])
     unplanned = tuple(name for name in past.jobs if not plan.knows(name))
     return Resumption(queue, tuple(finished), tuple(adopted), tuple(given_up), retried, unplanned)
 

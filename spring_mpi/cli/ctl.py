@@ -84,7 +84,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     control = arguments.rundir / "control"
     if not Lock(control / "lock").is_held():
-        print(f"no live hypervisor in {arguments.rundir}", file=sys.stderr)
+        what = "no live hypervisor in" if control.is_dir() else "no campaign has run in"
+        print(f"{what} {arguments.rundir}", file=sys.stderr)
         return _NO_HYPERVISOR
     client = Client(control)
     try:

@@ -21,6 +21,10 @@ _START_LINES = (
 def info_lines(queue: Queue, *, everything: bool = False) -> list[str]:
     """What is running, and the waiting jobs with their positions."""
     lines = [f"Running: {name}" for name in queue.running] or ["Idle."]
+    if queue.is_paused:
+        lines.append("Paused: no job is given out until resume.")
+    if queue.is_draining:
+        lines.append("Draining: no job is given out, and the campaign ends with the running ones.")
     if not queue.waiting:
         return [*lines, "Empty queue."]
     total = len(queue.waiting)

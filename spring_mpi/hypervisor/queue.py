@@ -96,6 +96,11 @@ class Queue:
         records = [Record(name, State.WAITING, reason="front") for name in fresh]
         return Decision(tuple(records), reply=fresh)
 
+    def postpone(self, names: Iterable[str]) -> None:
+        """Move waiting jobs to the back in the given order."""
+        for name in names:
+            self.waiting.move_to_end(name)
+
     def remove(self, item: str, *, is_name: bool = False) -> Decision:
         """Remove waiting jobs: by position (digits), by exact name, or by wildcard (fnmatch)."""
         chosen = self._matching(item, is_name)

@@ -79,7 +79,12 @@ class Steering:
 
     def _info(self, arguments: Mapping[str, Any]) -> Answer:
         lines = info_lines(self._queue, everything=bool(arguments.get("all")))
-        data = {"running": list(self._queue.running), "waiting": list(self._queue.waiting)}
+        data = {
+            "running": list(self._queue.running),
+            "waiting": list(self._queue.waiting),
+            "paused": self._queue.is_paused,
+            "draining": self._queue.is_draining,
+        }
         return Answer(Decision(reply=tuple(lines)), data=data)
 
     def _livelog(self, arguments: Mapping[str, Any]) -> Answer:

@@ -114,6 +114,17 @@ def test_jobs_no_longer_planned_are_left_alone(plan, rundir):
     assert past.ending() == "was killed without a word while 1 jobs ran"
 
 
+def test_the_order_is_as_people_left_it(resumed, plan):
+    """Jobs that were put to the front, and such that came back to the queue at its end."""
+    names = list(plan.numbers)
+    removed = asked("remove") | {"records": [{"job": names[0], "state": "removed"}]}
+    again = asked("retry") | {"records": [{"job": names[0], "state": "waiting"}]}
+    front = asked("prepend") | {"front": [names[2]]}
+    assert resumed({"start": 1}, removed, again, front)[1] == [(2, 0), (1, 0), (3, 0), (0, 0)]
+    first = asked("prepend") | {"front": [names[0]]}
+    assert resumed({"start": 1}, removed, again, first)[1] == [(0, 0), (1, 0), (2, 0), (3, 0)]
+
+
 def asked(verb, *, refused=False):
     """The journal's line of a message that changes no job."""
     return {"message": verb, "verb": verb, "reply": [], "refused": refused, "records": []}

@@ -65,6 +65,16 @@ def test_the_pages_removals():
     ]
 
 
+def test_info_of_a_queue_that_stands_still():
+    """It says why, and what would change that."""
+    queue = running_queue(PIDS)
+    queue.pause()
+    assert info_lines(queue)[1] == "Paused: no job is given out until resume."
+    queue.unpause()
+    queue.drain()
+    assert info_lines(queue)[1].startswith("Draining: no job is given out")
+
+
 def test_info_of_an_empty_queue():
     """Nothing runs, nothing waits."""
     assert info_lines(Queue()) == ["Idle.", "Empty queue."]
