@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from spring_mpi.campaign.rundir import RunDirectory
 from spring_mpi.cli.batch import main
 
 
@@ -316,6 +317,37 @@ def test_check_tells_that_a_resume_would_be_refused(recording, capfd):
     assert run(campaign) == 0
     assert run(campaign, "--check", "--set", "seed=9") == 2
     assert "seed: 1 -> 9" in told(capfd)
+
+
+def test_check_tells_what_is_wrong_with_the_run_directory(recording, tmp_path, capfd):
+    """A file in its place, or above it, beside all other faults; and nothing is made."""
+    (tmp_path / "notes.txt").write_text("mine")
+    check = (recording(), "--check", "--set")
+    for output in ("notes.txt", "notes.txt/run"):
+        assert run(*check, f"output={tmp_path / output}", "--set", "pattern.center=[9e9, 1]") == 2
+        text = told(capfd)
+        assert "notes.txt is a file" in text
+        assert "no measured pixel" in text
+    assert run(*check, f"output={tmp_path / 'new' / 'run'}") == 0
+    assert not (tmp_path / "new").exists()
+
+
+def test_check_tells_who_uses_the_run_directory(recording, capfd):
+    """It is no fault of the config."""
+    campaign = recording()
+    rundir = RunDirectory(campaign.rundir)
+    rundir.create()
+    rundir.acquire()
+    assert run(campaign, "--check") == 0
+    assert f"{campaign.rundir} is in use by pid {os.getpid()}" in told(capfd)
+
+
+def test_check_warns_where_little_is_measured(recording, capfd):
+    """A wrong centre or an inverted mask leaves what anything can explain."""
+    assert run(recording(), "--check") == 0
+    assert "warning" not in told(capfd)
+    assert run(recording(), "--check", "--set", "pattern.center=[9, 9]") == 0
+    assert "what it marks bad or good?" in told(capfd)
 
 
 def test_check_tells_too_much_memory(recording, capfd):

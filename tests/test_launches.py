@@ -61,8 +61,9 @@ def test_no_gpu_anywhere(small_mpi: Callable[..., Campaign]) -> None:
 def test_the_check_shows_places(small_mpi: Callable[..., Campaign]) -> None:
     """``--check --placement`` under a launcher names every worker, and starts nothing."""
     campaign = small_mpi(workers={"device": "cpu"})
-    code, output = campaign.run("--check", "--placement", ranks=3)
+    code, output = campaign.run("--check", "--placement", "--workers", "5", ranks=3)
     assert code == 0, output
+    assert output.count("--workers is for runs without MPI: 2 ranks are workers") == 1
     for worker in (1, 2):
         assert f"worker {worker} on {os.uname().nodename}: " in output
     assert not campaign.rundir.exists()

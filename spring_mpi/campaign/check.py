@@ -27,6 +27,8 @@ from .rundir import RunDirectory
 from .sections import Config
 from .selection import SLICE_OF_GROWING, WHERE_OF_GROWING
 
+_LITTLE = 0.5
+"""Of a pattern; a detector with a gap and a hole for the beam has more."""
 _BASE_MB = 200
 _POPULATIONS = 4
 _BYTES_PER_PIXEL = {"positive": 5, "real": 5, "complex": 9}
@@ -44,7 +46,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
     """
     config = load_config(path, overrides)
     rundir = RunDirectory(Path(config.output))
-    problems = list(faults(config))
+    problems = [*faults(config), *_unusable(rundir)]
     first: Pattern | None = None
     try:
         past = Past.read(rundir.journal)
@@ -60,7 +62,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
         problems += str(fault).splitlines()
     if problems:
         raise ConfigError(problems)
-    for remark in opened.remarks:
+    for remark in filter(None, (rundir.user(), *opened.remarks)):
         print(f"not yet: {remark}")
     print(f"{path}: no fault found")
     print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")
@@ -71,6 +73,12 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
         print(f"geometry: {read_geometry(config.data.geometry)}")
     if first is not None:
         print(f"first event: {pid_text(first.pid)}, {_measured(first)}")
+        if first.measured.mean() < _LITTLE:
+            print(
+                "warning: so little of a pattern may be reconstructed wrongly, and with a small "
+                "error; look at pattern.center, pattern.cropsize, and data.mask: is what it marks "
+                "bad or good?"
+            )
     print(f"memory: about {memory_mb(config, plan)} MB per worker")
     print(f"run directory: {config.output}")
     if workers is not None:
@@ -87,6 +95,13 @@ def _first_pattern(plan: Plan, problems: list[str]) -> Pattern | None:
         except SpringError as fault:
             problems.append(f"event {name}: {fault}")
     return None
+
+
+def _unusable(rundir: RunDirectory) -> Iterator[str]:
+    try:
+        rundir.check()
+    except SpringError as fault:
+        yield str(fault)
 
 
 def _measured(pattern: Pattern) -> str:

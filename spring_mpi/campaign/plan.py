@@ -102,7 +102,10 @@ class Plan:
         chosen = (select_present if is_growing else select)(config.events, index)
         self.positions = chosen[parse_part(config.part or "1/1")]
         if not (len(self.positions) or may_be_empty or config.part):
-            raise ConfigError([f"events: none of the {len(index)} events in the index is selected"])
+            by = f" by {config.events.list}" if config.events.list else ""
+            raise ConfigError(
+                [f"events: none of the {len(index)} events in the index is selected{by}"]
+            )
         self.numbers = {name: number for number, name in enumerate(self._names(0))}
         self._check_names()
         self.is_sharded = len(self) > _SHARDED_FROM if is_sharded is None else is_sharded

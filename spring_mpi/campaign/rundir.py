@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -73,6 +74,23 @@ class RunDirectory:
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
         except OSError as fault:
             raise self._unusable(fault) from fault
+
+    def check(self) -> None:
+        """Change nothing, and raise what `create` would as far as that can be foreseen."""
+        try:
+            self._refuse_others()
+            path = self.path.absolute()
+            there = next(one for one in (path, *path.parents) if one.exists())
+            if not there.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"{there} is a file")
+            if not os.access(there, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as fault:
+            raise self._unusable(fault) from fault
+
+    def user(self) -> str:
+        """Who uses it now, and what can be done about that; empty where nobody does."""
+        return Lock(self.lock).obstacle()
 
     def results_present(self) -> set[str]:
         """Complete result files, relative to the run directory; each folder is read once.

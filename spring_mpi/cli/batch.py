@@ -72,9 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--serve", action="store_true",
         help="keep waiting for jobs that people add, and with data.follow for new events",
     )  # fmt: skip
-    parser.add_argument(
-        "--workers", type=positive, default=1, help="workers without MPI (default: 1)"
-    )
+    parser.add_argument("--workers", type=positive, help="workers without MPI (default: 1)")
     parser.add_argument(
         "--transport", choices=("auto", "mpi", "local"), default="auto",
         help="auto: MPI where a launcher started several tasks",
@@ -130,8 +128,11 @@ def _serve(arguments: argparse.Namespace, communicator: Communicator) -> int:
 
 def _transport(arguments: argparse.Namespace, communicator: Communicator) -> Transport:
     if communicator.size > 1:
+        if arguments.workers is not None:
+            ranks = communicator.size - 1
+            print(f"--workers is for runs without MPI: {ranks} ranks are workers", file=sys.stderr)
         return MpiTransport(communicator)
-    return LocalTransport(arguments.workers)
+    return LocalTransport(arguments.workers or 1)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from .build import AnyPath, build_index
 from .condition import parse_condition
 from .geometry import Geometry
-from .index import EventIndex
+from .index import AnyPid, EventIndex
 from .loader import WINDOW, Fault, Loader, drained, finished, in_turn
-from .source import Event, EventRef, Pid
+from .source import Event, EventRef
 
 Windows = Generator[deque[Event | Fault], None, None]
 
@@ -72,12 +72,12 @@ class DataSource:
         """(events, numbers), of the events that count."""
         return self.index.pids[self._positions]
 
-    def read(self, pid: Pid | int) -> Event:
+    def read(self, pid: AnyPid) -> Event:
         """The first event of that pid; errors as in `EventIndex.find` and `Loader.read`."""
         return self._loader.read(self.index.ref(self.index.find(pid)), self._geometry)
 
     def events(
-        self, pids: Iterable[Sequence[int]] | NDArray[Any] | None = None, *, ahead: int = WINDOW
+        self, pids: Iterable[AnyPid] | NDArray[Any] | None = None, *, ahead: int = WINDOW
     ) -> Events:
         """The events of these pids in their order, or all that count; see `Events`.
 

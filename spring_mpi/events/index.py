@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StaleIndexError, UnknownPidError
-from ..names import pid_text
+from ..names import parse_pid, pid_text
 from .loader import Loader
 from .readers import INCOMPLETE, STEP, TRANSITION, whole_numbers
 from .search import first_not_below, repeated
@@ -25,6 +25,9 @@ DUPLICATE = 1
 TRANSITIONS = np.dtype([*TRANSITION.descr, ("source", np.uint32)])
 """A `readers.TRANSITION` and the number of its source."""
 _MOST_LISTED = 5
+
+AnyPid = Sequence[int] | int | str
+"""``(71, 1, 145)`` or ``"71-1-145"``; a number alone where pids have only one."""
 
 
 @dataclass(frozen=True)
@@ -142,24 +145,23 @@ class EventIndex:
         """The number of the pids that is a time; empty where none is."""
         return next((name for name in ("time", "timestamp") if name in self.pid_names), "")
 
-    def find(self, pid: Pid | int) -> int:
-        """Position of the first event of that pid.
+    def find(self, pid: AnyPid) -> int:
+        """Position of the first event of that pid, which may be written as ``71-1-145``.
 
         Raises
         ------
         UnknownPidError
             If there is none; it says which is nearest.
         """
-        numbers = (pid,) if isinstance(pid, int | np.integer) else pid
-        wanted = tuple(map(operator.index, numbers))
+        wanted = _numbers(pid)
         self._check_width(len(wanted), pid_text(wanted))
         place = bisect.bisect_left(range(len(self)), wanted, key=self.pid)
         if place == len(self) or self.pid(place) != wanted:
             raise UnknownPidError(f"no event {pid_text(wanted)}: {self._contents(wanted, place)}")
         return place
 
-    def find_many(self, pids: Iterable[Sequence[int]] | NDArray[Any]) -> NDArray[np.int64]:
-        """Positions (m,) of pids (m, numbers), in the order of the pids.
+    def find_many(self, pids: Iterable[AnyPid] | NDArray[Any]) -> NDArray[np.int64]:
+        """Positions (m,) of pids, an array (m, numbers) or as `find`, in the order of the pids.
 
         Raises
         ------
@@ -195,7 +197,7 @@ class EventIndex:
         source = int(self.source[place])
         return Part(self.sources[source], self.frames[source].dataset, int(self.row[place]))
 
-    def read(self, pid: Pid | int) -> Event:
+    def read(self, pid: AnyPid) -> Event:
         """The first event of that pid; errors as in `find` and `Loader.read`."""
         return self._loader.read(self.ref(self.find(pid)))
 
@@ -228,13 +230,13 @@ class EventIndex:
     def _loader(self) -> Loader:
         return Loader()
 
-    def _as_rows(self, pids: Iterable[Sequence[int]] | NDArray[Any]) -> NDArray[np.int64]:
+    def _as_rows(self, pids: Iterable[AnyPid] | NDArray[Any]) -> NDArray[np.int64]:
         try:
-            rows = pids if isinstance(pids, np.ndarray) else np.array(list(pids))
+            rows = pids if isinstance(pids, np.ndarray) else np.array([*map(_numbers, pids)])
             if rows.size == 0:
                 return np.empty((0, self.pids.shape[1]), dtype=np.int64)
             rows = whole_numbers(rows.reshape(len(rows), -1))
-        except ValueError as fault:
+        except (TypeError, ValueError) as fault:
             raise UnknownPidError(f"pids are rows of {self._width()}: {fault}") from fault
         self._check_width(rows.shape[1], pid_text(rows[0]))
         return rows
@@ -262,3 +264,10 @@ class EventIndex:
 
 def _distance(one: Pid, other: Pid) -> list[int]:
     return [abs(a - b) for a, b in zip(one, other, strict=True)]
+
+
+def _numbers(pid: AnyPid) -> Pid:
+    """The numbers of a pid; `ValueError` for a text that is none."""
+    if isinstance(pid, str):
+        return parse_pid(pid)
+    return tuple(map(operator.index, (pid,) if isinstance(pid, int | np.integer) else pid))

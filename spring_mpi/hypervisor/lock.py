@@ -65,6 +65,16 @@ class Lock:
             ) from fault
         return former
 
+    def obstacle(self) -> str:
+        """Why it cannot be taken; empty where it can."""
+        holder = self.holder()
+        try:
+            if holder is not None:
+                self._refuse_living(holder)
+        except RunDirectoryError as fault:
+            return str(fault)
+        return ""
+
     def is_held(self) -> bool:
         """Whether somebody holds the lock, or may do so."""
         holder = self.holder()

@@ -58,6 +58,10 @@ def test_find_agrees_with_find_many(pids: list[tuple[int, ...]]) -> None:
     """One pid is found where many are."""
     index = index_of(pids)
     assert [index.find(pid) for pid in pids] == index.find_many(pids).tolist()
+    texts = ["-".join(map(str, pid)) for pid in pids]
+    if min(map(min, pids), default=0) >= 0:
+        assert index.find_many(texts).tolist() == index.find_many(pids).tolist()
+        assert [index.find(text) for text in texts] == index.find_many(pids).tolist()
 
 
 @given(PIDS)

@@ -286,6 +286,9 @@ def test_unknown_format(tmp_path: Path) -> None:
     (tmp_path / "a.dat").write_bytes(b"anything")
     with pytest.raises(SourceError, match=r"cannot tell the format of .*a\.dat"):
         build_index(tmp_path / "a.dat")
+    (tmp_path / "b.h5").touch()
+    with pytest.raises(SourceError, match=r"b\.h5 is empty"):
+        build_index(tmp_path / "b.h5")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import re
 import zipfile
 import zlib
@@ -208,8 +209,11 @@ def guess_file_reader(path: str) -> str:
         for name in _FILE_READERS:
             if find_reader(name).sniff(path):
                 return name
+        is_empty = not os.path.getsize(path)
     except OSError as fault:
         raise SourceError(f"{path} cannot be read: {fault.strerror}") from fault
+    if is_empty:
+        raise SourceError(f"{path} is empty: copy it again, or leave it out")
     raise SourceError(f"cannot tell the format of {path}; name its reader: {_known()}")
 
 
