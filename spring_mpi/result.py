@@ -40,7 +40,7 @@ class Provenance:
     """File of the event."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """One reconstruction; images are (size, size), (row, column), centre of mass at the middle."""
 
@@ -76,6 +76,13 @@ class Result:
     """How many individuals were averaged."""
     settings: Settings
     provenance: Provenance = field(default_factory=Provenance)
+
+    def __repr__(self) -> str:
+        rows, columns = self.data.shape
+        return (
+            f"<Result {self.name}: {rows} x {columns}, error {self.error:.4f}, "
+            f"resolution {self.resolution_px:.2f} px, support {self.support_px} px>"
+        )
 
     @property
     def support_px(self) -> int:

@@ -112,6 +112,15 @@ def test_the_file_has_the_name_of_the_job(tmp_path: Path) -> None:
     assert Result.load(path).name == "71-1-14546865407-ss:80"
 
 
+def test_it_is_shown_in_a_line() -> None:
+    """Not with all its arrays, as a dataclass would be."""
+    result = made()
+    assert repr(result) == (
+        "<Result 71-1-14546865407-ss:80: 12 x 12, error 0.1250, resolution 3.50 px, "
+        f"support {result.support_px} px>"
+    )
+
+
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_nothing(
     fault: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
