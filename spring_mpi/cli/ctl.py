@@ -47,7 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     _reading_verbs(verbs)
     for verb, text in (("append", "add jobs at the back"), ("prepend", "put jobs to the front")):
         adding = verbs.add_parser(verb, help=text)
-        adding.add_argument("jobs", nargs="+", help="pid of an event, or name of a job")
+        adding.add_argument(
+            "jobs",
+            nargs="+",
+            help="name of a job, as info shows it, or pid of an event for one more job",
+        )
         adding.add_argument("--tag", default="", help="tag of the new jobs")
         adding.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",

@@ -97,6 +97,8 @@ def _event(index: EventIndex, place: int) -> Iterator[tuple[str, str]]:
         frame = loader.raw(ref)
     yield "frame", f"{_shape_text(frame.data)} {frame.data.dtype}"
     counted = np.isfinite(frame.data)
+    if not counted.all():
+        yield "not finite", f"{int((~counted).sum())} pixels"
     if frame.mask is not None:
         yield "excluded", f"{int((frame.mask != 0).sum())} pixels"
         counted &= ~np.asarray(frame.mask, np.bool_)
@@ -119,7 +121,7 @@ def _step(index: EventIndex, place: int) -> str:
 
 def _print(lines: Iterator[tuple[str, str]]) -> None:
     for name, text in lines:
-        print(f"{name + ':':<12}{text}")
+        print(f"{name + ':' if name else '':<12}{text}")
 
 
 def _shape_text(array: NDArray[np.generic]) -> str:

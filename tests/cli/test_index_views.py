@@ -64,6 +64,14 @@ def test_show(told: Told, index: Path) -> None:
     }  # fmt: skip
 
 
+def test_show_counts_what_is_not_finite(told: Told, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[[1.0, np.nan], [np.inf, 4.0]]]))
+    assert told("build", tmp_path / "a.npy", "-o", str(tmp_path / "a.index.h5"))[0] == 0
+    _, output, _ = told("show", tmp_path / "a.index.h5", "0-0")
+    assert "not finite: 2 pixels" in output
+    assert "max:        4" in output
+
+
 @pytest.mark.parametrize(
     ("event", "reason"), [("x", "'x' is no pid"), ("5", "no event 5"), ("7-1", "1 numbers")]
 )

@@ -42,8 +42,10 @@ def test_info(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.utime(run, ns=(1, 1))
     capsys.readouterr()
     assert main(["info", str(run.parent / "index.h5")]) == 0
-    lines = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
-    told = {name: text.strip() for name, text in lines.items()}
+    told = {
+        line[:12].strip().removesuffix(":"): line[12:].strip()
+        for line in capsys.readouterr().out.splitlines()
+    }
     assert (told["events"], told["pid"], told["range"]) == ("6", "run, row", "34-0 to 34-5")
     assert (told["frames"], told["duplicates"]) == ("5 x 7 uint16 data", "0")
     assert (told["stale"], told[""]) == ("1", f"{run} was written to since it was indexed")
