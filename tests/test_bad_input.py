@@ -273,6 +273,7 @@ def test_absent_index_is_built_where_it_is_named(recording, tmp_path, capfd):
     campaign = recording(events={"slice": "0:1"})
     index = tmp_path / "my_index.h5"
     assert run(campaign, "--set", f"data.index={index}") == 0
+    assert f"{index} is not there yet; it is built from data.source" in told(capfd)
     before = index.stat().st_mtime_ns
     assert not (campaign.rundir / "index.h5").exists()
     assert run(campaign, "--set", f"data.index={index}", "--set", "events.slice=0:2") == 0

@@ -236,4 +236,4 @@ def test_check_of_a_run_that_has_not_begun(small, capsys, tmp_path):
     """--check has no fault to find, and tells what is not there yet."""
     campaign = small(data=DATA, settings=QUICK)
     assert main([str(campaign.config), "--check", "--transport", "local"]) == 0
-    assert f"not yet: no file matches '{tmp_path}/run.h5'" in capsys.readouterr().out
+    assert f"note: no file matches '{tmp_path}/run.h5'" in capsys.readouterr().out

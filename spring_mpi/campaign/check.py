@@ -63,7 +63,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
     if problems:
         raise ConfigError(problems)
     for remark in filter(None, (rundir.user(), *opened.remarks)):
-        print(f"not yet: {remark}")
+        print(f"note: {remark}")
     print(f"{path}: no fault found")
     print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")
     if text := flagged(plan.index, plan.positions):

@@ -29,7 +29,7 @@ class Opened:
     follower: Follower | None = None
     """Finds what is new; None where the data are complete."""
     remarks: tuple[str, ...] = ()
-    """What there is to say of sources that are not complete yet."""
+    """What there is to say of an index that was not there, or sources that are not complete."""
 
 
 def open_index(config: Config, rundir: RunDirectory) -> Opened:
@@ -59,16 +59,16 @@ def open_index(config: Config, rundir: RunDirectory) -> Opened:
         return _followed(config, before if is_alike and _is_read_alike(config, rundir) else None)
     if before is not None and _is_read_alike(config, rundir) and _is_of_same_files(config, before):
         return Opened(_checked(before))
-    return Opened(
-        build_index(
-            list(data.source),
-            reader=data.reader,
-            dataset=data.dataset,
-            pid=list(data.pid) or None,
-            run=data.run,
-            root=data.root,
-        )
+    index = build_index(
+        list(data.source),
+        reader=data.reader,
+        dataset=data.dataset,
+        pid=list(data.pid) or None,
+        run=data.run,
+        root=data.root,
     )
+    remark = f"{data.index} is not there yet; it is built from data.source"
+    return Opened(index, remarks=(remark,) if data.index else ())
 
 
 def _followed(config: Config, before: EventIndex | None) -> Opened:
