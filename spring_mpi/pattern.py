@@ -20,6 +20,8 @@ Frame = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 _OFF_CENTER = 0.25
 _LEAST_SPECKLE = 2.0
+_LEAST_MEASURED = 0.4
+"""Of the pixels; half a detector, with its gaps, still has more."""
 
 
 class Pattern:
@@ -143,6 +145,11 @@ class Pattern:
             )
 
     def _warnings(self) -> Iterable[str]:
+        if (share := self.measured.mean()) < _LEAST_MEASURED:
+            yield (
+                f"only {share:.0%} of the pattern is measured, so that wrong objects explain it as "
+                "well; look at center, cropsize, and mask: is what it marks bad or good?"
+            )
         if max(map(abs, self.offset)) >= _OFF_CENTER:
             row, column = self.offset
             yield f"the centre is ({row:+.2f}, {column:+.2f}) binned pixels off the grid"

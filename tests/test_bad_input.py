@@ -346,9 +346,9 @@ def test_check_tells_who_uses_the_run_directory(recording, capfd):
 def test_check_warns_where_little_is_measured(recording, capfd):
     """A wrong centre or an inverted mask leaves what anything can explain."""
     assert run(recording(), "--check") == 0
-    assert "warning" not in told(capfd)
+    assert "of the pattern is measured" not in told(capfd)
     assert run(recording(), "--check", "--set", "pattern.center=[9, 9]") == 0
-    assert "what it marks bad or good?" in told(capfd)
+    assert "of the pattern is measured" in told(capfd)
 
 
 def test_check_tells_too_much_memory(recording, capfd):

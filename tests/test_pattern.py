@@ -217,6 +217,15 @@ def test_objects_larger_than_half_the_field_are_warned_about(shape: str) -> None
     assert "larger than half the field of view" in undersampled.warnings[0]
 
 
+@pytest.mark.parametrize(("rows", "is_told"), [(12, True), (16, False)])
+def test_little_that_is_measured_is_warned_about(rows: int, is_told: bool) -> None:
+    """Half a detector is enough, an inverted mask is not."""
+    mask = np.arange(32)[:, None] >= np.full(32, rows)
+    pattern = Pattern(pattern=np.full((32, 32), 9.0), mask=mask, cropsize=32, size=32)
+    told = [text for text in pattern.warnings if "of the pattern is measured" in text]
+    assert len(told) == is_told
+
+
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_nothing_unreal_leaves_a_pattern(seed: int) -> None:

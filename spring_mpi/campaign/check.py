@@ -27,8 +27,6 @@ from .rundir import RunDirectory
 from .sections import Config
 from .selection import SLICE_OF_GROWING, WHERE_OF_GROWING
 
-_LITTLE = 0.5
-"""Of a pattern; a detector with a gap and a hole for the beam has more."""
 _BASE_MB = 200
 _POPULATIONS = 4
 _BYTES_PER_PIXEL = {"positive": 5, "real": 5, "complex": 9}
@@ -73,12 +71,8 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
         print(f"geometry: {read_geometry(config.data.geometry)}")
     if first is not None:
         print(f"first event: {pid_text(first.pid)}, {_measured(first)}")
-        if first.measured.mean() < _LITTLE:
-            print(
-                "warning: so little of a pattern may be reconstructed wrongly, and with a small "
-                "error; look at pattern.center, pattern.cropsize, and data.mask: is what it marks "
-                "bad or good?"
-            )
+        for warning in first.warnings:
+            print(f"warning: {warning}")
     print(f"memory: about {memory_mb(config, plan)} MB per worker")
     print(f"run directory: {config.output}")
     if workers is not None:
