@@ -101,15 +101,14 @@ def _read(
     chunks: Sequence[Chunk],
 ) -> list[list[NDArray[Any]]]:
     found = []
-    values = np.empty(shape, dtype)
+    several = np.empty(shape, dtype) if shape[0] > 1 else None
     for chunk in chunks:
         rows = [empty(shape[1:], dtype) for _ in chunk.rows]
-        is_one = shape[0] == len(rows) == 1
-        decoded = rows[0][None] if is_one else values
-        decode(os.pread(descriptor, chunk.size, chunk.offset), decoded)
-        if not is_one:
-            for place, row in zip(chunk.rows, rows, strict=True):
-                row[...] = decoded[place]
+        values = rows[0][None] if several is None else several
+        decode(os.pread(descriptor, chunk.size, chunk.offset), values)
+        for place, row in zip(chunk.rows, rows, strict=True):
+            if not np.may_share_memory(row, values):
+                row[...] = values[place]
         found.append(rows)
     return found
 
