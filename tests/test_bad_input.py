@@ -143,7 +143,9 @@ def test_empty_list(recording, tmp_path, capfd):
     """So is an empty list file."""
     (tmp_path / "hits.txt").write_text("# nothing yet\n")
     assert run(recording(events={"list": "hits.txt"})) == 2
-    assert "none of the 4 events" in told(capfd)
+    text = told(capfd)
+    assert "none of the 4 events" in text
+    assert f"is selected by {tmp_path / 'hits.txt'}" in text
 
 
 def test_unknown_pid(recording, capfd):

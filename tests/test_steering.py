@@ -247,6 +247,9 @@ def test_serving_waits_for_jobs(started):
     assert ctl(campaign, "info") == (0, ["Idle.", "Empty queue."])
     ctl(campaign, "drain")
     assert finish(campaign.process)[0] == 0
+    code, output = campaign.run()
+    assert code == 0, output
+    assert "1 jobs were removed or stopped by people and stay so" in output
 
 
 def test_no_run_directory(tmp_path):

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..comm import NullCommunicator
 from ..errors import ConfigError, SpringError
-from ..events.build import Wanted, build_index, find_sources
+from ..events.build import Wanted, build, source_paths
 from ..events.calibration import ArraySpec, MaskSpec
 from ..events.follow import Follower
 from ..events.index import EventIndex
@@ -59,14 +60,7 @@ def open_index(config: Config, rundir: RunDirectory) -> Opened:
         return _followed(config, before if is_alike and _is_read_alike(config, rundir) else None)
     if before is not None and _is_read_alike(config, rundir) and _is_of_same_files(config, before):
         return Opened(_checked(before))
-    index = build_index(
-        list(data.source),
-        reader=data.reader,
-        dataset=data.dataset,
-        pid=list(data.pid) or None,
-        run=data.run,
-        root=data.root,
-    )
+    index = build(_wanted(config), NullCommunicator()).index
     remark = f"{data.index} is not there yet; it is built from data.source"
     return Opened(index, remarks=(remark,) if data.index else ())
 
@@ -115,6 +109,4 @@ def _is_read_alike(config: Config, rundir: RunDirectory) -> bool:
 
 def _is_of_same_files(config: Config, index: EventIndex) -> bool:
     """Whether the index is of all files that the config's patterns match now."""
-    data = config.data
-    found = find_sources(data.source, data.reader, data.root)
-    return {source.path for source in index.sources} == set(found)
+    return {source.path for source in index.sources} == source_paths(_wanted(config))

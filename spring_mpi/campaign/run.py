@@ -227,9 +227,9 @@ def _first_words(
         yield time.strftime("This allocation ends at %Y-%m-%d %H:%M:%S", time.localtime(end))
     if resumption.adopted:
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
-    if given_up := sum(resumption.queue.counts[one] for one in (State.REMOVED, State.STOPPED)):
+    if withdrawn := sum(resumption.queue.counts[one] for one in (State.REMOVED, State.STOPPED)):
         yield (
-            f"{given_up} jobs were removed or stopped by people and stay so; to run them after "
+            f"{withdrawn} jobs were removed or stopped by people and stay so; to run them after "
             "all, start with --serve and use spring-ctl RUNDIR retry"
         )
     if resumption.retried:

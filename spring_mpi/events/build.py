@@ -232,6 +232,11 @@ def find_sources(
     return found
 
 
+def source_paths(wanted: Wanted) -> set[str]:
+    """The wanted sources, none of them opened; `SourceError` where there is none."""
+    return set(find_sources(wanted.texts, wanted.reader, wanted.root, lambda path: ""))
+
+
 def _expand(
     text: str, reader: str, root: str, guess: Callable[[str], str]
 ) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 
-from .build import Wanted, find_sources
+from .build import Wanted, source_paths
 from .index import EventIndex
 
 _MOST_NAMED = 3
@@ -38,8 +38,8 @@ def differences(wanted: Wanted, index: EventIndex) -> Iterator[str]:
 
 
 def _other_sources(wanted: Wanted, index: EventIndex) -> Iterator[str]:
-    found = find_sources(wanted.texts, wanted.reader, wanted.root)
-    named, held = set(map(_identity, found)), {_identity(one.path) for one in index.sources}
+    named = set(map(_identity, source_paths(wanted)))
+    held = {_identity(one.path) for one in index.sources}
     if more := held - named:
         yield f"is of {_names('source', more)}, which data.source does not name"
     if less := named - held:

@@ -14,6 +14,7 @@ from spring_mpi.events import build_index
 from spring_mpi.events.build import Wanted
 from spring_mpi.events.index import EventIndex
 from spring_mpi.events.origin import differences
+from spring_mpi.events.readers.hdf5 import Hdf5Reader
 
 FRAMES = np.zeros((2, 3, 3), np.uint16)
 
@@ -62,6 +63,14 @@ def test_another_one(
     assert len(found) == len(expected)
     for text, begin in zip(found, expected, strict=True):
         assert text.startswith(begin.format(files))
+
+
+def test_no_source_is_opened(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start with an index costs no look into thousands of files."""
+    index = built(files, "*.h5")
+    monkeypatch.setattr(Hdf5Reader, "sniff", lambda *_: pytest.fail("a file is opened"))
+    monkeypatch.setattr("h5py.File", lambda *_: pytest.fail("a file is opened"))
+    assert told(files, index, "*.h5") == []
 
 
 def test_sources_that_are_not_there(files: Path) -> None:
