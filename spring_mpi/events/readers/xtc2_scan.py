@@ -27,8 +27,8 @@ from .xtc2_layout import (
     Node,
     Take,
     content,
+    find_value,
     parse_header,
-    places,
 )
 
 _PID_NAMES = ("run", "timestamp")
@@ -178,9 +178,8 @@ def _frame_shape(
 def _shape(take: Take, event: np.void, dataset: Dataset) -> tuple[int, ...] | None:
     for part in values_in(take, int(event["offset"])):
         if block := dataset.blocks.get(part.source):
-            for field, shape, _ in places(take, part, block):
-                if field.name == dataset.field.name:
-                    return stacked_shape(dataset, shape)
+            _, shape, _ = find_value(take, part, block, dataset.field.name)
+            return stacked_shape(dataset, shape)
     return None
 
 
