@@ -7,7 +7,8 @@
     ├── SettingsError      a setting that cannot be        (also ValueError)
     ├── PatternError       a frame that cannot be prepared (also ValueError)
     ├── SourceError        a file that cannot be read      (also OSError)
-    │   └── StaleIndexError    it changed since it was indexed
+    │   ├── StaleIndexError    it changed since it was indexed
+    │   └── HeldFileError      another program has it open for writing
     ├── UnknownPidError    no such event in the index      (also KeyError)
     ├── RunDirectoryError  the run directory cannot be used
     ├── NoAnswerError      no hypervisor answers
@@ -49,6 +50,10 @@ class SourceError(SpringError, OSError):
 
 class StaleIndexError(SourceError):
     """A data file that changed since it was indexed."""
+
+
+class HeldFileError(SourceError):
+    """A data file that another program has open for writing."""
 
 
 class UnknownPidError(SpringError, KeyError):

@@ -32,7 +32,7 @@ def read_geometry(spec: GeometrySpec) -> Geometry:
     SourceError
         If the file cannot be read, or what it says cannot be; with the line where there are lines.
     """
-    from ..readers.hdf5 import MAGIC
+    from ..readers.opening import MAGIC
 
     try:
         if starts_with(spec.file, MAGIC):

@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ..readers.opening import open_file
 from .layout import Geometry, lay_out
 from .panels import Panel, positions_of
 
@@ -49,7 +50,7 @@ def read(path: str, quadrants: Quadrants | None) -> Geometry:
     ValueError
         If something is missing, and how to give it.
     """
-    with h5py.File(path, "r") as file:
+    with open_file(path) as file:
         places = _quadrant_places(file) if quadrants is None else quadrants
         if len(places) != 4:
             raise ValueError(f"needs 4 quadrants, not {len(places)}")

@@ -210,6 +210,8 @@ def guess_file_reader(path: str) -> str:
             if find_reader(name).sniff(path):
                 return name
         is_empty = not os.path.getsize(path)
+    except SourceError:
+        raise
     except OSError as fault:
         raise SourceError(f"{path} cannot be read: {fault.strerror}") from fault
     if is_empty:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import DAMAGED, PidDatasets, Scan
-from .hdf5 import find_dataset, find_frames, open_file
+from .hdf5 import find_dataset, find_frames
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
+from .opening import open_file
 from .rows import check_size, read_all
 
 _MOST_NAMED = 8

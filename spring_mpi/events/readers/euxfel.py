@@ -27,12 +27,11 @@ from .channels import choose, meant, row_numbers
 from .hdf5 import (
     find_dataset,
     find_frames,
-    is_file_of,
     is_frames,
-    open_file,
     readable_names,
 )
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
+from .opening import is_file_of, open_file
 from .rows import check_size
 
 PID_NAMES = ("run", "train", "pulse")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import h5py
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import READ_FAULTS, Empty, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
+from . import Empty, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
+from .opening import MAGIC, open_file
 from .rows import Rows, check_size, read_all, row_reader
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_NAMED = 8
 
 
@@ -149,39 +149,6 @@ class Hdf5Handle:
         if name not in self._datasets:
             self._datasets[name] = find_dataset(self._file, name)
         return self._datasets[name]
-
-
-def open_file(path: str) -> h5py.File:
-    """The HDF5 file, for reading, with the filters of ``hdf5plugin`` where that is installed.
-
-    A file that a writer has open is read as it is now, if the writer is in SWMR mode.
-
-    Raises
-    ------
-    SourceError
-        If the file is missing, truncated or no HDF5 file.
-    """
-    # Bitshuffle and LZ4 are no part of HDF5; importing the package makes them known to it.
-    with contextlib.suppress(ImportError):
-        import hdf5plugin  # noqa: F401
-    try:
-        return h5py.File(path, "r")
-    except OSError as fault:
-        # The plain way in is closed while a writer is in SWMR mode, this one while none is.
-        with contextlib.suppress(OSError):
-            return h5py.File(path, "r", swmr=True)
-        raise SourceError(f"{path}: cannot be read as HDF5: {fault}") from fault
-
-
-def is_file_of(path: str, known: Callable[[h5py.File], bool]) -> bool:
-    """Whether an HDF5 file can be opened and is one of the known; `OSError` if it is missing."""
-    if not starts_with(path, MAGIC):
-        return False
-    try:
-        with open_file(path) as file:
-            return known(file)
-    except READ_FAULTS:
-        return False
 
 
 def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import Empty, Frame, PidDatasets, Scan
-from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, integers, is_file_of, open_file
+from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, integers
+from .opening import is_file_of, open_file
 
 _BLOCK = re.compile(r"data_\d+")
 _MOST_OPEN = 16

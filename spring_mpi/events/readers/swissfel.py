@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from . import DAMAGED, INCOMPLETE
 from .channels import ChannelReader, row_numbers
-from .hdf5 import is_file_of, is_frames
+from .hdf5 import is_frames
+from .opening import is_file_of
 
 _FLAGS = {"is_good_frame": DAMAGED, "is_data_present": INCOMPLETE}
 """What a 0 in a channel's dataset says of the frame."""
