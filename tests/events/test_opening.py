@@ -1,0 +1,104 @@
+"""HDF5 files of others: locked where there are locks, and never read while a writer holds them."""
+
+import errno
+import fcntl
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from spring_mpi.errors import HeldFileError, SourceError
+from spring_mpi.events.build import Wanted, build_index
+from spring_mpi.events.follow import Follower
+from spring_mpi.events.geometry import GeometrySpec, read_geometry
+from spring_mpi.events.readers import opening
+from spring_mpi.events.readers.opening import open_file
+
+
+def _written(path: Path, count: int = 2) -> str:
+    with h5py.File(path, "w") as file:
+        file["frames"] = np.ones((count, 8, 8), "u2")
+    return str(path)
+
+
+def _without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> list[bool]:
+    """A file system that cannot lock; which of the openings asked for a lock."""
+    real, asked = h5py.File, list[bool]()
+
+    def open_there(path: str, mode: str, locking: bool = True, **more: Any) -> h5py.File:
+        asked.append(locking)
+        if locking:
+            raise OSError(number, os.strerror(number))
+        return real(path, mode, locking=False, **more)
+
+    monkeypatch.setattr(opening.h5py, "File", open_there)
+    opening._tell_of_no_locks.cache_clear()
+    return asked
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_where_locking_itself_fails_a_file_is_read_without_and_that_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    paths = [_written(tmp_path / name) for name in ("one.h5", "two.h5")]
+    asked = _without_locks(monkeypatch, number)
+    with caplog.at_level(logging.WARNING):
+        for path in paths:
+            with open_file(path) as file:
+                assert file["frames"].shape == (2, 8, 8)
+    assert asked == [True, False] * 2, "never without a lock at once"
+    (message,) = caplog.messages
+    assert "cannot be locked" in message and os.strerror(number) in message
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EIO])
+def test_any_other_fault_is_no_reason_to_leave_the_lock_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = _written(tmp_path / "one.h5")
+    asked = _without_locks(monkeypatch, number)
+    with pytest.raises(SourceError, match="one.h5"):
+        open_file(path)
+    assert False not in asked
+
+
+def test_a_file_that_a_writer_holds_is_refused_with_that_reason(tmp_path: Path) -> None:
+    path = _written(tmp_path / "run.h5")
+    with open(path, "rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        for use in (
+            lambda: build_index(path, dataset="/frames"),
+            lambda: read_geometry(GeometrySpec(path)),
+        ):
+            with pytest.raises(SourceError, match=r"run\.h5: another program .* for writing"):
+                use()
+
+
+def test_the_format_of_a_held_file_is_told_when_it_is_free(tmp_path: Path) -> None:
+    """Else it would be taken for plain HDF5 for ever."""
+    path = tmp_path / "master.h5"
+    with h5py.File(path, "w") as file:
+        file["entry/data/data_000001"] = np.ones((3, 8, 8), "u2")
+    follower = Follower(Wanted((str(path),), "auto", None, (), None, str(tmp_path)))
+    with open(path, "rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        (remark,) = follower.look()
+    assert "another program" in remark and "tried again" in remark
+    assert follower.look() == []
+    assert [source.reader for source in follower.index.sources] == ["nexus"]
+    assert len(follower.index) == 3
+
+
+def test_a_mark_that_a_dead_writer_left_is_told_with_the_tool_that_takes_it_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def marked(*_: Any, **__: Any) -> None:
+        raise OSError("file is already open for write (may use <h5clear file> to clear the flags)")
+
+    monkeypatch.setattr(opening.h5py, "File", marked)
+    with pytest.raises(HeldFileError, match="h5clear -s"):
+        open_file(str(tmp_path / "run.h5"))
