@@ -104,12 +104,7 @@ class Result:
         from .result_file import write
 
         target = Path(path or Path(self.settings.global_.workdir) / f"{file_name(self.name)}.h5")
-        aside = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            write(vars(self) | vars(self.provenance), aside)
-            os.replace(aside, target)
-        finally:
-            aside.unlink(missing_ok=True)
+        write(vars(self) | vars(self.provenance), target)
         return target
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import h5py
 import numpy as np
 import yaml
 
+from .hdf5 import new_file
 from .settings import Settings
 
 _IMAGE, _DETECTOR = "entry_1/image_1", "entry_1/instrument_1/detector_1"
@@ -52,8 +52,8 @@ READ_FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, Runtime
 
 
 def write(values: Mapping[str, Any], path: Path) -> None:
-    """Write all fields of a result and its provenance, and flush them to the disk."""
-    with h5py.File(path, "w") as file:
+    """Write all fields of a result and its provenance, completely or not at all."""
+    with new_file(path) as file:
         file["cxi_version"] = _CXI_VERSION
         file[f"{_PROCESS}/program"] = "spring-mpi"
         file[f"{_PROCESS}/version"] = _version()
@@ -62,8 +62,6 @@ def write(values: Mapping[str, Any], path: Path) -> None:
         radius = np.arange(len(values["prtf"]))
         _write_dataset(file, f"{_ANALYSIS}/prtf/q", radius, "pixels of the pattern")
         file[f"{_ANALYSIS}/prtf"].attrs["resolution_px"] = values["resolution_px"]
-    with open(path, "rb+") as written:
-        os.fsync(written.fileno())
 
 
 def read(path: Path) -> dict[str, Any]:

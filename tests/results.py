@@ -17,12 +17,16 @@ class Memory:
     every: int = 1
     offered: Arrays | None = None
     saved: list[Arrays] = field(default_factory=list)
+    last: Arrays | None = None
 
     def load(self, restore: Callable[[Arrays], State]) -> State | None:
         return None if self.offered is None else restore(self.offered)
 
     def save(self, arrays: Arrays) -> None:
         self.saved.append({name: array.copy() for name, array in arrays.items()})
+
+    def offer_last(self, arrays: Callable[[], Arrays]) -> None:
+        self.last = {name: array.copy() for name, array in arrays().items()}
 
 
 def arrays_of(result: Result) -> dict[str, bytes]:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import yaml
 
-from spring_mpi import result_file
 from spring_mpi.errors import SourceError
 from spring_mpi.result import Provenance, Result
 from spring_mpi.settings import Settings
@@ -137,7 +136,7 @@ def test_a_failed_write_leaves_nothing(
             if step == "create_dataset":
                 patch.setattr(h5py.File, "create_dataset", failing)
             else:
-                patch.setattr(result_file.os, "fsync", failing)
+                patch.setattr(os, "fsync", failing)
             with pytest.raises(type(fault)):
                 made(error=0.5).save(target)
         assert target.read_bytes() == before

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..files import replace_file
 from ..hypervisor.decisions import State
-from ..hypervisor.status import replace_file
 from .config import load_config
 from .rundir import RunDirectory
 from .sections import parse_part
@@ -93,7 +93,7 @@ def merge(path: str, overrides: Sequence[str]) -> int:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        replace_file(RunDirectory(folder).summary, text.getvalue())
+        replace_file(RunDirectory(folder).summary, text.getvalue().encode())
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(part.status.get("counts", {}))

@@ -194,6 +194,7 @@ class Plan:
             result=str(self.folder / self.result_file(name)),
             checkpoint=str(self.folder / checkpoint_file(name)),
             checkpoint_every=self.config.workers.checkpoint,
+            room=self.config.workers.room,
             command=self._command,
         )
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..errors import ConfigError, SpringError
 from ..events.flags import flagged
+from ..files import replace_file
 from ..hypervisor.control import Control
 from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
@@ -27,8 +28,9 @@ from ..hypervisor.placement import Place, table
 from ..hypervisor.queue import Queue
 from ..hypervisor.rank0 import Hypervisor
 from ..hypervisor.reporting import Desk, Reporter
+from ..hypervisor.room import text
 from ..hypervisor.screen import NoScreen, open_screen
-from ..hypervisor.status import SummaryFile, replace_file, write_status
+from ..hypervisor.status import SummaryFile, write_status
 from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
 from ..hypervisor.walltime import Walltime, end_of_allocation, restart
@@ -81,6 +83,9 @@ def run_campaign(
     except SpringError as fault:
         _record_refusal(rundir, str(fault))
         raise
+    except OSError as fault:
+        _record_refusal(rundir, text(fault))
+        raise
     finally:
         rundir.release()
 
@@ -114,11 +119,12 @@ def _run(
     path = Path(config.data.index) if config.data.index else rundir.index
     if opened.follower or str(path) != opened.index.file:
         opened.index.save(str(path))
-    replace_file(rundir.config, dump_config(config))
+    replace_file(rundir.config, dump_config(config).encode())
     screen = open_screen(sys.stderr, options.shown, config.name)
     with (
         closing(Log(rundir.log, screen, min(options.shown, Level.DETAIL))) as log,
         closing(Journal(rundir.journal)) as journal,
+        closing(SummaryFile(rundir.summary, resumption.finished)) as summary,
     ):
         log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
         chosen = {worker: at for worker, at in crew.places.items() if at.is_chosen}
@@ -126,7 +132,8 @@ def _run(
         for name, reason in resumption.given_up:
             log(f"{name} failed: {reason}", Level.FAULT)
         journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
-        desk = Desk(log, SummaryFile(rundir.summary, resumption.finished), rundir.status)
+        log.flush()  # before the first job it need not wait for room
+        desk = Desk(log, summary, rundir.status)
         # At 10^6 jobs the past is a gigabyte that nobody needs any more.
         past.jobs.clear()
         resumption.queue.is_serving = options.serve
@@ -179,6 +186,7 @@ def _serve(
         partial(complete, plan),
         newcomers=newcomers,
         walltime=Walltime(end_of_allocation(), config.workers.checkpoint),
+        room=config.workers.room,
     )
     needed = need(config)
     with _interrupting(hypervisor):

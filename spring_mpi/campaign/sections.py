@@ -227,6 +227,11 @@ class Workers:
     )
     timeout: float = option(600.0, "seconds without progress until a process is hung", above=0)
     checkpoint: int = option(5, "generations between two saved states", at_least=1)
+    room: float = option(
+        3600.0,
+        "seconds that a write waits for room on the disk until the campaign ends, to be resumed",
+        at_least=0,
+    )
 
 
 def _check_part(text: str | None) -> str | None:

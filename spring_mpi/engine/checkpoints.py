@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
 from typing import Protocol
 
 from .evolution import Evolution, State
@@ -22,6 +24,12 @@ class Checkpoints(Protocol):
     def save(self, arrays: Arrays) -> None:
         """Keep a state in place of the last one; the arrays are the caller's again afterwards."""
 
+    def offer_last(self, arrays: Callable[[], Arrays]) -> None:
+        """The state after the last generation, to be saved if the result cannot be.
+
+        ``arrays`` may be called until the next evolution begins.
+        """
+
 
 class NoCheckpoints:
     """Keeps nothing."""
@@ -34,14 +42,26 @@ class NoCheckpoints:
     def save(self, arrays: Arrays) -> None:
         return None
 
+    def offer_last(self, arrays: Callable[[], Arrays]) -> None:
+        return None
+
 
 NO_CHECKPOINTS = NoCheckpoints()
 
 
 def keep(checkpoints: Sequence[Checkpoints], evolution: Evolution, state: State) -> None:
-    """Save each problem's state where one is due; the last generation's result follows at once."""
+    """Save each problem's state where one is due; the last one only if its result cannot be."""
+    if evolution.is_over(state):
+        for number, one in enumerate(checkpoints):
+            one.offer_last(partial(_state_of, evolution, state, number))
+        return
     due = [one for one in checkpoints if one.every and state.generation % one.every == 0]
-    if due and not evolution.is_over(state):
+    if due:
         for one, arrays in zip(checkpoints, evolution.save(state), strict=True):
             if one in due:
                 one.save(arrays)
+
+
+def _state_of(evolution: Evolution, state: State, number: int) -> Arrays:
+    """The state of one of the problems."""
+    return next(islice(evolution.save(state), number, None))

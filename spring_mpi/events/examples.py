@@ -6,6 +6,7 @@ Two detectors, A with pids of three numbers and B with two, four shots each.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SourceError
+from ..files import replace_file
 from .simulation import Detector, diffraction, shapes
 
 _SHOTS = {
@@ -54,10 +56,12 @@ def _write(path: Path, pid: tuple[int, ...], shape: str) -> Path:
     random = np.random.default_rng(pid)
     density = shapes()[shape](random.uniform(50, 80), random)
     frame = _DETECTOR.record(diffraction(density, _DETECTOR, _PHOTONS), random)
+    content = io.BytesIO()
     np.savez_compressed(
-        path, pattern=frame, mask=_DETECTOR.excluded().astype(np.uint8),
+        content, pattern=frame, mask=_DETECTOR.excluded().astype(np.uint8),
         center=np.array(_DETECTOR.center), pid=np.array(pid),
     )  # fmt: skip
+    replace_file(path, content.getbuffer())
     return path
 
 

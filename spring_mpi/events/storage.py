@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
+from ..hdf5 import new_file
 from .index import TRANSITIONS, EventIndex, Frames, Statistics
 from .source import Source
 
@@ -55,18 +56,12 @@ def replacing(final: Path, sources: Iterable[Source], what: str, tool: str) -> I
         See `write_index`.
     """
     _refuse_other_data(final, sources, what, tool)
-    partial = final.with_name(f".{final.name}.{os.getpid()}.tmp")
     try:
-        with h5py.File(partial, "w") as file:
+        with new_file(final) as file:
             file.attrs["tool"] = tool
             yield file
-        with open(partial, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, final)
     except OSError as fault:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise SourceError(f"cannot write {what} {final}: {fault}") from fault
+        raise SourceError(f"cannot write {what} {final}: {fault.strerror or fault}") from fault
 
 
 def load_index(

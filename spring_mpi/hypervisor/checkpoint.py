@@ -6,8 +6,8 @@ neither is an error.
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from ..events.readers.npy import read_header
+from ..files import replace_file
 from .messages import Job
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class CheckpointFile:
         self._warn, self._note = warn, note
         self._clock, self._began = clock, clock()
         self._was_refused = False
+        self._last: Callable[[], Arrays] | None = None
 
     def load(self, restore: Callable[[Arrays], State]) -> State | None:
         """The state of the file; None where there is none, or none of this job that is whole."""
@@ -78,15 +80,33 @@ class CheckpointFile:
 
     def save(self, arrays: Arrays) -> None:
         """Replace the file; told once where the folder is full or cannot be written."""
+        self._save(arrays)
+
+    def offer_last(self, arrays: Callable[[], Arrays]) -> None:
+        """What `keep_last` saves."""
+        self._last = arrays
+
+    def keep_last(self) -> bool:
+        """Save the state after the last generation, for its result cannot be; whether it is."""
+        if self._last is not None and self._save(self._last()):
+            self._last = None
+        # A job that went on from its last generation has the file already.
+        return self._last is None and self._path.exists()
+
+    def _save(self, arrays: Arrays) -> bool:
         seconds = self.seconds_before + self._clock() - self._began
+        content = packed(self._owner, {**arrays, "seconds": np.array(seconds)})
         try:
-            write(self._aside, self._owner, {**arrays, "seconds": np.array(seconds)})
-            os.replace(self._aside, self._path)
+            replace_file(self._path, content, self._aside)
         except OSError as fault:
-            _unlink(self._aside)
             if not self._was_refused:
                 self._warn(f"cannot write its checkpoint {self._path}: {fault.strerror or fault}")
             self._was_refused = True
+            return False
+        if self._was_refused:
+            self._note("writes its checkpoint again")
+        self._was_refused = False
+        return True
 
     def delete(self) -> None:
         """The result is complete: nothing of the state is needed any more."""
@@ -94,15 +114,14 @@ class CheckpointFile:
         _unlink(self._aside)
 
 
-def write(path: Path, owner: str, arrays: Arrays) -> None:
-    """Write the arrays, uncompressed: noise does not shrink.
-
-    Without a flush to the disk: what a power failure leaves of the file fails its checksums.
-    """
-    with zipfile.ZipFile(path, "w") as archive:
+def packed(owner: str, arrays: Arrays) -> memoryview:
+    """The content of a file with these arrays, uncompressed: noise does not shrink."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
         for name, array in {"owner": np.array(owner), **arrays}.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
                 npy_format.write_array(stream, array, allow_pickle=False)
+    return content.getbuffer()
 
 
 def read(path: Path, owner: str) -> Mapping[str, NDArray[Any]]:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SpringError
-from .messages import Assign, Done, Failed, Gone, Job, Remark, Report
+from .messages import Assign, Done, Failed, Gone, Job, Remark, Report, Unwritable
+from .room import UnwritableError
 from .tether import die_with
 
 if TYPE_CHECKING:
@@ -52,8 +53,17 @@ def _serve(connection: Connection, device: str, threads: int) -> None:
         while True:
             order = connection.recv()
             if isinstance(order, Assign):
-                for job in _left(runner, order.jobs, connection):
-                    connection.send(_attempt(runner, job, connection))
+                _carry_out(runner, order.jobs, connection)
+
+
+def _carry_out(runner: Runner, jobs: tuple[Job, ...], connection: Connection) -> None:
+    """Run the jobs; after a file that cannot be written the campaign ends, and none is begun."""
+    job = jobs[0]
+    try:
+        for job in _left(runner, jobs, connection):
+            connection.send(_attempt(runner, job, connection))
+    except UnwritableError as fault:
+        connection.send(Unwritable(job.name, str(fault)))
 
 
 def _left(runner: Runner, jobs: tuple[Job, ...], connection: Connection) -> Sequence[Job]:
@@ -67,7 +77,7 @@ def _left(runner: Runner, jobs: tuple[Job, ...], connection: Connection) -> Sequ
 
     try:
         runner.run_together(jobs, send)
-    except (EOFError, BrokenPipeError):
+    except (EOFError, BrokenPipeError, UnwritableError):
         raise
     except Exception as fault:
         if not runner.is_usable():
@@ -83,7 +93,7 @@ def _attempt(runner: Runner, job: Job, connection: Connection) -> Done | Failed:
         return runner.run(job, connection.send)
     except SpringError as fault:
         return Failed(job.name, str(fault))
-    except (EOFError, BrokenPipeError):
+    except (EOFError, BrokenPipeError, UnwritableError):
         raise
     except MemoryError as fault:
         hint = "lower global.popsize, or let fewer workers share this machine"

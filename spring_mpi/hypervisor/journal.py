@@ -8,12 +8,12 @@ once and flushed to the disk once (group commit), before anything follows from t
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunDirectoryError
+from ..files import LineFile
 from .decisions import Record
 
 
@@ -23,14 +23,13 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = path.open("ab", buffering=0)
+            self._file = LineFile(path, is_durable=True)
         except OSError as fault:
             raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
-        os.truncate(path, _complete_length(path))
 
     @property
     def is_empty(self) -> bool:
-        return os.path.getsize(self.path) == 0
+        return self._file.length == 0
 
     def commit(self, lines: Iterable[dict[str, Any]]) -> None:
         """Append the lines and return when they are on the disk.
@@ -43,19 +42,8 @@ class Journal:
         text = "".join(
             json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines
         )
-        if not text:
-            return
-        before = os.path.getsize(self.path)
-        try:
-            self._write(text.encode())
-            os.fsync(self._file.fileno())
-        except OSError:
-            os.truncate(self.path, before)
-            raise
-
-    def _write(self, data: bytes) -> None:
-        while data:
-            data = data[self._file.write(data) :]
+        if text:
+            self._file.append(text.encode())
 
     def close(self) -> None:
         """Close the file; everything committed is on the disk already."""
@@ -81,20 +69,6 @@ def replay(path: Path) -> Iterator[dict[str, Any]]:
                     f"{path}:{number} is damaged: {fault}; mend or delete that line, "
                     "or start anew with --fresh"
                 ) from fault
-
-
-def _complete_length(path: Path) -> int:
-    """Bytes up to the end of the last complete line."""
-    with open(path, "rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        while position > 0:
-            step = min(position, 4096)
-            position -= step
-            file.seek(position)
-            newline = file.read(step).rfind(b"\n")
-            if newline >= 0:
-                return position + newline + 1
-        return 0
 
 
 def record_line(record: Record, now: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import RunDirectoryError
+from ..files import write_new
 
 _LARGEST_PID = 2**31 - 1
 
@@ -87,7 +88,9 @@ class Lock:
     def release(self) -> None:
         """Give the lock back, if it is ours."""
         if self.is_ours():
-            self.path.unlink(missing_ok=True)
+            # One that stays, as on a file system that is read-only by now, names a dead process.
+            with suppress(OSError):
+                self.path.unlink()
 
     @property
     def _rundir(self) -> Path:
@@ -138,13 +141,13 @@ class Lock:
         """Make the lock, complete from its first moment on; FileExistsError where one is."""
         aside = self._aside()
         try:
-            _write(aside, content)
+            write_new(aside, content)
             try:
                 os.link(aside, self.path)
             except FileExistsError:
                 raise
             except OSError:  # a file system without hard links
-                _write(self.path, content)
+                write_new(self.path, content)
         finally:
             aside.unlink(missing_ok=True)
 
@@ -161,18 +164,6 @@ def _claim(file: BinaryIO) -> None:
         raise
     except OSError:
         pass
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a new file to the disk, or leave none."""
-    with open(path, "xb") as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

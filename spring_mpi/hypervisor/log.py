@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import RunDirectoryError
+from ..files import LineFile
 
 if TYPE_CHECKING:
     from .screen import Screen
@@ -53,23 +54,33 @@ class Log:
 
     def __init__(self, path: Path, screen: Screen, lowest: Level = Level.DETAIL) -> None:
         try:
-            self._file = path.open("ab", buffering=0)
+            self._file = LineFile(path, is_durable=False)
         except OSError as fault:
             raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
         self.screen, self._lowest = screen, lowest
+        self._left = b""
 
     def __call__(self, text: str, level: Level = Level.NEWS) -> None:
         """Write the lines of a text."""
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         lines = "".join(f"{now} {_plain(line)}\n" for line in text.splitlines())
         if level >= self._lowest:
+            self._left += lines.encode("utf-8", "backslashreplace")
             with suppress(OSError):
-                # On a full disk the screen still tells.
-                self._file.write(lines.encode("utf-8", "backslashreplace"))
+                # On a full disk the screen still tells, and the file when there is room.
+                self.flush()
         self.screen.show(lines, level)
+
+    def flush(self) -> None:
+        """Write the lines that could not be written before; raises `OSError` if they cannot."""
+        if self._left:
+            self._file.append(self._left)
+            self._left = b""
 
     def close(self) -> None:
         """Close the file and the screen."""
+        with suppress(OSError):
+            self.flush()
         self._file.close()
         self.screen.close()
 

@@ -10,24 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..files import replace_file
+
 _FORMAT = 1
 
 
 def write_file(content: Mapping[str, Any], aside: Path, path: Path) -> None:
     """Write JSON aside, then rename it into place; where that fails, nothing is left behind."""
     text = json.dumps({"format": _FORMAT, **content}, allow_nan=False)
-    # What a killed process left aside, or a link that somebody laid there, is not written into.
-    aside.unlink(missing_ok=True)
-    try:
-        with open(aside, "xb") as file:
-            os.fchmod(file.fileno(), 0o640)  # the folders say who else may come near
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    # The folders say who else may come near.
+    replace_file(path, text.encode(), aside, mode=0o640)
 
 
 def read_file(path: Path, largest: int) -> tuple[dict[str, Any], os.stat_result]:

@@ -38,6 +38,8 @@ class Job:
     """Path of the file that keeps the state until the result is complete."""
     checkpoint_every: int
     """Generations between two saved states."""
+    room: float = 3600.0
+    """Seconds that its files may wait for room on the disk."""
     command: str = ""
     """Command line of the campaign, for the record."""
 
@@ -194,6 +196,14 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Unwritable:
+    """A job's result cannot be written, for a reason that concerns all jobs."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Stopped:
     """A job was stopped as ordered."""
 
@@ -218,5 +228,16 @@ class Gone:
 
 
 Report = (
-    Present | Ready | Progressed | Alive | Remark | Printed | Done | Failed | Stopped | Lost | Gone
+    Present
+    | Ready
+    | Progressed
+    | Alive
+    | Remark
+    | Printed
+    | Done
+    | Failed
+    | Unwritable
+    | Stopped
+    | Lost
+    | Gone
 )

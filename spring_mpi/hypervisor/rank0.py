@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ..errors import LaunchError
+from ..errors import LaunchError, RunDirectoryError
 from .control import Asked, Control
 from .decisions import Decision, Give, Record, State
 from .journal import Journal, record_line
@@ -33,17 +33,18 @@ from .messages import (
     Report,
     Stopped,
     Summary,
+    Unwritable,
 )
 from .queue import Queue
 from .reporting import Reporter
-from .room import when_there_is_room
+from .room import Room, UnwritableError, text
 from .status import Finished
 from .transport import Backoff, Transport
 from .walltime import Walltime
 
 
-class _NoRoomError(Exception):
-    """An interruption came while the journal waited for room."""
+class _InterruptedError(Exception):
+    """An interruption came while a file waited for room."""
 
 
 class Hypervisor:
@@ -65,6 +66,8 @@ class Hypervisor:
         Called once per turn: queues the jobs of new events, if there are any.
     walltime
         What is left of the allocation; as a rule there is no end.
+    room
+        Seconds that a file may wait for room on the disk.
     """
 
     def __init__(
@@ -80,12 +83,15 @@ class Hypervisor:
         sleep: Callable[[float], None] = time.sleep,
         newcomers: Callable[[], None] = lambda: None,
         walltime: Walltime | None = None,
+        room: float = 3600.0,
     ) -> None:
         self._queue, self._transport = queue, transport
         self._journal, self._control, self._reporter = journal, control, reporter
         self._make_job, self._finished, self._complete = make_job, finished, complete
         self._newcomers, self._walltime = newcomers, walltime or Walltime()
         self._backoff, self._sleep = Backoff(sleep), sleep
+        self._room = Room(room, reporter.say, self._rest)
+        self._has_begun = False
         self._given: dict[int, dict[str, Job]] = {}
         self._completed: dict[str, tuple[int, Done]] = {}
         self._interruption: str | None = None
@@ -103,6 +109,8 @@ class Hypervisor:
         ------
         LaunchError
             If no worker ever gets ready.
+        RunDirectoryError
+            If a file cannot be written before the first job is given out.
         """
         self._starting = set(equipment)
         self._transport.start(equipment)
@@ -110,7 +118,10 @@ class Hypervisor:
             while not (self._queue.is_over or self._interruption):
                 self.turn()
             return self._end(self._exit_code())
-        except _NoRoomError:
+        except _InterruptedError:
+            return self._end(3)
+        except UnwritableError as fault:
+            self.interrupt(str(fault))
             return self._end(3)
         except LaunchError:
             self._write_ending(2)
@@ -138,7 +149,8 @@ class Hypervisor:
             self._control.reply(one)
             if one.changes_something:
                 self._reporter.asked(one.message, one.answer.decision.reply)
-        self._reporter.keep_status()
+        self._write(self._reporter.flush)
+        self._reporter.draw()
         self._backoff.rest(after_traffic=bool(reports or asked))
 
     def _assign(self) -> Decision:
@@ -178,6 +190,9 @@ class Hypervisor:
                 return self._done(worker, report)
             case Failed(name, reason):
                 return self._told(queue.failed(worker, name, reason), worker, report.details)
+            case Unwritable(_, reason):
+                self.interrupt(reason)
+                return Decision()
             case Stopped(name) | Lost(name) if summary := self._complete(name):
                 # Its child ended between the last step of the result and the word of it.
                 return self._done(worker, Done(name, summary))
@@ -208,6 +223,7 @@ class Hypervisor:
                     self._transport.send(instruction.worker, Cancel(instruction.name))
 
     def _give(self, worker: int, names: tuple[str, ...]) -> None:
+        self._has_begun = True
         self._reporter.given(worker, names)
         self._given[worker] = {name: self._make_job(name) for name in names}
         self._transport.send(worker, Assign(tuple(self._given[worker].values())))
@@ -254,15 +270,29 @@ class Hypervisor:
         self.interrupt(f"the loss of its last worker ({reason})")
 
     def _commit(self, lines: list[dict[str, Any]]) -> None:
-        """Write the journal, also if that means to wait for room on the disk."""
+        self._write(lambda: self._journal.commit(lines))
 
-        def wait() -> None:
-            if self._interruption:
-                raise _NoRoomError
-            self._reporter.keep_status()
-            self._sleep(1.0)
+    def _write(self, write: Callable[[], None]) -> None:
+        """Write something, also if that means to wait for room on the disk.
 
-        when_there_is_room(lambda: self._journal.commit(lines), self._reporter.say, wait)
+        Before the first job nobody waits: whoever starts a campaign is there and can mend it.
+        """
+        if self._has_begun or self._queue.is_serving:
+            self._room(write)
+            return
+        try:
+            write()
+        except OSError as fault:
+            raise RunDirectoryError(f"cannot write {text(fault)}; no job was begun") from fault
+
+    def _rest(self) -> None:
+        """A second of waiting for room."""
+        if self._interruption:
+            raise _InterruptedError
+        with suppress(OSError):
+            self._reporter.flush()
+        self._reporter.draw()
+        self._sleep(1.0)
 
     def _lines(self, decisions: Iterable[Decision]) -> list[dict[str, Any]]:
         return [self._line(record) for decision in decisions for record in decision.records]
@@ -294,12 +324,22 @@ class Hypervisor:
     def _end(self, code: int) -> int:
         self._write_ending(code)
         self._reporter.ended(code, self._interruption)
+        self._write_last(lambda: self._reporter.flush_ending(code))
         return code
 
     def _write_ending(self, code: int) -> None:
         ending: dict[str, Any] = {"exit": code, "t": round(time.time(), 3)}
         if self._interruption:
             ending["reason"] = self._interruption
-        # On a full disk the journal ends as if we were killed: the next run starts from there.
-        with suppress(OSError):
-            self._journal.commit([ending])
+        self._write_last(lambda: self._journal.commit([ending]))
+
+    def _write_last(self, write: Callable[[], None]) -> None:
+        """Write a last word; whoever was interrupted does not wait for room any more.
+
+        Without it the journal ends as if we were killed: the next run starts from there.
+        """
+        with suppress(OSError, UnwritableError, _InterruptedError):
+            if self._interruption or not self._has_begun:
+                write()
+            else:
+                self._room(write)

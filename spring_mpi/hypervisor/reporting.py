@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nsmallest
 from pathlib import Path
@@ -106,9 +105,7 @@ class Reporter:
         """A job's result is complete, and the journal knows."""
         self.known.done += 1
         self.known.forget(done.name)
-        with suppress(OSError):
-            # A full disk: the next run makes the file anew from the journal.
-            self._desk.summary.append(finished)
+        self._desk.summary.append(finished)
         summary = done.summary
         self._desk.log(
             f"{done.name} done on worker {worker} in {summary.seconds:.1f} s: "
@@ -144,21 +141,38 @@ class Reporter:
         tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
         if interruption:
             self._desk.log(f"Interrupted by {interruption}; run again to resume", Level.ENDING)
-        self.write_status(_ENDINGS[code], code)
         elapsed = duration(self._clock() - self._began)
         self._desk.log(f"Campaign ended after {elapsed}: {tally}\nexit {code}", Level.ENDING)
 
-    def keep_status(self) -> None:
-        """Renew the screen when it is due, and ``status.json`` when it is a second old."""
+    def draw(self) -> None:
+        """Renew the screen when it is due."""
         self._desk.log.screen.draw(self.overview)
+
+    def flush(self) -> None:
+        """Bring to the disk what was told, and ``status.json`` when it is a second old.
+
+        Raises
+        ------
+        OSError
+            If that is not possible; then it may be called again, and nothing is lost or doubled.
+        """
+        self._flush_lines()
         if self._clock() - self._status_written >= _STATUS_EVERY:
             self.write_status("running")
 
+    def flush_ending(self, code: int) -> None:
+        """As `flush`, with the ``status.json`` of the end; raises `OSError`, too."""
+        self._flush_lines()
+        self.write_status(_ENDINGS[code], code)
+
+    def _flush_lines(self) -> None:
+        self._desk.log.flush()
+        self._desk.summary.flush()
+
     def write_status(self, state: str, code: int | None = None) -> None:
-        """Replace ``status.json``."""
+        """Replace ``status.json``; raises `OSError` if that is not possible."""
+        write_status(self._desk.status, self._status(state, code))
         self._status_written = self._clock()
-        with suppress(OSError):
-            write_status(self._desk.status, self._status(state, code))
 
     def overview(self, most: int) -> Overview:
         """How far the campaign is, with at most so many busy workers."""

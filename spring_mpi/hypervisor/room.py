@@ -1,41 +1,104 @@
-"""Waiting for room on a full disk: what is finished is not thrown away for want of it."""
+"""Waiting for room on the disk: what is finished is not thrown away for want of it.
+
+A full disk, a used-up quota, and what a file server does while it fails over, end some day: who
+writes then waits. Everything else that a write meets, such as a file system that is read-only by
+now, is for a person to mend.
+"""
 
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+_NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up"}
+_OUTAGES = (errno.EIO, errno.ESTALE)
 
 
-def when_there_is_room(
-    write: Callable[[], T], tell: Callable[[str], None], wait: Callable[[], None]
-) -> T:
-    """Write, and while the disk is full say so once, wait, and try again.
+class UnwritableError(Exception):
+    """What cannot be written, and why nobody waits for it (any longer); ends the campaign."""
 
-    Raises
-    ------
-    OSError
-        For any other fault of writing; and whatever ``wait`` raises to give up.
+
+class Room:
+    """Runs writes, and waits while there is no room for them.
+
+    Parameters
+    ----------
+    seconds
+        How long one write may wait.
+    tell
+        Takes what the log should say.
+    rest
+        Lets some time pass; whatever it raises ends the wait.
+    clock
+        Seconds on a clock that only goes forward.
     """
-    is_told = False
-    while True:
-        try:
-            result = write()
-        except OSError as fault:
-            if not is_full(fault):
-                raise
-            if not is_told:
-                tell(f"waits for room: the disk is full ({fault})")
-            is_told = True
-            wait()
-        else:
-            if is_told:
-                tell("goes on: there is room again")
-            return result
+
+    def __init__(
+        self,
+        seconds: float,
+        tell: Callable[[str], None],
+        rest: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds, self._tell, self._rest, self._clock = seconds, tell, rest, clock
+
+    def __call__(self, write: Callable[[], T], meanwhile: Callable[[], object] = lambda: None) -> T:
+        """The value of ``write``, which is called again until it succeeds.
+
+        ``meanwhile`` is called once, before the first wait.
+
+        Raises
+        ------
+        UnwritableError
+            For a fault that does not end by itself, or one that did not end in time.
+        """
+        began = None
+        while True:
+            try:
+                result = write()
+            except OSError as fault:
+                if not may_end(fault):
+                    raise UnwritableError(
+                        f"a file that cannot be written: {text(fault)}"
+                    ) from fault
+                if began is None:
+                    began = self._clock()
+                    self._tell(waiting(fault))
+                    meanwhile()
+                elif self._clock() - began >= self._seconds:
+                    raise UnwritableError(
+                        f"a file that could not be written for {self._seconds:g} s "
+                        f"(workers.room): {text(fault)}"
+                    ) from fault
+                self._rest()
+            else:
+                if began is not None:
+                    self._tell("goes on: there is room again")
+                return result
 
 
-def is_full(fault: OSError) -> bool:
-    """Whether a fault is a full disk or quota; HDF5 tells it in the text only."""
-    return fault.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(fault)
+def may_end(fault: OSError) -> bool:
+    """Whether a fault of writing may end by itself."""
+    return _number(fault) in (*_NO_ROOM, *_OUTAGES)
+
+
+def waiting(fault: OSError) -> str:
+    """What the log says of a write that waits."""
+    reason = _NO_ROOM.get(_number(fault) or 0, "the disk has a fault")
+    return f"waits for room: {reason} ({text(fault)})"
+
+
+def text(fault: OSError) -> str:
+    """A fault with its file, for people."""
+    reason = fault.strerror or str(fault)
+    return f"{fault.filename}: {reason}" if fault.filename else reason
+
+
+def _number(fault: OSError) -> int | None:
+    """The system's number; a fault of ours has it from the one that it comes from."""
+    if fault.errno is None and isinstance(fault.__cause__, OSError):
+        return fault.__cause__.errno
+    return fault.errno

@@ -21,7 +21,7 @@ from ..pattern import Pattern
 from ..result import Result
 from .checkpoint import CheckpointFile
 from .messages import Alive, Done, Failed, Job, Progressed, Ready, Remark, Report, Summary
-from .room import when_there_is_room
+from .room import Room, UnwritableError
 
 _LOOK_FOR_ROOM = 1.0
 
@@ -65,7 +65,11 @@ class Runner:
         (outcome,) = self._reconstruct([errand])
         if isinstance(outcome, PatternError):
             raise outcome
-        return errand.finish(outcome)
+        try:
+            return errand.finish(outcome)
+        except UnwritableError:
+            errand.keep()
+            raise
 
     def run_together(self, jobs: Sequence[Job], send: Callable[[Report], None]) -> None:
         """Make the result files of jobs of equal settings as one population; all or nothing.
@@ -80,11 +84,17 @@ class Runner:
                     errands.append(_Errand(job, self.prepare(job), send))
         if len(errands) < 2:
             return
-        for errand, outcome in zip(errands, self._reconstruct(errands), strict=True):
-            if isinstance(outcome, PatternError):
-                send(Failed(errand.job.name, str(outcome)))
-            else:
-                send(errand.finish(outcome))
+        outcomes = self._reconstruct(errands)
+        try:
+            for errand, outcome in zip(errands, outcomes, strict=True):
+                if isinstance(outcome, PatternError):
+                    send(Failed(errand.job.name, str(outcome)))
+                else:
+                    send(errand.finish(outcome))
+        except UnwritableError:
+            for errand in errands:
+                errand.keep()
+            raise
 
     def _reconstruct(self, errands: Sequence[_Errand]) -> list[Result | PatternError]:
         first = errands[0]
@@ -128,6 +138,7 @@ class _Errand:
             partial(_remark, send, job.name, is_fault) for is_fault in (True, False)
         )
         self._checkpoint = CheckpointFile(job, self.warn, self.note)
+        self._is_saved = False
 
     @property
     def case(self) -> Case:
@@ -152,13 +163,24 @@ class _Errand:
             os.makedirs(os.path.dirname(self.job.result), exist_ok=True)
             result.save(self.job.result)
 
-        def wait() -> None:
+        def rest() -> None:
             self.send(Alive())
             time.sleep(_LOOK_FOR_ROOM)
 
-        when_there_is_room(write, self.warn, wait)
+        # The last state at once: who waits may be ended at any time.
+        Room(self.job.room, self.warn, rest)(write, meanwhile=self._checkpoint.keep_last)
+        self._is_saved = True
         self._checkpoint.delete()
         return Done(self.job.name, Summary.of(result), self.pattern.warnings)
+
+    def keep(self) -> None:
+        """Save the last state where the result could not be, and say whether that was possible."""
+        if self._is_saved:
+            return
+        if self._checkpoint.keep_last():
+            self.note("keeps all that was computed in its checkpoint")
+        else:
+            self.warn("cannot keep its result: the next run goes on from what was saved before")
 
 
 def _remark(send: Callable[[Report], None], name: str, is_fault: bool, text: str) -> None:

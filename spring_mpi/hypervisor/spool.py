@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from ..errors import RunDirectoryError
+from ..files import replace_file
 
 if TYPE_CHECKING:
     from ..pattern import Pattern
@@ -40,23 +40,16 @@ def spool(pattern: Pattern, folder: Path) -> Path:
         If the folder cannot be written.
     """
     path = folder / f"{uuid.uuid4().hex}.npz"
-    aside = folder / f".{path.name}"
+    content = io.BytesIO()
+    np.savez(content, **_arrays(pattern))
     try:
         folder.mkdir(exist_ok=True)
-        with open(aside, "xb") as file:
-            os.fchmod(file.fileno(), 0o640)  # as messages: whose group may steer
-            np.savez(file, **_arrays(pattern))
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(aside, path)
+        replace_file(path, content.getbuffer(), mode=0o640)  # as messages: whose group may steer
     except OSError as fault:
         raise RunDirectoryError(
             f"cannot write the pattern into {folder}: {fault.strerror}; free the disk, or mend "
             "the folder's permissions"
         ) from fault
-    finally:
-        with suppress(OSError):
-            aside.unlink()
     return path
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ..files import LineFile, replace_file
 
 _COLUMNS = (
     "name", "pid", "tag", "error", "resolution_px", "support_px", "seconds", "worker", "file",
@@ -37,24 +38,27 @@ class SummaryFile:
 
     def __init__(self, path: Path, finished: Iterable[Finished]) -> None:
         replace_file(path, _csv([_COLUMNS, *map(_row, finished)]))
-        self._path = path
+        self._file = LineFile(path, is_durable=True)
+        self._left: list[Finished] = []
 
     def append(self, finished: Finished) -> None:
-        """Add a line."""
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write(_csv([_row(finished)]))
+        """Add a line, which `flush` writes."""
+        self._left.append(finished)
+
+    def flush(self) -> None:
+        """Write the lines that were added; raises `OSError` if that is not possible."""
+        if self._left:
+            self._file.append(_csv(map(_row, self._left)))
+            self._left.clear()
+
+    def close(self) -> None:
+        """Close the file; lines that are not written are lost, until a run makes it anew."""
+        self._file.close()
 
 
 def write_status(path: Path, status: dict[str, Any]) -> None:
     """Replace ``status.json``: readers see the old one or the new one, complete."""
-    replace_file(path, json.dumps(status, indent=1))
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a text aside and rename it into place."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+    replace_file(path, json.dumps(status, indent=1).encode())
 
 
 def _row(one: Finished) -> tuple[Any, ...]:
@@ -64,7 +68,7 @@ def _row(one: Finished) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _csv(rows: Iterable[Iterable[Any]]) -> str:
+def _csv(rows: Iterable[Iterable[Any]]) -> bytes:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
+    return buffer.getvalue().encode()

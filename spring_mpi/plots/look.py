@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..errors import SpringError
+from ..files import replace_file
 
 Image = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -73,8 +74,10 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         If the file cannot be written, or the ending names no format of pictures.
     """
     file = picture_file(path)
+    picture = BytesIO()
     try:
-        figure.savefig(file, dpi=DPI)
+        figure.savefig(picture, format=file.suffix[1:], dpi=DPI)
+        replace_file(file, picture.getbuffer())
     except OSError as fault:
         raise SpringError(f"cannot write {file}: {fault.strerror or fault}") from fault
     except ValueError as fault:

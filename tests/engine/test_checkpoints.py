@@ -51,7 +51,8 @@ def test_continued_from_any_generation(mode: str) -> None:
     whole = Memory()
     expected = result_of(whole, **MODES[mode])
     assert len(whole.saved) == 4
-    for offered in whole.saved:
+    assert whole.last is not None
+    for offered in (*whole.saved, whole.last):
         result = result_of(Memory(0, offered), **MODES[mode])
         assert arrays_of(result) == arrays_of(expected)
         assert (result.error, result.members) == (expected.error, expected.members)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from physics import settings_of
 
 from spring_mpi.events import build_index
 from spring_mpi.events.calibration import Calibration
-from spring_mpi.hypervisor.checkpoint import CheckpointFile, read, write
+from spring_mpi.hypervisor.checkpoint import CheckpointFile, packed, read
 from spring_mpi.hypervisor.messages import Job, Progressed, Remark
 from spring_mpi.hypervisor.running import Runner
 from spring_mpi.result import Result
@@ -142,11 +144,9 @@ def test_states_that_do_not_fit_are_ignored(job, log):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole():
     """The bytes of a file."""
-    path = tmp_path_factory.mktemp("whole") / "state.npz"
-    write(path, "me", ARRAYS)
-    return path.read_bytes()
+    return bytes(packed("me", ARRAYS))
 
 
 @given(st.data())
@@ -183,19 +183,29 @@ def header_only(shape):
 def test_sizes_are_checked_before_memory_is_taken(tmp_path, content, compression, message):
     """Headers and archives that promise more than the file holds are refused unread."""
     path = tmp_path / "state.npz"
-    write(path, "me", ARRAYS)
+    path.write_bytes(packed("me", ARRAYS))
     with zipfile.ZipFile(path, "a", compression) as archive:
         archive.writestr("huge.npy", content)
     with pytest.raises(ValueError, match=message):
         read(path, "me")
 
 
-def test_a_full_disk_is_told_once(job, log, tmp_path):
+@pytest.fixture
+def full_disk(monkeypatch):
+    """``full_disk()``: from then on nothing can be brought to the disk."""
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return lambda: monkeypatch.setattr(os, "fsync", fail)
+
+
+def test_a_full_disk_is_told_once(job, log, tmp_path, full_disk):
     """The job goes on without checkpoints, the log has one line, the last state stays."""
     file = log.file_of(job)
     file.save(ARRAYS)
+    full_disk()
     for _ in range(2):
-        (tmp_path / ".state.npz").symlink_to("/dev/full")
         file.save({"history": np.zeros(10**6)})
     assert log.said == [
         f"cannot write its checkpoint {job.checkpoint}: No space left on device",
@@ -264,7 +274,7 @@ def test_the_time_before_is_in_the_result(job):
     run(job, until=3)
     state = Path(job.checkpoint)
     owner = f"format 1, {job.fingerprint}, {job.name}"
-    write(state, owner, read(state, owner) | {"owner": np.array(owner), "seconds": np.array(1e3)})
+    state.write_bytes(packed(owner, {**read(state, owner), "seconds": np.array(1e3)}))
     with Runner("cpu") as runner:
         done = runner.run(job, lambda report: None)
     assert 1e3 < done.summary.seconds < 1.1e3
