@@ -13,7 +13,7 @@ from ..comm import Communicator
 from ..names import pid_text
 from .condition import FLAGS
 from .index import EventIndex, Frames
-from .readers import READ_FAULTS, Handle, find_reader
+from .readers import READ_FAULTS, Handle, LinkingHandle, find_reader
 from .sharing import shared
 from .source import Source, change_of
 
@@ -60,10 +60,13 @@ def check_stretch(stretch: Stretch) -> str:
         return f"{source.path} {change}"
     try:
         with closing(find_reader(source.reader).open(source.path)) as handle:
+            if isinstance(handle, LinkingHandle):
+                handle.check(stretch.frames.dataset)
             wrong = [(row, reason) for row in stretch.rows.tolist()
                      if (reason := _fault_of_event(handle, stretch.frames, row))]  # fmt: skip
     except READ_FAULTS as fault:
-        return f"{source.path} cannot be opened: {fault or type(fault).__name__}"
+        reason = str(fault) or type(fault).__name__
+        return reason if source.path in reason else f"{source.path} cannot be opened: {reason}"
     if not wrong:
         return ""
     rows = ", ".join(str(row) for row, _ in wrong[:_MOST_LISTED])

@@ -128,6 +128,15 @@ class BatchHandle(Handle, Protocol):
 
 
 @runtime_checkable
+class LinkingHandle(Handle, Protocol):
+    """An open source whose datasets may have their values in other files."""
+
+    def check(self, dataset: str) -> None:
+        """Raises `SourceError` if one of those files is missing; reads no frame."""
+        ...
+
+
+@runtime_checkable
 class Reader(Protocol):
     """A file format; its calls may raise any of `READ_FAULTS`."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import DAMAGED, PidDatasets, Scan
-from .hdf5 import find_dataset, find_frames
+from .hdf5 import find_dataset, find_frames, incomplete
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .opening import open_file
 from .rows import check_size, read_all
@@ -48,7 +48,7 @@ class ChannelReader:
             # An event is found by its key, so one of several with a key cannot be read.
             twice = np.where(Keys.of(keys).repeated(), DAMAGED, 0).astype(np.uint32)
             kept = keys > 0
-            flags = (self.flags(file, name) | twice)[kept]
+            flags = (self.flags(file, name) | twice | incomplete(frames, len(frames)))[kept]
             pids = np.stack([np.full_like(keys, run_in_path(source)), keys], axis=1)[kept]
             shape = (len(pids), *frames.shape[1:])
             rows = pids[:, 1].astype(np.uint64)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..source import run_in_name
 from . import Empty, Frame, PidDatasets
 from .hdf5 import Hdf5Handle, Hdf5Reader, is_frames
+from .stored import union
 
 _MACHINE_TIME = ("/LCLS/machineTime", "/LCLS/machineTimeNanoSeconds", "/LCLS/fiducial")
 _TRAIN_AND_PULSE = ("/entry_1/trainId", "/entry_1/pulseId")
@@ -89,9 +90,10 @@ class CxiHandle(Hdf5Handle):
     def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
         """The frames, and the mask beside them, which holds for all events or has one for each."""
         frames, masks = self._frames(dataset, rows, empty), self._masks(dataset, rows)
+        holes = self._holes(dataset, rows)
         return [
             Frame(data, mask, info={"modules": tuple(range(len(data)))} if data.ndim == 3 else {})
-            for data, mask in zip(frames, masks, strict=True)
+            for data, mask in zip(frames, map(union, masks, holes), strict=True)
         ]
 
     def _masks(

@@ -27,12 +27,14 @@ from .channels import choose, meant, row_numbers
 from .hdf5 import (
     find_dataset,
     find_frames,
+    incomplete,
     is_frames,
     readable_names,
 )
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .opening import is_file_of, open_file
 from .rows import check_size
+from .stored import union
 
 PID_NAMES = ("run", "train", "pulse")
 PLACE_BITS = 16
@@ -117,9 +119,10 @@ class TrainFile(KeyedFile):
             else self._values(dataset, rows, empty)
         )
         masks = self._values(layout.mask, rows, np.empty) if layout.mask else [None] * len(rows)
+        holes = self._holes(dataset, [row * max(planes, 1) for row in rows])
         return [
-            Frame(one, None if mask is None else excluded(mask), info=layout.info)
-            for one, mask in zip(data, masks, strict=True)
+            Frame(one, union(None if mask is None else excluded(mask), hole), info=layout.info)
+            for one, mask, hole in zip(data, masks, holes, strict=True)
         ]
 
     def values(self, dataset: str, row: int) -> NDArray[Any]:
@@ -199,6 +202,7 @@ def _scan(file: h5py.File, name: str) -> Scan:
     flags = _flags(file, trains) | np.where(there < ranges.count, INCOMPLETE, 0)
     ids = file.get(f"{name.rpartition('/')[0]}/pulseId")
     known = isinstance(ids, h5py.Dataset) and cells == 1
+    torn = incomplete(frames, len(frames))[ranges.first[which] + place // cells]
     pulses = row_numbers(ids, len(frames))[ranges.first[which] + place] if known else place
     run = np.full_like(which, _run(file))
     return Scan(
@@ -208,7 +212,7 @@ def _scan(file: h5py.File, name: str) -> Scan:
         (len(which), *frames.shape[-2:]),
         str(frames.dtype),
         (trains[which] << PLACE_BITS | place).astype(np.uint64),
-        (flags[which] | np.where(pulses < 0, DAMAGED, 0)).astype(np.uint32),
+        (flags[which] | torn | np.where(pulses < 0, DAMAGED, 0)).astype(np.uint32),
         is_part=module_number(name) is not None,
     )
 

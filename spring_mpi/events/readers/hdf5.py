@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import Empty, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
+from . import INCOMPLETE, Empty, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
 from .opening import MAGIC, open_file
 from .rows import Rows, check_size, read_all, row_reader
+from .stored import lacking, refuse_missing, unwritten
+from .virtual import VirtualParts
 
 _MOST_NAMED = 8
 
@@ -86,9 +88,16 @@ class Hdf5Reader:
         frames = find_frames(file, name, *self.axes)
         shape = (1, *frames.shape) if frames.ndim == 2 else frames.shape
         count = min((shape[0], *lengths))
+        flags = incomplete(frames, count)
+        if lengths:
+            # What was not written yet is no event yet.
+            complete = np.flatnonzero(flags == 0)
+            count = int(complete[-1]) + 1 if len(complete) else 0
         columns = [integers(file, path, count, may_be_longer=bool(lengths)) for path in pid]
         names, pids = self.pids(file, pid, columns)
-        return Scan(name, pids, names, (count, *shape[1:]), str(frames.dtype))
+        shape = (count, *shape[1:])
+        told = flags[:count] if flags[:count].any() else None
+        return Scan(name, pids, names, shape, str(frames.dtype), flags=told)
 
 
 class Hdf5Handle:
@@ -107,13 +116,20 @@ class Hdf5Handle:
 
     def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
         """The frames in those rows; see `BatchHandle`."""
-        return [Frame(data) for data in self._frames(dataset, rows, empty)]
+        frames = self._frames(dataset, rows, empty)
+        return [
+            Frame(data, hole) for data, hole in zip(frames, self._holes(dataset, rows), strict=True)
+        ]
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """The row's values of a dataset, or all of it where it is the same for all events."""
         if has_rows(self._dataset(dataset).shape):
             return self._row(dataset, row)
         return self._all(dataset)
+
+    def check(self, dataset: str) -> None:
+        """Raises `SourceError` if values of a dataset are in files that are missing."""
+        refuse_missing(self._dataset(dataset))
 
     def close(self) -> None:
         """Release the file."""
@@ -137,6 +153,14 @@ class Hdf5Handle:
             self._rows[name] = row_reader(self._dataset(name), leading)
         reader = self._rows[name]
         return reader.many(rows, empty) if len(rows) > 1 else [reader.one(row) for row in rows]
+
+    def _holes(self, name: str, rows: Sequence[int]) -> list[NDArray[np.bool_] | None]:
+        """For each of the rows that were read the pixels without a value; see `Rows.hole`."""
+        if name in self._rows:
+            return [self._rows[name].hole(row) for row in rows]
+        whole = self._dataset(name)
+        parts = VirtualParts(whole) if whole.is_virtual else None
+        return [parts.hole(()) if parts else unwritten(whole, ()) for _ in rows]
 
     def _all(self, name: str) -> NDArray[Any]:
         """All values, which are the same for all events; read once."""
@@ -190,9 +214,14 @@ def is_frames(item: Any, *axes: int) -> bool:
 
 
 def find_frames(file: h5py.File, name: str, *axes: int) -> h5py.Dataset:
-    """The dataset of that name; `SourceError` if it holds no frames with so many axes.
+    """The dataset of that name.
 
-    `ValueError` if it claims more of them than can be numbered in memory.
+    Raises
+    ------
+    SourceError
+        If it holds no frames with so many axes, or they are in files that are missing.
+    ValueError
+        If it claims more of them than can be numbered in memory.
     """
     found = find_dataset(file, name)
     if not is_frames(found, *axes):
@@ -201,7 +230,15 @@ def find_frames(file: h5py.File, name: str, *axes: int) -> h5py.Dataset:
             f"axes (events, rows, columns); {_candidates(file)}"
         )
     check_size(found, found.shape[:1] if found.ndim > 2 else (), itemsize=8)
+    refuse_missing(found)
     return found
+
+
+def incomplete(frames: h5py.Dataset, count: int) -> NDArray[np.uint32]:
+    """(count,): `INCOMPLETE` for events of which something was never written; see `lacking`."""
+    if frames.ndim == 2:
+        return np.zeros(count, np.uint32)
+    return np.where(lacking(frames)[:count], INCOMPLETE, 0).astype(np.uint32)
 
 
 def _candidates(file: h5py.File) -> str:

@@ -100,7 +100,10 @@ class KeyedFile(Hdf5Handle):
 
     def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
         """The frames in those rows of the dataset; ``empty`` as in `BatchHandle`."""
-        return [Frame(data) for data in self._many(dataset, rows, empty)]
+        frames = self._many(dataset, rows, empty)
+        return [
+            Frame(data, hole) for data, hole in zip(frames, self._holes(dataset, rows), strict=True)
+        ]
 
 
 class JoinedHandle:
@@ -161,6 +164,10 @@ class JoinedHandle:
         if not known:
             self._own.missing(dataset)
         raise KeyError(f"{dataset} has no value for this event")
+
+    def check(self, dataset: str) -> None:
+        """See `LinkingHandle`."""
+        self._own.check(dataset)
 
     def close(self) -> None:
         """Release the files."""

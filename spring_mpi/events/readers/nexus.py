@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import Empty, Frame, PidDatasets, Scan
-from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, integers
+from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, incomplete, integers
 from .opening import is_file_of, open_file
+from .stored import union
 
 _BLOCK = re.compile(r"data_\d+")
 _MOST_OPEN = 16
@@ -73,7 +74,9 @@ class NexusReader:
             datasets = plain.pid_datasets(file, pid)
             columns = [integers(file, one, count) for one in datasets]
             names, pids = plain.pids(file, datasets, columns)
-            return Scan(name, pids, names, (count, *shape), dtype)
+            flags = np.concatenate([_flags(block) for block in blocks])
+            told = flags if flags.any() else None
+            return Scan(name, pids, names, (count, *shape), dtype, flags=told)
 
     def open(self, source: str) -> NexusHandle:
         """The master, ready for reading single frames out of its data files."""
@@ -99,7 +102,12 @@ class NexusHandle(Hdf5Handle):
         for block, places in groupby(found, itemgetter(0)):
             numbers = [place for _, place in places]
             read += self._data_file(block.path).events(block.dataset, numbers, empty)
-        return [Frame(one.data, self._mask) for one in read]
+        return [Frame(one.data, union(self._mask, one.mask)) for one in read]
+
+    def check(self, dataset: str) -> None:
+        """See `LinkingHandle`; the data files are opened."""
+        for block in _blocks(self._file, dataset):
+            self._data_file(block.path).check(block.dataset)
 
     def close(self) -> None:
         """Release all files."""
@@ -217,6 +225,13 @@ def _part(dataset: h5py.Dataset, source: Any) -> tuple[int, Block] | None:
     own = source.file_name == "."
     path = dataset.file.filename if own else _beside(dataset.file, source.file_name)
     return int(first[0]), Block(path, source.dset_name, _kind(dataset), int(start[0]), int(size[0]))
+
+
+def _flags(block: Block) -> NDArray[np.uint32]:
+    """(frames,): what is wrong with the frames of a block."""
+    with open_file(block.path) as file:
+        frames = find_frames(file, block.dataset, 3)
+        return incomplete(frames, len(frames))[block.first : block.first + block.count]
 
 
 def _box(selection: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from . import Empty
 from .chunks import Chunk, Decode, decoder, read_chunks
+from .stored import refuse_missing, unwritten
 from .threads import cores, fewest_of, in_threads
+from .virtual import VirtualParts
 
 LEAST_LIMIT = 2**27
 """Bytes, so that one large frame of a small file of compressed or unwritten frames is read."""
@@ -33,8 +35,17 @@ _MOST_PIECES, _MOST_BYTES = 512, 2**22
 
 
 def read_all(dataset: h5py.Dataset) -> NDArray[Any]:
-    """All values of a dataset; `ValueError` for one that cannot be in its file."""
+    """All values of a dataset.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be in its file.
+    SourceError
+        If they are in other files that are missing.
+    """
     check_size(dataset, dataset.shape or ())
+    refuse_missing(dataset)
     return np.asarray(dataset[()])
 
 
@@ -49,11 +60,17 @@ def row_reader(dataset: h5py.Dataset, leading: int = 1) -> Rows:
     ------
     ValueError
         If a row is larger than its file can hold.
+    SourceError
+        If the values are in files of external storage that are missing. Those of virtual datasets
+        are asked for when a row of theirs is read.
     """
     chunks, shape = dataset.chunks, dataset.shape
     check_size(dataset, shape[leading:])
     check_size(dataset, chunks or ())
     known = (dataset, chunks or (), shape[:leading], shape[leading:], dataset.dtype)
+    if dataset.is_virtual:
+        return _VirtualRows(*known, VirtualParts(dataset))
+    refuse_missing(dataset)
     has_whole_rows = not chunks or chunks[leading:] == shape[leading:]
     if not (has_whole_rows and _has_plain_numbers(dataset)):
         return Rows(*known)
@@ -80,7 +97,6 @@ def _has_plain_numbers(dataset: h5py.Dataset) -> bool:
     plist, file = dataset.id.get_create_plist(), dataset.file
     return (
         (file.driver, file.userblock_size) == ("sec2", 0)
-        and not dataset.is_virtual
         and plist.get_external_count() == 0
         and dataset.id.get_type() == h5py.h5t.py_create(dataset.dtype)
     )
@@ -120,6 +136,10 @@ class Rows:
                 found[one][...] = slab[places[one][0] - first]
         return [found[one] for one in range(len(rows))]
 
+    def hole(self, row: int) -> NDArray[np.bool_] | None:
+        """The pixels of a row that have no value, but the fill value; None where all have one."""
+        return unwritten(self.dataset, self._place(row))
+
     def _place(self, row: int) -> tuple[int, ...]:
         if row >= math.prod(self.numbers):
             raise IndexError(f"{self.dataset.name} has no row {row} of {self.numbers}")
@@ -133,6 +153,28 @@ class Rows:
     def _inside(self, place: tuple[int, ...]) -> int:
         """Which row of its chunk a row is."""
         return _flat(tuple(map(operator.mod, place, self.chunks)), self.chunks)
+
+
+@dataclass(frozen=True)
+class _VirtualRows(Rows):
+    """Rows whose values are in other datasets; `SourceError` where one of these is missing."""
+
+    parts: VirtualParts
+
+    def one(self, row: int) -> NDArray[Any]:
+        """As `Rows.one`."""
+        self.parts.refuse_missing(self._place(row)[0])
+        return super().one(row)
+
+    def many(self, rows: Sequence[int], empty: Empty = np.empty) -> list[NDArray[Any]]:
+        """As `Rows.many`."""
+        for first in dict.fromkeys(self._place(row)[0] for row in rows):
+            self.parts.refuse_missing(first)
+        return super().many(rows, empty)
+
+    def hole(self, row: int) -> NDArray[np.bool_] | None:
+        """As `Rows.hole`, where no source is mapped."""
+        return self.parts.hole(self._place(row))
 
 
 @dataclass(frozen=True)
