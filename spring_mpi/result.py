@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +35,26 @@ class Provenance:
     """Duration of the reconstruction, without what interrupted it."""
     warnings: tuple[str, ...] = ()
     """Of the pattern's preparation."""
+    masks: tuple[str, ...] = ()
+    """What excluded pixels, and how many."""
     command: str = ""
     fingerprint: str = ""
     """Digest of event, preparation, settings and seed; see `spring_mpi.campaign.plan`."""
     source: str = ""
     """File of the event."""
+
+
+_ABSENT: Mapping[str, Any] = {
+    "std": np.empty((0, 0), np.float32),
+    "support_frequency": np.empty((0, 0), np.float32),
+    "error": math.nan,
+    "error_history": np.empty((0, 0), np.float32),
+    "prtf": np.empty(0),
+    "ring_correlation": np.empty(0),
+    "resolution_px": math.inf,
+    "members": 0,
+}
+"""Of results whose file does not hold it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,8 +141,13 @@ class Result:
             values = read(Path(path))
         except READ_FAULTS as fault:
             raise SourceError(f"{path} is not a result file of spring-mpi: {fault}") from fault
-        origin = {one.name: values.pop(one.name) for one in fields(Provenance)}
-        return cls(**values, provenance=Provenance(**origin))
+        # What a file of another version lacks is as if it had not been measured.
+        origin = {one.name: values.pop(one.name) for one in fields(Provenance)
+                  if one.name in values}  # fmt: skip
+        try:
+            return cls(**{**_ABSENT, **values}, provenance=Provenance(**origin))
+        except TypeError as fault:
+            raise SourceError(f"{path} is not a result file of spring-mpi: {fault}") from fault
 
     def plot(self) -> Figure:
         """A figure: pattern, reconstruction, support, errors over generations, PRTF."""

@@ -40,6 +40,7 @@ _LAYOUT = (
     ("started", f"{_PROCESS}/started", "seconds since 1970"),
     ("seconds", f"{_PROCESS}/seconds", "s"),
     ("warnings", f"{_PROCESS}/warnings", ""),
+    ("masks", f"{_PROCESS}/masks", ""),
     ("pid", f"{_EVENT}/pid", ""),
     ("name", f"{_EVENT}/name", ""),
     ("tag", f"{_EVENT}/tag", ""),
@@ -67,10 +68,12 @@ def write(values: Mapping[str, Any], path: Path) -> None:
 def read(path: Path) -> dict[str, Any]:
     """The values that `write` was given; raises `READ_FAULTS`."""
     with h5py.File(path, "r") as file:
-        values = {field: _value(file, name) for field, name, _ in _LAYOUT}
-        values["resolution_px"] = float(file[f"{_ANALYSIS}/prtf"].attrs["resolution_px"])
+        values = {field: _value(file, name) for field, name, _ in _LAYOUT if name in file}
+        if f"{_ANALYSIS}/prtf" in file:
+            values["resolution_px"] = float(file[f"{_ANALYSIS}/prtf"].attrs["resolution_px"])
     values["pid"] = tuple(values["pid"].tolist())
-    values["warnings"] = tuple(values["warnings"].splitlines())
+    for field in ("warnings", "masks"):
+        values[field] = tuple(values.get(field, "").splitlines())
     values["settings"] = _settings(values["settings"])
     return values
 

@@ -13,6 +13,7 @@ from ..events.calibration import Calibrator
 from ..events.flags import flagged
 from ..events.geometry import read_geometry
 from ..events.loader import Loader
+from ..events.preparation import Prepared
 from ..hypervisor.placement import table
 from ..hypervisor.running import Runner
 from ..hypervisor.transport import Transport
@@ -45,7 +46,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
     config = load_config(path, overrides)
     rundir = RunDirectory(Path(config.output))
     problems = [*faults(config), *_unusable(rundir)]
-    first: Pattern | None = None
+    first: Prepared | None = None
     try:
         past = Past.read(rundir.journal)
         opened = open_index(config, rundir)
@@ -55,6 +56,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
             may_be_empty=is_growing, is_growing=is_growing,
         )  # fmt: skip
         first = _first_pattern(plan, problems)
+        refuse_short_stacks(plan)
         problems += _trial(plan, past, rundir)
     except SpringError as fault:
         problems += str(fault).splitlines()
@@ -70,7 +72,11 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
     if config.data.geometry:
         print(f"geometry: {read_geometry(config.data.geometry)}")
     if first is not None:
-        print(f"first event: {pid_text(first.pid)}, {_measured(first)}")
+        print(f"first event: {pid_text(first.pattern.pid)}, {_measured(first.pattern)}")
+        for exclusion in first.exclusions:
+            print(f"  {exclusion}")
+        if not first.exclusions:
+            print("  no mask is used: neither the config nor the files bring one")
         for warning in first.warnings:
             print(f"warning: {warning}")
     print(f"memory: about {memory_mb(config, plan)} MB per worker")
@@ -80,7 +86,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
     return 0
 
 
-def _first_pattern(plan: Plan, problems: list[str]) -> Pattern | None:
+def _first_pattern(plan: Plan, problems: list[str]) -> Prepared | None:
     """The pattern of the first event, if there is one; what is wrong with it is a problem."""
     for name in islice(plan.numbers, 1):
         try:
@@ -136,6 +142,19 @@ def faults(config: Config) -> Iterator[str]:
         Calibrator(calibration(config), Loader())
     except SpringError as fault:
         yield f"pattern: {fault}"
+
+
+def refuse_short_stacks(plan: Plan) -> None:
+    """Raises `SourceError` if a mask, background, gain or centre has too few entries.
+
+    Tried is the event in the last row of its source, which needs the most.
+    """
+    if len(plan.positions):
+        index = plan.index
+        rows = index.row[index.starts[plan.positions]]
+        last = index.ref(int(plan.positions[rows.argmax()]))
+        with Loader() as loader:
+            Calibrator(plan.calibration, loader).refuse_short(last)
 
 
 def memory_mb(config: Config, plan: Plan) -> int:

@@ -35,7 +35,7 @@ from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
 from ..hypervisor.walltime import Walltime, end_of_allocation, restart
 from .added import Catalogue, blueprint
-from .check import faults
+from .check import faults, refuse_short_stacks
 from .config import dump_config, load_config
 from .following import Following
 from .indexing import Opened, open_index
@@ -112,6 +112,7 @@ def _run(
         config, opened.index, rundir.path, is_sharded=past.is_sharded,
         may_be_empty=options.serve, is_growing=is_growing,
     )  # fmt: skip
+    refuse_short_stacks(plan)
     for name, request in past.requests.items():
         plan.add(name, blueprint(plan, request))
     resumption = resume(plan, past, rundir)

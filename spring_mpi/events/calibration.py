@@ -17,7 +17,7 @@ from ..names import pid_text
 from .geometry import FileMask, Geometry, GeometrySpec, read_geometry
 from .loader import Loader
 from .readers import as_center
-from .source import Event, EventRef, Source, file_digest
+from .source import Event, EventRef, Exclusion, Source, file_digest
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,16 @@ class MaskSpec:
             return np.asarray(values != self.good)
         return np.asarray(values == self.bad)
 
+    @property
+    def meaning(self) -> str:
+        """Which values are excluded, for people."""
+        if self.bad_bits is not None:
+            return f"what has a bit of {self.bad_bits}"
+        return f"all but {self.good}" if self.good is not None else f"{self.bad}"
+
 
 Spec = ArraySpec | MaskSpec | FileMask
+_VALUES_TOLD = 4
 
 
 @dataclass(frozen=True)
@@ -98,17 +106,43 @@ class Calibrator:
         if self.geometry:
             _refuse_missing([("mask", mask.file) for mask in self.geometry.masks if mask.file])
             self._masks += self.geometry.masks
+        self.satvalue = calibration.satvalue
+        """Raw value at and above which a pixel is saturated."""
         self._stacks: dict[Spec, NDArray[Any] | None] = {}
 
     def mask(self, ref: EventRef, event: Event) -> NDArray[np.bool_]:
         """True = excluded by the event's own mask or by any other, (row, column)."""
+        return self.masked(ref, event)[0]
+
+    def masked(
+        self, ref: EventRef, event: Event
+    ) -> tuple[NDArray[np.bool_], tuple[Exclusion, ...]]:
+        """What `mask` gives, and what it is made of."""
         shape = event.data.shape
         union = np.zeros(shape, dtype=np.bool_) if event.mask is None else event.mask.copy()
+        exclusions = list(event.exclusions)
+        if event.mask is not None and not exclusions:
+            exclusions.append(Exclusion("the mask in the source", int(union.sum())))
         for spec in self._masks:
-            excluded = self._image(spec.excluded(self._values(spec, ref)))
+            values = self._values(spec, ref)
+            excluded = self._image(spec.excluded(values))
             _check_shape("mask", spec, ref, excluded.shape, shape)
+            exclusions.append(_exclusion(spec, ref, excluded, values))
             union |= excluded
-        return union
+        return union, tuple(exclusions)
+
+    def refuse_short(self, ref: EventRef) -> None:
+        """Raises `SourceError` if an array has no entry for an event; reads no frame."""
+        calibration = self._calibration
+        named: list[tuple[str, Any]] = [("mask", mask) for mask in self._masks]
+        named += [("background", calibration.background), ("gain", calibration.gain),
+                  ("center", calibration.center)]  # fmt: skip
+        for what, spec in named:
+            if isinstance(spec, Spec) and (spec.file or spec.dataset):
+                try:
+                    self._values(spec, ref)
+                except SourceError as fault:
+                    raise SourceError(f"{_place(what, spec, ref)}: {fault}") from fault
 
     def background(self, ref: EventRef, event: Event | None = None) -> float | NDArray[Any]:
         """Raw values without light; a shape is checked against the event's where that is given."""
@@ -234,6 +268,23 @@ def _refuse_missing(files: Iterable[tuple[str, str]]) -> None:
 def _place(what: str, spec: Spec, ref: EventRef) -> str:
     """The array as ``mask /path/mask.h5:/dataset``."""
     return f"{what} {':'.join(filter(None, (spec.file or ref.source.path, spec.dataset)))}"
+
+
+def _exclusion(
+    spec: MaskSpec | FileMask, ref: EventRef, excluded: NDArray[np.bool_], values: NDArray[Any]
+) -> Exclusion:
+    """What a mask excludes, with its values where it excludes nothing."""
+    pixels, remark = int(excluded.sum()), ""
+    if not pixels:
+        present = np.unique(values)[: _VALUES_TOLD + 1].tolist()
+        more = ", ..." if len(present) > _VALUES_TOLD else ""
+        remark = (
+            f"its values are {', '.join(f'{one:g}' for one in present[:_VALUES_TOLD])}{more}, and "
+            f"{spec.meaning} is to be excluded"
+        )
+    # Of a dataset in the source the path is left out: a run has many sources.
+    place = _place("mask", spec, ref) if spec.file else f"the source's mask {spec.dataset}"
+    return Exclusion(place, pixels, remark)
 
 
 def _check_shape(

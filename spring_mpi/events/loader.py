@@ -19,7 +19,7 @@ from .geometry import Geometry
 from .memory import Memory
 from .readers import READ_FAULTS, Empty, Frame, Handle, Reader, find_reader, frames_of
 from .source import Event, EventRef, Part, Source, change_of
-from .stacking import assembled, joined
+from .stacking import assembled, joined, without_modules
 
 Value = TypeVar("Value")
 Shot = TypeVar("Shot", Event, Frame)
@@ -235,6 +235,7 @@ def in_turn(outcome: Shot | Fault) -> Shot:
 def finished(geometry: Geometry | None, ref: EventRef, frame: Frame) -> Event:
     """The event of a frame, checked and assembled; see `Loader.read`."""
     if geometry is None:
+        frame = without_modules(frame)
         _check(ref, frame, (2,))
     else:
         _check(ref, frame, (2, 3))

@@ -70,6 +70,22 @@ class EventRef:
 
 
 @dataclass(frozen=True)
+class Exclusion:
+    """What excludes pixels of a frame, such as a mask or a limit."""
+
+    origin: str
+    """Where it is, for people: ``the file's /entry_1/instrument_1/detector_1/mask``."""
+    pixels: int
+    """How many pixels of the frame it excludes, of those that are in the image."""
+    remark: str = ""
+    """What a person may need to know, such as the values of a mask that excludes nothing."""
+
+    def __str__(self) -> str:
+        said = f"excludes {self.pixels} pixels" if self.pixels else "excludes no pixel"
+        return f"{self.origin} {said}{f'; {self.remark}' if self.remark else ''}"
+
+
+@dataclass(frozen=True)
 class Event:
     """One shot."""
 
@@ -83,6 +99,8 @@ class Event:
     """(row, column) in pixels, 0.0 = centre of the first pixel; None where not brought."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """What else the reader knows of the shot."""
+    exclusions: tuple[Exclusion, ...] = ()
+    """What ``mask`` is made of."""
 
 
 def source_of_file(path: str, reader: str) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import PatternError
 from .geometry import Geometry
 from .readers import Frame
+from .source import Exclusion
 
 
 def joined(frames: Sequence[Frame]) -> Frame:
@@ -47,7 +49,16 @@ def joined(frames: Sequence[Frame]) -> Frame:
         mask=np.stack(present) if len(present) == len(modules) else None,
         center=next((frame.center for frame in frames if frame.center), None),
         info=info | {"modules": modules},
+        exclusions=_summed(chain.from_iterable(frame.exclusions for frame in frames)),
     )
+
+
+def without_modules(frame: Frame) -> Frame:
+    """The frame of a detector of one module, as an image; any other frame as it is."""
+    if np.ndim(frame.data) != 3 or len(frame.data) != 1:
+        return frame
+    mask = None if frame.mask is None else frame.mask.reshape(frame.data.shape[1:])
+    return frame._replace(data=frame.data[0], mask=mask)
 
 
 def assembled(frame: Frame, geometry: Geometry) -> Frame:
@@ -62,6 +73,17 @@ def assembled(frame: Frame, geometry: Geometry) -> Frame:
     """
     modules = frame.info.get("modules")
     image, excluded = geometry.assemble(frame.data, modules)
+    own = Exclusion("the geometry (gaps, missing modules, bad regions)", int(excluded.sum()))
     if frame.mask is not None:
         excluded = excluded | geometry.assemble(frame.mask, modules)[0]
-    return frame._replace(data=image, mask=excluded, center=geometry.center)
+    return frame._replace(
+        data=image, mask=excluded, center=geometry.center, exclusions=(*frame.exclusions, own)
+    )
+
+
+def _summed(exclusions: Iterable[Exclusion]) -> tuple[Exclusion, ...]:
+    """One for each origin, with the pixels of all of them."""
+    pixels: dict[str, int] = {}
+    for one in exclusions:
+        pixels[one.origin] = pixels.get(one.origin, 0) + one.pixels
+    return tuple(Exclusion(origin, number) for origin, number in pixels.items())

@@ -25,6 +25,8 @@ class Known:
     """When the running jobs were given out, seconds on the clock."""
     failures: dict[str, str] = field(default_factory=dict)
     """Job -> reason, the first thousand."""
+    masks: set[str] = field(default_factory=set)
+    """What the log has told to exclude pixels."""
     done: int = 0
     """Jobs done in this run."""
     under_way: float = 0.0

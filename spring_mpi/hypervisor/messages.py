@@ -183,6 +183,8 @@ class Done:
     name: str
     summary: Summary
     warnings: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+    """Of its pattern; see `events.source.Exclusion`."""
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,9 @@ class Reporter:
             f"error {summary.error:.4f}, resolution {summary.resolution_px:.2f} px, "
             f"support {summary.support_px} px [{self._outlook()}]"
         )
+        if new := [origin for origin in done.masks if origin not in self.known.masks]:
+            self.known.masks.update(new)
+            self._desk.log(f"pixels are excluded by: {'; '.join(new)}")
         for warning in done.warnings:
             self._warn(worker, done.name, f": {warning}")
 

@@ -17,7 +17,7 @@ from ..engine.mpr import Case, Progress, reconstruct_together
 from ..errors import PatternError, SpringError
 from ..events.calibration import Calibration, Calibrator
 from ..events.loader import Loader
-from ..pattern import Pattern
+from ..events.preparation import Prepared, prepare
 from ..result import Result
 from .checkpoint import CheckpointFile
 from .messages import Alive, Done, Failed, Job, Progressed, Ready, Remark, Report, Summary
@@ -110,30 +110,19 @@ class Runner:
         """What the backend has to say, with the job that runs; before one does, with the first."""
         self._note(text)
 
-    def prepare(self, job: Job) -> Pattern:
+    def prepare(self, job: Job) -> Prepared:
         """The pattern of a job, from its event and its calibration."""
         if job.calibration not in self._calibrators:
             self._calibrators[job.calibration] = Calibrator(job.calibration, self._loader)
         calibrator = self._calibrators[job.calibration]
-        event = self._loader.read(job.event, calibrator.geometry)
-        return Pattern(
-            pattern=event.data,
-            mask=calibrator.mask(job.event, event),
-            center=calibrator.center(job.event, event),
-            pid=event.pid,
-            cropsize=job.cropsize,
-            size=job.size,
-            satvalue=job.calibration.satvalue,
-            background=calibrator.background(job.event),
-            gain=calibrator.gain(job.event),
-        )
+        return prepare(job.event, calibrator, self._loader, cropsize=job.cropsize, size=job.size)
 
 
 class _Errand:
     """One job under way."""
 
-    def __init__(self, job: Job, pattern: Pattern, send: Callable[[Report], None]) -> None:
-        self.job, self.pattern, self.send = job, pattern, send
+    def __init__(self, job: Job, prepared: Prepared, send: Callable[[Report], None]) -> None:
+        self.job, self.prepared, self.send = job, prepared, send
         self.warn, self.note = (
             partial(_remark, send, job.name, is_fault) for is_fault in (True, False)
         )
@@ -145,7 +134,7 @@ class _Errand:
         """As the engine has it."""
         job = self.job
         return Case(
-            self.pattern, job.tag, job.name, job.seed,
+            self.prepared.pattern, job.tag, job.name, job.seed,
             report=lambda progress: self.send(_progressed(job, progress)),
             checkpoints=self._checkpoint,
         )  # fmt: skip
@@ -156,6 +145,8 @@ class _Errand:
             fingerprint=self.job.fingerprint,
             source=self.job.event.source.path,
             command=self.job.command,
+            warnings=self.prepared.warnings,
+            masks=tuple(map(str, self.prepared.exclusions)),
             seconds=self._checkpoint.seconds_before + result.provenance.seconds,
         )
 
@@ -171,7 +162,8 @@ class _Errand:
         Room(self.job.room, self.warn, rest)(write, meanwhile=self._checkpoint.keep_last)
         self._is_saved = True
         self._checkpoint.delete()
-        return Done(self.job.name, Summary.of(result), self.pattern.warnings)
+        origins = tuple(one.origin for one in self.prepared.exclusions)
+        return Done(self.job.name, Summary.of(result), self.prepared.warnings, origins)
 
     def keep(self) -> None:
         """Save the last state where the result could not be, and say whether that was possible."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -219,3 +220,54 @@ def test_digest_of_a_missing_file(tmp_path: Path) -> None:
     (tmp_path / "gain.npy").unlink()
     with pytest.raises(SourceError, match=r"cannot read .*gain\.npy: No such file"):
         calibration_digest(calibration)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 7), (5, 7)])
+@pytest.mark.parametrize("suffix", ["npy", "h5"])
+def test_one_for_all_events(
+    ref: EventRef, event: Event, tmp_path: Path, shape: tuple[int, ...], suffix: str
+) -> None:
+    """A mask or background with an axis of events that has one place holds for all of them."""
+    values = np.zeros(shape, np.uint8)
+    values[..., 3, 4] = 1
+    path = tmp_path / f"one.{suffix}"
+    if suffix == "npy":
+        np.save(path, values)
+    else:
+        with h5py.File(path, "w") as file:
+            file["mask"] = values
+    dataset = None if suffix == "npy" else "mask"
+    calibrator = calibrate(
+        masks=(MaskSpec(str(path), dataset, bad=1),), background=ArraySpec(None, str(path), dataset)
+    )
+    assert np.argwhere(calibrator.mask(ref, event)).tolist() == [[3, 4]]
+    background = calibrator.background(ref, event)
+    assert isinstance(background, np.ndarray)
+    assert background[3, 4] == 1
+    calibrator.refuse_short(ref)
+
+
+@pytest.mark.parametrize("what", ["masks", "background", "gain", "center"])
+def test_too_few_entries(ref: EventRef, tmp_path: Path, what: str) -> None:
+    """An array with several entries, but none for the event, is refused before an event is read."""
+    path = str(tmp_path / "few.npy")
+    np.save(path, np.ones((3, 2) if what == "center" else (3, 5, 7)))
+    spec = (MaskSpec(path, bad=1),) if what == "masks" else ArraySpec(None, path)
+    with pytest.raises(SourceError, match=r"few\.npy.* holds 3 entries .* none for row 3"):
+        calibrate(**{what: spec}).refuse_short(ref)
+    calibrate(**{what: spec}).refuse_short(replace(ref, row=2))
+
+
+def test_exclusions(ref: EventRef, event: Event, tmp_path: Path) -> None:
+    """Each mask is named with the pixels that it excludes; one that excludes none is suspicious."""
+    own = np.zeros((5, 7), bool)
+    own[0] = True
+    np.save(tmp_path / "bad.npy", np.eye(5, 7, dtype=np.uint8))
+    np.save(tmp_path / "idle.npy", 255 * np.eye(5, 7, dtype=np.uint8))
+    names = ("bad.npy", "idle.npy")
+    masks = tuple(MaskSpec(str(tmp_path / name), bad=1) for name in names)
+    _, exclusions = calibrate(masks=masks).masked(ref, replace(event, mask=own))
+    assert [one.pixels for one in exclusions] == [7, 5, 0]
+    assert str(exclusions[-1]).endswith(
+        "idle.npy excludes no pixel; its values are 0, 255, and 1 is to be excluded"
+    )

@@ -254,7 +254,7 @@ def test_a_job_has_the_image(ref: EventRef, tmp_path: Path) -> None:
         checkpoint_every=1, command="",
     )  # fmt: skip
     with Runner("cpu") as runner:
-        pattern = runner.prepare(job)
+        pattern = runner.prepare(job).pattern
     assert pattern.raw[~HOLES].tolist() == (image_of(STACK) + 100)[~HOLES].tolist()
     assert np.flatnonzero(pattern.excluded).tolist() == [5, *range(24, 36)]
     assert pattern.center == pytest.approx((4.5, 2.5), abs=1e-3)

@@ -36,6 +36,11 @@ class FileMask:
     bad_bits: int
     """A pixel is excluded if one of these is set."""
 
+    @property
+    def meaning(self) -> str:
+        """Which values are excluded, for people."""
+        return f"what has a bit of {self.bad_bits} or lacks one of {self.good_bits}"
+
     def excluded(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """True where a pixel is excluded; same shape as ``values``."""
         bits = values.astype(np.int64)

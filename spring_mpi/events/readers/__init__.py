@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..source import Exclusion
 
 PidDatasets = str | Sequence[str] | None
 Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
@@ -97,6 +98,7 @@ class Frame(NamedTuple):
     mask: NDArray[np.bool_] | None = None
     center: tuple[float, float] | None = None
     info: Mapping[str, Any] = {}
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 class Handle(Protocol):
@@ -250,13 +252,35 @@ def frames_of(handle: Handle, dataset: str, rows: Sequence[int], empty: Empty) -
 
 
 def has_rows(shape: tuple[int, ...]) -> bool:
-    """Whether an array that is no frame holds one entry per event, by its shape.
+    """Whether an array that is no frame has an axis of events, by its shape.
 
-    A single number, a centre (2,) and a frame (rows, columns) are the same for all events;
-    centres (events, 2), frames (events, rows, columns) and stacks (events, modules, rows, columns)
-    are not.
+    A single number, a centre (2,) and a frame (rows, columns) have none; centres (events, 2),
+    frames (events, rows, columns) and stacks (events, modules, rows, columns) have.
     """
     return len(shape) in (3, 4) or (len(shape) == 2 and shape[1] == 2)
+
+
+def row_for(shape: tuple[int, ...], row: int) -> int | None:
+    """Where an array that is no frame holds what belongs to the event in that row of its source.
+
+    None: the array as a whole is the same for all events. What has an axis of events with a single
+    place, such as a mask (1, rows, columns), is the same for all of them, too.
+
+    Raises
+    ------
+    IndexError
+        If the array has too few rows.
+    """
+    if not has_rows(shape):
+        return None
+    if shape[0] == 1:
+        return 0
+    if row >= shape[0]:
+        raise IndexError(
+            f"it holds {shape[0]} entries of {shape[1:]}, none for row {row}: give one for all "
+            "events, or one for each"
+        )
+    return row
 
 
 def refuse_names(format_name: str, dataset: str | None, pid: PidDatasets) -> None:

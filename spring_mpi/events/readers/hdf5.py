@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import INCOMPLETE, Empty, Frame, PidDatasets, Scan, has_rows, starts_with, whole_numbers
+from . import (
+    INCOMPLETE,
+    Empty,
+    Frame,
+    PidDatasets,
+    Scan,
+    has_rows,
+    row_for,
+    starts_with,
+    whole_numbers,
+)
 from .opening import MAGIC, open_file
 from .rows import Rows, check_size, read_all, row_reader
 from .stored import lacking, refuse_missing, unwritten
@@ -123,9 +133,8 @@ class Hdf5Handle:
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """The row's values of a dataset, or all of it where it is the same for all events."""
-        if has_rows(self._dataset(dataset).shape):
-            return self._row(dataset, row)
-        return self._all(dataset)
+        place = row_for(self._dataset(dataset).shape, row)
+        return self._all(dataset) if place is None else self._row(dataset, place)
 
     def check(self, dataset: str) -> None:
         """Raises `SourceError` if values of a dataset are in files that are missing."""

@@ -11,7 +11,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import Frame, PidDatasets, Scan, has_rows, refuse_names, starts_with
+from . import Frame, PidDatasets, Scan, refuse_names, row_for, starts_with
 
 MAGIC = b"\x93NUMPY"
 
@@ -60,7 +60,8 @@ class NpyHandle:
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """The row's values, or the whole array where it is the same for all events."""
-        return self._array[row] if has_rows(self._array.shape) else self._array
+        place = row_for(self._array.shape, row)
+        return self._array if place is None else self._array[place]
 
     def close(self) -> None:
         """Forget the array; the file is released with its last view."""
