@@ -118,7 +118,9 @@ def test_links_to_files_that_were_never_written(tmp_path: Path) -> None:
     assert read(path) == FRAMES[:6].tolist()
     write_master(path, BLOCKS)
     (tmp_path / "run_data_000002.h5").unlink()
-    with pytest.raises(SourceError, match=r"run_master\.h5.*data_000002 links to is missing"):
+    with pytest.raises(
+        SourceError, match=r"links to run_data_000002\.h5, which is missing"
+    ):
         build_index(path)
 
 
@@ -133,5 +135,5 @@ def test_links_to_no_files_are_not_opened(tmp_path: Path) -> None:
 def test_frames_of_different_kinds(tmp_path: Path) -> None:
     """Files with frames of other shapes or types are no run."""
     path = write_master(tmp_path / "run_master.h5", [FRAMES[:2], FRAMES[2:].astype(np.uint16)])
-    with pytest.raises(SourceError, match="frames of 2 kinds"):
+    with pytest.raises(SourceError, match="frames of several kinds"):
         build_index(path)

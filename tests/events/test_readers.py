@@ -173,7 +173,9 @@ def test_wrong_dataset_is_told_what_there_is(
     dataset: str | None, reason: str, frames: Frames, write_hdf5: Write
 ) -> None:
     """A missing or impossible dataset is an error that lists the stacks of frames."""
-    path = write_hdf5("a.h5", {"data": frames, "mask": frames[0], "cube": np.zeros((1, 2, 3, 4))})
+    path = write_hdf5(
+        "a.h5", {"data": frames, "mask": frames[0], "cube": np.zeros((1, 2, 3, 4, 5))}
+    )
     with pytest.raises(SourceError, match=reason) as caught:
         build_index(path, dataset=dataset)
     assert "/data (6, 5, 7)" in str(caught.value)

@@ -7,29 +7,24 @@ version 1.6.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..source import run_in_name
-from . import Empty, Frame, PidDatasets
-from .hdf5 import Hdf5Handle, Hdf5Reader, is_frames
+from ..source import Exclusion, run_in_name
+from . import Empty, Frame, PidDatasets, Scan
+from .axes import Axes, said_axes, usual_axes
+from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, holes_told, is_frames, modules_of
+from .masks import OwnMask, excluded_by_bits, groups_on_the_way, own_masks
+from .opening import is_file_of
 from .stored import union
 
+_VERSION = "cxi_version"
 _MACHINE_TIME = ("/LCLS/machineTime", "/LCLS/machineTimeNanoSeconds", "/LCLS/fiducial")
 _TRAIN_AND_PULSE = ("/entry_1/trainId", "/entry_1/pulseId")
-
-EXCLUDING_BITS = 1 | 2 | 4 | 8 | 16 | 64 | 128 | 512 | 1024 | 4096
-"""Bits of a CXI mask that say a value is not to be trusted: invalid, saturated, hot, dead,
-shadowed, to be ignored, bad, missing, noisy, failed correction.
-
-The others exclude nothing: in the peak mask (32), out of resolution limits (256), artefact
-corrected (2048), peak of the hit finder (8192) and background corrected (16384) say what a
-program did with a value that is good.
-"""
 
 
 class CxiReader(Hdf5Reader):
@@ -38,11 +33,11 @@ class CxiReader(Hdf5Reader):
     A stack with four axes holds the modules of a detector: (events, modules, rows, columns).
     """
 
-    axes = (2, 3, 4)
-
     def sniff(self, path: str) -> bool:
-        """Whether the file is HDF5 and its name ends in ``.cxi``."""
-        return path.lower().endswith(".cxi") and super().sniff(path)
+        """Whether the file is HDF5, and is named ``.cxi`` or holds a ``cxi_version``."""
+        if not super().sniff(path):
+            return False
+        return path.lower().endswith(".cxi") or is_file_of(path, lambda file: _VERSION in file)
 
     def open(self, source: str) -> CxiHandle:
         """The file, ready for reading single rows."""
@@ -55,6 +50,18 @@ class CxiReader(Hdf5Reader):
                 if is_frames(file.get(name), *axes):
                     return name
         return super().default_dataset(file)
+
+    def axes_of(self, frames: h5py.Dataset) -> Axes:
+        """What the attribute ``axes`` says, else the usual ones."""
+        return said_axes(frames) or usual_axes(frames.ndim)
+
+    def _scan(
+        self, file: h5py.File, dataset: str | None, pid: Sequence[str], *lengths: int
+    ) -> Scan:
+        """As for HDF5; `SourceError`, too, where a mask of the file does not fit its frames."""
+        scan = super()._scan(file, dataset, pid, *lengths)
+        _layout(file, scan.dataset, find_frames(file, scan.dataset, *self.axes))
+        return scan
 
     def pid_datasets(self, file: h5py.File, pid: PidDatasets) -> tuple[str, ...]:
         """As for HDF5; without ``pid`` the file's own, if it has any."""
@@ -85,39 +92,82 @@ class CxiHandle(Hdf5Handle):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
-        self._beside = lru_cache(partial(_mask_beside, self._file))
+        self._layouts: dict[str, _Layout] = {}
+        self._excluding: dict[str, NDArray[np.bool_]] = {}
+        """By masks that are the same for all events."""
 
     def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
-        """The frames, and the mask beside them, which holds for all events or has one for each."""
-        frames, masks = self._frames(dataset, rows, empty), self._masks(dataset, rows)
-        holes = self._holes(dataset, rows)
+        """The frames, and the masks of the file, each for all events or with one for each."""
+        layout = self._layout(dataset)
+        masks = [self._excluded(mask, rows) for mask in layout.masks]
         return [
-            Frame(data, mask, info={"modules": tuple(range(len(data)))} if data.ndim == 3 else {})
-            for data, mask in zip(frames, map(union, masks, holes), strict=True)
+            _frame(layout, data, [mask[place] for mask in masks], hole)
+            for place, (data, hole) in enumerate(self._read(dataset, layout.axes, rows, empty))
         ]
 
-    def _masks(
-        self, dataset: str, rows: Sequence[int]
-    ) -> Sequence[NDArray[np.bool_]] | Sequence[None]:
-        name = self._beside(dataset)
-        if not name:
-            return [None] * len(rows)
-        if self._dataset(name).ndim == self._dataset(dataset).ndim != 2:
-            return [_excluded(bits) for bits in self._many(name, rows, np.empty)]
-        mask = _excluded(self._all(name))
-        return [mask.copy() for _ in rows]
+    def _read(
+        self, dataset: str, axes: Axes, rows: Sequence[int], empty: Empty
+    ) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_] | None]]:
+        """The frames, and their pixels without a value."""
+        if axes.is_plain:
+            frames = self._frames(dataset, rows, empty)
+            yield from zip(frames, self._holes(dataset, rows), strict=True)
+        else:
+            for row in rows:
+                yield axes.one(self._dataset(dataset), row), None
+
+    def _excluded(self, mask: OwnMask, rows: Sequence[int]) -> Sequence[NDArray[np.bool_]]:
+        """For each of the rows what a mask excludes."""
+        self._datasets[mask.origin] = mask.dataset
+        if mask.axes.is_plain:
+            return [excluded_by_bits(bits) for bits in self._many(mask.origin, rows, np.empty)]
+        if mask.axes.events is not None:
+            return [excluded_by_bits(mask.axes.one(mask.dataset, row)) for row in rows]
+        if mask.origin not in self._excluding:
+            values = mask.axes.turned(self._all(mask.origin).reshape(mask.extents))
+            self._excluding[mask.origin] = excluded_by_bits(values)
+        return [self._excluding[mask.origin]] * len(rows)
+
+    def _layout(self, dataset: str) -> _Layout:
+        if dataset not in self._layouts:
+            self._layouts[dataset] = _layout(self._file, dataset, self._dataset(dataset))
+        return self._layouts[dataset]
 
 
-def _excluded(bits: NDArray[Any]) -> NDArray[np.bool_]:
-    if bits.dtype.kind not in "iu":
-        return np.asarray(bits != 0)
-    return np.asarray((bits.astype(np.int64) & EXCLUDING_BITS) != 0)
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """What belongs to a dataset of frames."""
+
+    axes: Axes
+    masks: tuple[OwnMask, ...]
 
 
-def _mask_beside(file: h5py.File, dataset: str) -> str:
-    """The mask in the group of a dataset; empty where there is none."""
-    name = f"{dataset.rpartition('/')[0]}/mask"
-    return name if isinstance(file.get(name), h5py.Dataset) else ""
+def _layout(file: h5py.File, path: str, frames: h5py.Dataset) -> _Layout:
+    axes = said_axes(frames) or usual_axes(frames.ndim)
+    names = [name for name in _known_names(frames.file) if frames.file.get(name) == frames]
+    ways = [*groups_on_the_way(file, path, _known_names(file))]
+    ways += groups_on_the_way(frames.file, names[0], names) if names else []
+    return _Layout(axes, tuple(own_masks(frames, axes, ways)))
+
+
+def _frame(
+    layout: _Layout,
+    data: NDArray[Any],
+    masks: Sequence[NDArray[np.bool_]],
+    hole: NDArray[np.bool_] | None,
+) -> Frame:
+    told = (
+        Exclusion(f"the file's {mask.origin}", int(excluded.sum()))
+        for mask, excluded in zip(layout.masks, masks, strict=True)
+    )
+    # A mask for all events is kept; who gets the frame may change its own.
+    whole = union(*masks, hole)
+    return Frame(
+        data,
+        None if whole is None else whole.copy(),
+        info=modules_of(data),
+        exclusions=(*told, *holes_told(hole)),
+    )
 
 
 def _known_names(file: h5py.File) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..source import Exclusion
 from . import (
     INCOMPLETE,
     Empty,
@@ -23,6 +24,8 @@ from . import (
     starts_with,
     whole_numbers,
 )
+from .axes import Axes, usual_axes
+from .faults import broken_link, missing_filter
 from .opening import MAGIC, open_file
 from .rows import Rows, check_size, read_all, row_reader
 from .stored import lacking, refuse_missing, unwritten
@@ -35,8 +38,9 @@ class Hdf5Reader:
     """Frames in a dataset (events, rows, columns), or (rows, columns) for a single event."""
 
     needs_file = True
-    axes: tuple[int, ...] = (2, 3)
-    """Numbers of axes that a dataset of frames may have."""
+    axes: tuple[int, ...] = (2, 3, 4)
+    """Numbers of axes that a dataset of frames may have; with four of them the second numbers the
+    modules of a detector."""
 
     def sniff(self, path: str) -> bool:
         """Whether the file begins as HDF5 files do."""
@@ -75,8 +79,12 @@ class Hdf5Reader:
     def default_dataset(self, file: h5py.File) -> str:
         """The dataset of the frames where none is named; `SourceError` if that is unknown."""
         raise SourceError(
-            f"{file.filename}: name the dataset of the frames (dataset); {_candidates(file)}"
+            f"{file.filename}: name the dataset of the frames (dataset); {candidates(file)}"
         )
+
+    def axes_of(self, frames: h5py.Dataset) -> Axes:
+        """What the axes of a dataset of frames number."""
+        return usual_axes(frames.ndim)
 
     def pid_datasets(self, file: h5py.File, pid: PidDatasets) -> tuple[str, ...]:
         """The datasets of the pid's numbers: those named, or the format's own; maybe none."""
@@ -96,7 +104,7 @@ class Hdf5Reader:
         """The scan of a file whose other datasets hold so many events, where that may differ."""
         name = dataset or self.default_dataset(file)
         frames = find_frames(file, name, *self.axes)
-        shape = (1, *frames.shape) if frames.ndim == 2 else frames.shape
+        shape = self.axes_of(frames).shape(frames.shape)
         count = min((shape[0], *lengths))
         flags = incomplete(frames, count)
         if lengths:
@@ -128,7 +136,8 @@ class Hdf5Handle:
         """The frames in those rows; see `BatchHandle`."""
         frames = self._frames(dataset, rows, empty)
         return [
-            Frame(data, hole) for data, hole in zip(frames, self._holes(dataset, rows), strict=True)
+            Frame(data, hole, info=modules_of(data), exclusions=holes_told(hole))
+            for data, hole in zip(frames, self._holes(dataset, rows), strict=True)
         ]
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
@@ -184,14 +193,26 @@ class Hdf5Handle:
         return self._datasets[name]
 
 
+def modules_of(data: NDArray[Any]) -> dict[str, Any]:
+    """Of a stack: the numbers of its modules, as `stacking.joined` wants them."""
+    return {"modules": tuple(range(len(data)))} if data.ndim == 3 else {}
+
+
+def holes_told(hole: NDArray[np.bool_] | None) -> tuple[Exclusion, ...]:
+    """What pixels without a value are called."""
+    return () if hole is None else (Exclusion("what was never written", int(hole.sum())),)
+
+
 def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
     """The dataset of that name; `SourceError` with what there is if there is none."""
     found = file.get(name) if name else None
     if isinstance(found, h5py.Dataset):
         return found
+    if reason := broken_link(file, name or ""):
+        raise SourceError(f"{file.filename}: {reason}")
     near = difflib.get_close_matches(name, all_datasets(file), n=1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise SourceError(f"{file.filename}: no dataset {name!r}; {hint}{_candidates(file)}")
+    raise SourceError(f"{file.filename}: no dataset {name!r}; {hint}{candidates(file)}")
 
 
 def integers(
@@ -236,8 +257,10 @@ def find_frames(file: h5py.File, name: str, *axes: int) -> h5py.Dataset:
     if not is_frames(found, *axes):
         raise SourceError(
             f"{file.filename}: {name} is {found.shape} {found.dtype}; frames are numbers with the "
-            f"axes (events, rows, columns); {_candidates(file)}"
+            f"axes (events, rows, columns); {candidates(file)}"
         )
+    if reason := missing_filter(found):
+        raise SourceError(f"{file.filename}: {reason}")
     check_size(found, found.shape[:1] if found.ndim > 2 else (), itemsize=8)
     refuse_missing(found)
     return found
@@ -250,17 +273,31 @@ def incomplete(frames: h5py.Dataset, count: int) -> NDArray[np.uint32]:
     return np.where(lacking(frames)[:count], INCOMPLETE, 0).astype(np.uint32)
 
 
-def _candidates(file: h5py.File) -> str:
-    frames = {name: item for name, item in all_datasets(file).items() if is_frames(item, 3)}
+def candidates(file: h5py.File) -> str:
+    """The datasets of a file that may be frames, those with most axes first, for people."""
+    items = all_datasets(file)
+    frames = [
+        f"{name} {item.shape}{_elsewhere(file, item)}"
+        for axes in ((3, 4), (2,))
+        for name, item in items.items()
+        if is_frames(item, *axes)
+    ]
+    broken = [text for name in _links(file) if (text := broken_link(file, name))]
     if not frames:
-        return "it holds no numeric dataset with 3 axes"
-    shown = [f"{name} {item.shape}" for name, item in list(frames.items())[:_MOST_NAMED]]
-    more = len(frames) - len(shown)
-    return "it holds " + ", ".join(shown) + (f" and {more} more" if more else "")
+        return "; ".join(["it holds no numeric dataset with 2, 3 or 4 axes", *broken[:_MOST_NAMED]])
+    more = len(frames) - _MOST_NAMED
+    shown = (
+        "it holds " + ", ".join(frames[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    )
+    return "; ".join([shown, *broken[:_MOST_NAMED]])
+
+
+def _elsewhere(file: h5py.File, item: h5py.Dataset) -> str:
+    return "" if item.file == file else f" in {item.file.filename}"
 
 
 def all_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Every dataset of the file by its path; those behind links in no second place."""
+    """Every dataset of the file by its path, and those that links outside lead to."""
     found: dict[str, h5py.Dataset] = {}
 
     def note(name: str, item: Any) -> None:
@@ -269,6 +306,22 @@ def all_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 
     with readable_names():
         file.visititems(note)
+    for name in _links(file):
+        if isinstance(item := file.get(name), h5py.Dataset) and item.file != file:
+            found[name] = item
+    return found
+
+
+def _links(file: h5py.File) -> list[str]:
+    """The paths of all soft and external links."""
+    found: list[str] = []
+
+    def note(name: str, link: Any) -> None:
+        if isinstance(link, h5py.SoftLink | h5py.ExternalLink):
+            found.append(f"/{name}")
+
+    with readable_names():
+        file.visititems_links(note)
     return found
 
 

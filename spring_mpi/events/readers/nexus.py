@@ -2,18 +2,17 @@
 
 Frames are in ``/entry/data/data_000001``, ``data_000002``, ..., links into files beside the master,
 as detectors of DECTRIS write them (EIGER HDF5 data format); or in one virtual dataset, which is
-resolved into its files, because HDF5 reads single rows of those slowly. The pixel mask is the
-detector's ``pixel_mask``, where 0 is a good pixel (NeXus, NXdetector).
+resolved into its files, because HDF5 reads single rows of those slowly. Their masks:
+see `nxdetector`.
 """
 
 from __future__ import annotations
 
-import os
+import logging
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate, groupby
 from operator import itemgetter
 from typing import Any
@@ -23,13 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..source import Exclusion
 from . import Empty, Frame, PidDatasets, Scan
 from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, incomplete, integers
+from .linked import EXTERNAL_LINK, VIRTUAL, find_linked
+from .nxdetector import PixelMask, entries, pixel_masks, says_nxmx
 from .opening import is_file_of, open_file
 from .stored import union
 
 _BLOCK = re.compile(r"data_\d+")
 _MOST_OPEN = 16
+_MOST_NAMED = 5
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,14 @@ class NexusReader:
         with open_file(source) as file:
             name = dataset or _default(file)
             blocks = _blocks(file, name)
-            kinds = {block.kind for block in blocks}
-            if len(kinds) != 1:
-                raise SourceError(f"{source}: {name} links to frames of {len(kinds)} kinds")
-            shape, dtype = kinds.pop()
+            _tell_of_missing(file, name, blocks)
+            kinds = sorted({block.kind for block in blocks})
+            if len(kinds) > 1:
+                listed = ", ".join(f"{shape} {dtype}" for shape, dtype in kinds)
+                raise SourceError(f"{source}: {name} links to frames of several kinds: {listed}")
+            shape, dtype = kinds[0]
             count = sum(block.count for block in blocks)
+            pixel_masks(file, (count, *shape))
             plain = Hdf5Reader()
             datasets = plain.pid_datasets(file, pid)
             columns = [integers(file, one, count) for one in datasets]
@@ -89,6 +96,7 @@ class NexusHandle(Hdf5Handle):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._blocks: dict[str, tuple[list[Block], list[int]]] = {}
+        self._pixel_masks: dict[str, Sequence[PixelMask]] = {}
         self.files: OrderedDict[str, Hdf5Handle] = OrderedDict()
 
     def event(self, dataset: str, row: int) -> Frame:
@@ -102,7 +110,31 @@ class NexusHandle(Hdf5Handle):
         for block, places in groupby(found, itemgetter(0)):
             numbers = [place for _, place in places]
             read += self._data_file(block.path).events(block.dataset, numbers, empty)
-        return [Frame(one.data, union(self._mask, one.mask)) for one in read]
+        masks = self._masks(dataset)
+        read = [without_thresholds(frame) for frame in read]
+        return [self._masked(frame, masks, row) for frame, row in zip(read, rows, strict=True)]
+
+    def _masked(self, frame: Frame, masks: Sequence[PixelMask], row: int) -> Frame:
+        bad = [mask.excluded(row) for mask in masks]
+        told = (
+            Exclusion(f"the master's {mask.name}", int(excluded.sum()))
+            for mask, excluded in zip(masks, bad, strict=True)
+        )
+        return frame._replace(mask=union(*bad, frame.mask), exclusions=(*told, *frame.exclusions))
+
+    def _masks(self, dataset: str) -> Sequence[PixelMask]:
+        if dataset not in self._pixel_masks:
+            blocks, ends = self._placed(dataset)
+            shape = (ends[-1], *blocks[0].kind[0])
+            self._pixel_masks[dataset] = pixel_masks(self._file, shape)
+        return self._pixel_masks[dataset]
+
+    def _placed(self, dataset: str) -> tuple[list[Block], list[int]]:
+        """Where the frames are, and the number of frames up to the end of each block."""
+        if dataset not in self._blocks:
+            blocks = _blocks(self._file, dataset)
+            self._blocks[dataset] = blocks, list(accumulate(block.count for block in blocks))
+        return self._blocks[dataset]
 
     def check(self, dataset: str) -> None:
         """See `LinkingHandle`; the data files are opened."""
@@ -117,10 +149,7 @@ class NexusHandle(Hdf5Handle):
         super().close()
 
     def _find(self, dataset: str, row: int) -> tuple[Block, int]:
-        if dataset not in self._blocks:
-            blocks = _blocks(self._file, dataset)
-            self._blocks[dataset] = blocks, list(accumulate(block.count for block in blocks))
-        blocks, ends = self._blocks[dataset]
+        blocks, ends = self._placed(dataset)
         number = int(np.searchsorted(ends, row, side="right"))
         if number == len(blocks):
             raise IndexError(f"{dataset} has no frame {row}")
@@ -135,10 +164,13 @@ class NexusHandle(Hdf5Handle):
         self.files.move_to_end(path)
         return self.files[path]
 
-    @cached_property
-    def _mask(self) -> NDArray[np.bool_] | None:
-        name = next(_masks(self._file), None)
-        return None if name is None else self._all(name) != 0
+
+def without_thresholds(frame: Frame) -> Frame:
+    """The image of a frame (1, rows, columns)."""
+    if frame.data.ndim == 2:
+        return frame
+    mask = None if frame.mask is None else frame.mask[0]
+    return frame._replace(data=frame.data[0], mask=mask, info={})
 
 
 def _default(file: h5py.File) -> str:
@@ -150,23 +182,11 @@ def _default(file: h5py.File) -> str:
 
 def _data_group(file: h5py.File) -> h5py.Group | None:
     """The group with the frames."""
-    for entry in _entries(file):
+    for entry in entries(file):
         group = entry.get("data")
-        if isinstance(group, h5py.Group) and (_block_names(group) or _says_nxmx(entry)):
+        if isinstance(group, h5py.Group) and (_block_names(group) or says_nxmx(entry)):
             return group
     return None
-
-
-def _entries(file: h5py.File) -> Iterator[h5py.Group]:
-    for name in sorted(name for name in file if name.startswith("entry")):
-        if isinstance(entry := file.get(name), h5py.Group):
-            yield entry
-
-
-def _says_nxmx(entry: h5py.Group) -> bool:
-    said = entry.get("definition")
-    text = said[()] if isinstance(said, h5py.Dataset) and said.shape == () else b""
-    return isinstance(text, bytes) and text.startswith(b"NXmx")
 
 
 def _block_names(group: h5py.Group) -> list[str]:
@@ -177,30 +197,65 @@ def _blocks(file: h5py.File, name: str) -> list[Block]:
     """Where the frames of a group of links, or of a dataset, are."""
     group = file.get(name)
     if not isinstance(group, h5py.Group):
-        return _of_dataset(find_frames(file, name, 3))
+        return _of_dataset(_frames(file, name))
     linked = _block_names(group)
     if not linked:
-        return _of_dataset(find_frames(file, f"{name}/data", 3))
-    blocks = [_linked(file, group, one) for one in linked]
+        return _of_dataset(_frames(file, f"{name}/data"))
+    blocks = [_linked(file, group, member) for member in linked]
+    present = [number for number, block in enumerate(blocks) if isinstance(block, Block)]
     # A run that was stopped early leaves links to files that were never written.
-    while blocks and blocks[-1] is None:
-        blocks.pop()
-    if None in blocks:
-        lost = f"{name}/{linked[blocks.index(None)]}"
-        raise SourceError(f"{file.filename}: the file that {lost} links to is missing; copy it")
-    return [block for block in blocks if block is not None]
+    last = present[-1] + 1 if present else len(blocks)
+    if lost := [block for block in blocks[:last] if isinstance(block, str)]:
+        raise SourceError(
+            f"{file.filename}: {name} links to {_listed(lost)}, which {_are(lost)} missing; copy "
+            "what is missing beside the master, or name its folder in HDF5_EXT_PREFIX"
+        )
+    return [block for block in blocks if isinstance(block, Block)]
 
 
-def _linked(file: h5py.File, group: h5py.Group, name: str) -> Block | None:
-    """The block that a member of the group is or links to; None where its file is missing."""
+def _tell_of_missing(file: h5py.File, name: str, blocks: Sequence[Block]) -> None:
+    """A warning where the last data files are missing."""
+    group = file.get(name)
+    linked = _block_names(group) if isinstance(group, h5py.Group) else []
+    if lost := linked[len(blocks) :]:
+        links = [group.get(member, getlink=True) for member in lost]
+        _log.warning(
+            "%s: %d of %d data files, the last ones, are missing (%s): their frames are left out; "
+            "that is right for a run that was stopped early, else copy them",
+            file.filename, len(lost), len(linked), _listed([link.filename for link in links]),
+        )  # fmt: skip
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _linked(file: h5py.File, group: h5py.Group, name: str) -> Block | str:
+    """The block that a member of the group is or links to; the file that is missing instead."""
     link = group.get(name, getlink=True)
     if not isinstance(link, h5py.ExternalLink):
-        return _whole(find_frames(file, f"{group.name}/{name}", 3))
-    path = _beside(file, link.filename)
-    if not os.path.isfile(path):
-        return None
+        return _whole(_frames(file, f"{group.name}/{name}"))
+    path = find_linked(link.filename, file.filename, EXTERNAL_LINK)
+    if path is None:
+        return str(link.filename)
     with open_file(path) as target:
-        return _whole(find_frames(target, link.path, 3))
+        return _whole(_frames(target, link.path))
+
+
+def _frames(file: h5py.File, name: str) -> h5py.Dataset:
+    """Frames (events, rows, columns), or (events, 1, rows, columns) with one energy threshold."""
+    frames = find_frames(file, name, 3, 4)
+    if frames.ndim == 4 and frames.shape[1] != 1:
+        raise SourceError(
+            f"{file.filename}: {name} is {frames.shape}: the frames of {frames.shape[1]} energy "
+            "thresholds or modules; name a dataset with those of one (dataset)"
+        )
+    return frames
 
 
 def _of_dataset(dataset: h5py.Dataset) -> list[Block]:
@@ -222,15 +277,19 @@ def _part(dataset: h5py.Dataset, source: Any) -> tuple[int, Block] | None:
     start, there = (np.zeros_like(first), size) if everything else _box(source.src_space)
     if not (np.array_equal(size, there) and (*size[1:],) == dataset.shape[1:]):
         return None
+    master = dataset.file.filename
     own = source.file_name == "."
-    path = dataset.file.filename if own else _beside(dataset.file, source.file_name)
+    path = master if own else find_linked(source.file_name, master, VIRTUAL)
+    if path is None:
+        # What is missing is told when the dataset is looked at.
+        return None
     return int(first[0]), Block(path, source.dset_name, _kind(dataset), int(start[0]), int(size[0]))
 
 
 def _flags(block: Block) -> NDArray[np.uint32]:
     """(frames,): what is wrong with the frames of a block."""
     with open_file(block.path) as file:
-        frames = find_frames(file, block.dataset, 3)
+        frames = _frames(file, block.dataset)
         return incomplete(frames, len(frames))[block.first : block.first + block.count]
 
 
@@ -247,19 +306,4 @@ def _whole(dataset: h5py.Dataset) -> Block:
 
 
 def _kind(dataset: h5py.Dataset) -> tuple[tuple[int, ...], str]:
-    return dataset.shape[1:], str(dataset.dtype)
-
-
-def _beside(master: h5py.File, name: str) -> str:
-    return os.path.join(os.path.dirname(os.path.abspath(master.filename)), name)
-
-
-def _masks(file: h5py.File) -> Iterator[str]:
-    """The pixel masks of the detectors."""
-    for entry in _entries(file):
-        instrument = entry.get("instrument")
-        for name in sorted(instrument) if isinstance(instrument, h5py.Group) else []:
-            for place in ("pixel_mask", "detectorSpecific/pixel_mask"):
-                path = f"{instrument.name}/{name}/{place}"
-                if isinstance(file.get(path), h5py.Dataset):
-                    yield path
+    return dataset.shape[-2:], str(dataset.dtype)

@@ -20,8 +20,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import SourceError
 from . import Empty
 from .chunks import Chunk, Decode, decoder, read_chunks
+from .faults import missing_filter
 from .stored import refuse_missing, unwritten
 from .threads import cores, fewest_of, in_threads
 from .virtual import VirtualParts
@@ -46,6 +48,7 @@ def read_all(dataset: h5py.Dataset) -> NDArray[Any]:
     """
     check_size(dataset, dataset.shape or ())
     refuse_missing(dataset)
+    _refuse_unknown_filter(dataset)
     return np.asarray(dataset[()])
 
 
@@ -71,6 +74,7 @@ def row_reader(dataset: h5py.Dataset, leading: int = 1) -> Rows:
     if dataset.is_virtual:
         return _VirtualRows(*known, VirtualParts(dataset))
     refuse_missing(dataset)
+    _refuse_unknown_filter(dataset)
     has_whole_rows = not chunks or chunks[leading:] == shape[leading:]
     if not (has_whole_rows and _has_plain_numbers(dataset)):
         return Rows(*known)
@@ -79,6 +83,11 @@ def row_reader(dataset: h5py.Dataset, leading: int = 1) -> Rows:
         return _PlainRows(*known, file)
     decode = decoder(dataset)
     return _CodedRows(*known, file, decode) if decode else Rows(*known)
+
+
+def _refuse_unknown_filter(dataset: h5py.Dataset) -> None:
+    if reason := missing_filter(dataset):
+        raise SourceError(f"{dataset.file.filename}: {reason}")
 
 
 def check_size(dataset: h5py.Dataset, shape: tuple[int, ...], itemsize: int = 0) -> None:

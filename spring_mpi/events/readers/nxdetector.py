@@ -1,0 +1,101 @@
+"""What NeXus files say of a detector's pixels: the pixel mask of NXdetector, where 0 is good.
+
+A mask is (rows, columns), or (frames, rows, columns) with one for each frame (NeXus definitions
+of NXmx; DECTRIS writes a copy into the group ``detectorSpecific``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import SourceError
+from .rows import Rows, read_all, row_reader
+
+_PLACES = ("pixel_mask", "detectorSpecific/pixel_mask")
+
+
+@dataclass(frozen=True, eq=False)
+class PixelMask:
+    """The pixel mask of a detector."""
+
+    name: str
+    shared: NDArray[np.bool_] | None
+    """True = excluded, for all frames; None where each frame has a mask."""
+    rows: Rows | None = field(default=None, repr=False)
+    """Of the masks of single frames."""
+
+    def excluded(self, row: int) -> NDArray[np.bool_]:
+        """True where a pixel of that frame is excluded, (rows, columns)."""
+        if self.rows is not None:
+            return np.asarray(self.rows.one(row) != 0)
+        return np.zeros((), np.bool_) if self.shared is None else self.shared.copy()
+
+
+def pixel_masks(file: h5py.File, shape: tuple[int, ...]) -> list[PixelMask]:
+    """The pixel masks of a master for frames of (frames, rows, columns), one of each detector.
+
+    Masks of other shapes belong to other detectors.
+
+    Raises
+    ------
+    SourceError
+        If there are masks, and none of them fits the frames.
+    """
+    masks = [list(_of_detector(detector)) for detector in _detectors(file)]
+    fitting = [next(filter(None, (_fitted(mask, shape) for mask in own)), None) for own in masks]
+    found = [mask for mask in fitting if mask is not None]
+    if others := [f"{mask.name} {mask.shape}" for own in masks for mask in own if not found]:
+        raise SourceError(
+            f"{file.filename}: the pixel mask {', '.join(others)} does not fit the {shape[0]} "
+            f"frames of {shape[1:]}: it must be one for all, or one for each"
+        )
+    return found
+
+
+def _of_detector(detector: h5py.Group) -> Iterator[h5py.Dataset]:
+    for place in _PLACES:
+        if isinstance(mask := detector.get(place), h5py.Dataset):
+            yield mask
+
+
+def _fitted(mask: h5py.Dataset, shape: tuple[int, ...]) -> PixelMask | None:
+    """The mask for frames of that shape; None where it is of others."""
+    if mask.shape in (shape[1:], (1, *shape[1:])):
+        return PixelMask(str(mask.name), read_all(mask).reshape(shape[1:]) != 0)
+    if mask.ndim == 3 and mask.shape[1:] == shape[1:] and mask.shape[0] >= shape[0]:
+        return PixelMask(str(mask.name), None, row_reader(mask))
+    return None
+
+
+def entries(file: h5py.File) -> Iterator[h5py.Group]:
+    """The entries of a file."""
+    for name in sorted(name for name in file if name.startswith("entry")):
+        if isinstance(entry := file.get(name), h5py.Group):
+            yield entry
+
+
+def says_nxmx(entry: h5py.Group) -> bool:
+    """Whether an entry says that it is of the application definition NXmx."""
+    said = entry.get("definition")
+    return isinstance(said, h5py.Dataset) and text_of(said).startswith("NXmx")
+
+
+def text_of(dataset: h5py.Dataset) -> str:
+    """A dataset's text, which may be an array of one; empty where it holds none."""
+    value: Any = dataset[()] if dataset.size == 1 else b""
+    value = value.reshape(-1)[0] if isinstance(value, np.ndarray) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _detectors(file: h5py.File) -> Iterator[h5py.Group]:
+    for entry in entries(file):
+        instrument = entry.get("instrument")
+        for name in sorted(instrument) if isinstance(instrument, h5py.Group) else []:
+            if isinstance(detector := instrument.get(name), h5py.Group):
+                yield detector
