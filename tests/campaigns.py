@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 _DEADLINE = 90.0
-_VARYING = ("command", "seconds", "started", "source")
+_VARYING = ("command", "seconds", "started", "source", "masks")
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 """With it Open MPI runs for root, too."""
 

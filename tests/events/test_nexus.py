@@ -118,9 +118,7 @@ def test_links_to_files_that_were_never_written(tmp_path: Path) -> None:
     assert read(path) == FRAMES[:6].tolist()
     write_master(path, BLOCKS)
     (tmp_path / "run_data_000002.h5").unlink()
-    with pytest.raises(
-        SourceError, match=r"links to run_data_000002\.h5, which is missing"
-    ):
+    with pytest.raises(SourceError, match=r"links to run_data_000002\.h5, which is missing"):
         build_index(path)
 
 
