@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import StaleIndexError, UnknownPidError
 from ..names import parse_pid, pid_text
 from .loader import Loader
-from .readers import INCOMPLETE, STEP, TRANSITION, whole_numbers
+from .readers import INCOMPLETE, STEP, TRANSITION, Frame, whole_numbers
 from .search import first_not_below, repeated
 from .source import Event, EventRef, Part, Pid, Source, change_of
 
@@ -201,8 +201,12 @@ class EventIndex:
         """The first event of that pid; errors as in `find` and `Loader.read`."""
         return self._loader.read(self.ref(self.find(pid)))
 
+    def raw(self, pid: AnyPid) -> Frame:
+        """The first event's frame as its files have it, be it a stack; errors as in `Loader.raw`."""
+        return self._loader.raw(self.ref(self.find(pid)))
+
     def close(self) -> None:
-        """Close the files that `read` keeps open."""
+        """Close the files that `read` and `raw` keep open."""
         self._loader.close()
 
     def stale(self) -> Iterator[str]:

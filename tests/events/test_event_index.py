@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spring_mpi.errors import SourceError, StaleIndexError, UnknownPidError
+from spring_mpi.errors import PatternError, SourceError, StaleIndexError, UnknownPidError
 from spring_mpi.events import EventIndex, EventRef, Source, build_index, load_index
 from spring_mpi.events.index import DUPLICATE, Frames
 from spring_mpi.events.search import repeated, sorting
@@ -138,6 +138,15 @@ def test_duplicates_are_flagged(frames: Frames16, write_hdf5: Write) -> None:
     flagged = index.pids[index.flags == DUPLICATE].ravel().tolist()
     assert (len(index), flagged) == (6, [2, 2, 4, 4])
     assert index.read(4).data.tolist() == frames[0].tolist()
+
+
+def test_a_stack_is_read_as_the_file_has_it(frames: Frames16, write_hdf5: Write) -> None:
+    """Without a geometry there is no image of several modules, but `raw` shows them."""
+    stacks = np.stack([frames, frames + 1], axis=1)
+    index = build_index(write_hdf5("a.h5", {"data": stacks}), dataset="data")
+    with pytest.raises(PatternError):
+        index.read(index.pid(2))
+    assert index.raw(index.pid(2)).data.tolist() == stacks[2].tolist()
 
 
 def test_rows_are_counted_through_all_sources(tmp_path: Path, frames: Frames16) -> None:

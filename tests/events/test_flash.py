@@ -92,6 +92,19 @@ def test_values_are_joined_by_train(tmp_path: Path) -> None:
     handle.close()
 
 
+def test_times_beside_the_trains_are_one_per_event(tmp_path: Path) -> None:
+    """Not only ``value`` has the rows of ``index``; what has other rows is given whole."""
+    path = write_new(tmp_path / NAME, {CAMERA: (TRAINS, FRAMES)})
+    group = f"/{CAMERA}"
+    with h5py.File(path, "r+") as file:
+        file[f"{group}/time"] = np.arange(len(TRAINS)) + 0.5
+        file[f"{group}/unit"] = np.arange(len(TRAINS) + 1)
+    handle = READER.open(str(path))
+    assert [float(handle.field(f"{group}/time", train)) for train in TRAINS] == [0.5, 1.5, 2.5, 3.5]
+    assert np.shape(handle.field(f"{group}/unit", TRAINS[0])) == (len(TRAINS) + 1,)
+    handle.close()
+
+
 def test_frames_without_trains_are_refused(tmp_path: Path) -> None:
     """A stack of images that no list of trains fits is no channel."""
     path = write_old(tmp_path / NAME, TRAINS[:3], {CAMERA: FRAMES})

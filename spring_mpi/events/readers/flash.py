@@ -1,9 +1,9 @@
 """Events of FLASH: channels with train ids, in the HDF5 layouts since and before 2021.
 
-Since 2021 every channel is a group with ``value`` and ``index``, the train ids of its rows; the
-tree ``zraw`` repeats them under the names of the data acquisition. Before, all datasets had the
-rows of one global list, the third column of ``/Timing/time stamp/USER``, and were filled with NaN
-or 0 where a train had no value (DESY, The FLASH HDF5 structure).
+Since 2021 every channel is a group with ``value``, often ``time``, and ``index``, the train ids of
+their rows; the tree ``zraw`` repeats them under the names of the data acquisition. Before, all
+datasets had the rows of one global list, the third column of ``/Timing/time stamp/USER``, and were
+filled with NaN or 0 where a train had no value (DESY, The FLASH HDF5 structure).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class FlashReader(ChannelReader):
             return None
         group, _, name = dataset.rpartition("/")
         index = file.get(f"{group}/index")
-        if name == "value" and isinstance(index, h5py.Dataset):
+        if isinstance(index, h5py.Dataset) and (name == "value" or index.shape == shape[:1]):
             return row_numbers(index, shape[0])
         return next(_global_trains(file, shape[0]), None)
 
