@@ -202,7 +202,7 @@ class EventIndex:
         return self._loader.read(self.ref(self.find(pid)))
 
     def raw(self, pid: AnyPid) -> Frame:
-        """The first event's frame as the files have it, be it a stack; errors as in `Loader.raw`."""
+        """The first event's frame as the files have it, also a stack; errors as in `Loader.raw`."""
         return self._loader.raw(self.ref(self.find(pid)))
 
     def close(self) -> None:
