@@ -113,6 +113,22 @@ def test_other_files(tmp_path: Path) -> None:
             load(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [(("x", "y", "z"), "maps of the places of pixels"), (("data", "more"), "it holds data, more")],
+)
+def test_hdf5_files_of_other_kinds_are_named(
+    tmp_path: Path, names: tuple[str, ...], message: str
+) -> None:
+    """Maps of pixels as of Cheetah, and any other content, are not asked for quadrants."""
+    with h5py.File(tmp_path / "geometry.h5", "w") as file:
+        for name in names:
+            file[name] = np.zeros((2, 2))
+    with pytest.raises(SourceError, match=message) as error:
+        load(tmp_path / "geometry.h5")
+    assert "quadrants" not in str(error.value)
+
+
 def damaged(path: Path, original: bytes, changes: list[tuple[int, int]]) -> None:
     """Whatever bytes are changed, the file is read or refused."""
     content = bytearray(original)

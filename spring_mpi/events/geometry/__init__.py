@@ -44,6 +44,7 @@ def read_geometry(spec: GeometrySpec) -> Geometry:
         return _read_text(spec.file)
     except READ_FAULTS as fault:
         reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+        reason = reason.removeprefix(f"{spec.file}: ")
         raise SourceError(f"{spec.file} cannot be read as a geometry: {reason}") from fault
 
 

@@ -51,12 +51,29 @@ def read(path: str, quadrants: Quadrants | None) -> Geometry:
         If something is missing, and how to give it.
     """
     with open_file(path) as file:
+        _check_kind(file)
         places = _quadrant_places(file) if quadrants is None else quadrants
         if len(places) != 4:
             raise ValueError(f"needs 4 quadrants, not {len(places)}")
         if "Q1/M1/T16" in file:
             return _lpd(list(_lpd_panels(file, places)))
         return _dssc(list(_dssc_panels(file, places)))
+
+
+def _check_kind(file: Any) -> None:
+    """Raises `ValueError`, with what the file is, where it has no tiles at all."""
+    if "Q1" in file:
+        return
+    if "x" in file and "y" in file:
+        raise ValueError(
+            "holds maps of the places of pixels (x, y), as Cheetah writes them, which are not read; "
+            "give the geometry of CrystFEL that they were made from"
+        )
+    names = ", ".join(sorted(file)[:5]) or "nothing"
+    raise ValueError(
+        f"is not one of the European XFEL: no Q1/M1/T01, it holds {names}; geometries of AGIPD, "
+        "Jungfrau and other detectors are texts of CrystFEL or psana"
+    )
 
 
 def _quadrant_places(file: Any) -> Quadrants:
