@@ -66,8 +66,8 @@ def _check_kind(file: Any) -> None:
         return
     if "x" in file and "y" in file:
         raise ValueError(
-            "holds maps of the places of pixels (x, y), as Cheetah writes them, which are not read; "
-            "give the geometry of CrystFEL that they were made from"
+            "holds maps of the places of pixels (x, y), as Cheetah writes them, which are not "
+            "read; give the geometry of CrystFEL that they were made from"
         )
     names = ", ".join(sorted(file)[:5]) or "nothing"
     raise ValueError(
