@@ -73,11 +73,15 @@ def assembled(frame: Frame, geometry: Geometry) -> Frame:
     """
     modules = frame.info.get("modules")
     image, excluded = geometry.assemble(frame.data, modules)
-    own = Exclusion("the geometry (gaps, missing modules, bad regions)", int(excluded.sum()))
+    told = [Exclusion("the geometry (gaps, missing modules, bad regions)", int(excluded.sum()))]
     if frame.mask is not None:
         excluded = excluded | geometry.assemble(frame.mask, modules)[0]
+    for flag, marked in geometry.flagged(frame.data, modules):
+        told.append(Exclusion(str(flag), int(marked.sum())))
+        excluded = excluded | marked
+    told += [Exclusion(text, 0, remedy) for text, remedy in geometry.unread]
     return frame._replace(
-        data=image, mask=excluded, center=geometry.center, exclusions=(*frame.exclusions, own)
+        data=image, mask=excluded, center=geometry.center, exclusions=(*frame.exclusions, *told)
     )
 
 

@@ -2,9 +2,10 @@
 
 After the manual page ``crystfel_geometry(5)``. Read are of each panel ``min_fs``, ``max_fs``,
 ``min_ss``, ``max_ss`` (inclusive), ``corner_x``, ``corner_y``, ``fs``, ``ss``, ``res``,
-``coffset``, ``dimN``, ``no_index``, ``mask_edge_pixels`` and its masks; of the whole detector
-``clen`` and ``detector_shift_x``, ``_y``; and the regions whose names begin with ``bad``. Whatever
-else there is, is about other things than places.
+``coffset``, ``dimN``, ``no_index``, ``mask_edge_pixels``, its masks, and the raw values that mark
+bad and saturated pixels, ``flag_lessthan``, ``flag_morethan``, ``flag_equal``, ``max_adu``; of the
+whole detector ``clen`` and ``detector_shift_x``, ``_y``; and the regions whose names begin with
+``bad``. Whatever else there is, is about other things than places and bad pixels.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fields import Fields
+from .flags import ValueFlag
 from .layout import FileMask, Geometry, lay_out
 from .panels import Panel, positions_of
 
 _LONGEST = 200
 _KEYS = re.compile(
     r"(min|max)_(fs|ss|x|y)|fs|ss|corner_[xy]|res|coffset|clen|dim[0-9]|no_index|mask_edge_pixels|"
-    r"detector_shift_[xy]|mask|mask_(file|good|bad)|mask[0-7]_(data|file|goodbits|badbits)|panel"
+    r"detector_shift_[xy]|mask|mask_(file|good|bad)|mask[0-7]_(data|file|goodbits|badbits)|panel|"
+    r"flag_(lessthan|morethan|equal)|max_adu|saturation_map"
 )
+_FLAGS = {"flag_lessthan": "<", "flag_morethan": ">", "flag_equal": "=", "max_adu": ">"}
+"""Keys with raw values that exclude pixels, and how; all are strict, not inclusive."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,12 @@ def read(text: str, folder: str) -> Geometry:
         _mark_region(bad, region, panels, positions * resolution)
     positions[..., :2] += _shift(file.whole)
     pitch = 1 / resolution
-    masks = _common_masks(file, folder)
-    return lay_out(positions, (pitch, pitch), bad, is_part=True, masks=masks)
+    return lay_out(
+        positions, (pitch, pitch), bad, is_part=True,
+        masks=_common_masks(file, folder),
+        flags=tuple(_flags(file, panels)),
+        unread=tuple(_unread(file)),
+    )  # fmt: skip
 
 
 def _parsed(text: str) -> _File:
@@ -83,6 +92,9 @@ def _parsed(text: str) -> _File:
             continue
         if len(value) > _LONGEST:
             raise ValueError(f"line {number}: {key} has more than {_LONGEST} characters")
+        if key.startswith("flag_"):
+            # Each of these lines counts, beside those of the same key before it.
+            key = f"{key} {number}"
         fields.values[key] = (value, number)
     if not file.panels:
         raise ValueError("names no panel")
@@ -160,8 +172,30 @@ def _shift(whole: Fields) -> tuple[float, float]:
     return shifts[0], shifts[1]
 
 
+def _flags(file: _File, panels: Mapping[str, Panel]) -> Iterator[ValueFlag]:
+    """What excludes pixels by their raw values: one for each key that is there."""
+    for key, relation in _FLAGS.items():
+        rules = tuple(
+            (panels[name].place, fields.limit(one, relation))
+            for name, fields in file.panels.items()
+            for one in fields.values
+            if one.partition(" ")[0] == key
+        )
+        if rules:
+            yield ValueFlag(key, rules)
+
+
+def _unread(file: _File) -> Iterator[tuple[str, str]]:
+    if any("saturation_map" in fields.values for fields in file.panels.values()):
+        yield (
+            "the geometry's saturation_map",
+            "it is not read: give one value for all pixels (pattern.satvalue), or a mask",
+        )
+
+
 def _mark_panel(bad: NDArray[np.bool_], fields: Fields) -> None:
-    if fields.text("no_index", "0").lower() in ("1", "true"):
+    no_index = fields.text("no_index", "0").lower()
+    if no_index == "true" or (no_index != "false" and fields.number("no_index", "0")):
         bad[:] = True
     if width := fields.whole("mask_edge_pixels", "0"):
         bad[:width], bad[:, :width], bad[-width:], bad[:, -width:] = True, True, True, True

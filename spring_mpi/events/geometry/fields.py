@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from ..limits import Limit, as_limit
 from .panels import Vector
 
 _FARTHEST = 1e9
@@ -21,7 +22,7 @@ class Fields:
     line: int
     """Where the section begins."""
     values: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """Key -> text and line."""
+    """Key -> text and line; of a key that may stand there several times ``key LINE``."""
 
     def text(self, key: str, default: str | None = None) -> str:
         """The value as it stands; there must be one where there is no default."""
@@ -34,7 +35,8 @@ class Fields:
     def fault(self, key: str, wanted: str) -> ValueError:
         """What to raise for a value that is not what it must be."""
         text, line = self.values.get(key, ("", self.line))
-        return ValueError(f"line {line}: {key} must be {wanted}, not {text[:40]!r}")
+        name = key.partition(" ")[0]
+        return ValueError(f"line {line}: {name} must be {wanted}, not {text[:40]!r}")
 
     def number(self, key: str, default: str | None = None) -> float:
         """A finite number, less than 1e9."""
@@ -61,6 +63,18 @@ class Fields:
             return int(self.text(key, "0"), 0) & (2**63 - 1)
         except ValueError:
             raise self.fault(key, "a number such as 0xffff") from None
+
+    def limit(self, key: str, relation: str) -> Limit:
+        """Raw values that are less than, more than or equal to the number of a key."""
+        text = self.text(key)
+        try:
+            return as_limit(relation, int(text, 0))
+        except ValueError:
+            pass
+        try:
+            return as_limit(relation, float(text))
+        except ValueError:
+            raise self.fault(key, "a number") from None
 
     def vector(self, key: str, default: str) -> Vector:
         """x, y, z of a direction such as ``+0.004451x -0.999990y``."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PatternError
+from .flags import ValueFlag
 
 LARGEST = 2**25
 """Pixels of the largest stack and of the largest image: twice a detector of 16 megapixels."""
@@ -69,6 +70,10 @@ class Geometry:
     """The file speaks of some pixels only; the stack may be larger."""
     masks: tuple[FileMask, ...] = ()
     """What else excludes pixels."""
+    flags: tuple[ValueFlag, ...] = ()
+    """What excludes pixels by their raw values."""
+    unread: tuple[tuple[str, str], ...] = ()
+    """What the file says of the pixels' worth and is not read, and what to do."""
 
     def __post_init__(self) -> None:
         for array in (self.positions, self.gather, self.excluded):
@@ -118,15 +123,35 @@ class Geometry:
         PatternError
             If the stack is not of this detector.
         """
-        if modules is None:
-            planes, excluded = self._planes(stack), self.excluded
-        else:
-            planes, missing = self._spread(stack, modules)
-            module = self.gather // (self.shape[1] * self.shape[2])
-            excluded = self.excluded | missing[module]
+        planes, missing = self._whole(stack, modules)
+        excluded = self.excluded if missing is None else self.excluded | missing
+        return self._image(planes), excluded
+
+    def flagged(
+        self, stack: NDArray[Any], modules: Sequence[int] | None = None
+    ) -> list[tuple[ValueFlag, NDArray[np.bool_]]]:
+        """For each of `flags` the pixels of the image that it excludes; arguments as `assemble`."""
+        planes, missing = self._whole(stack, modules)
+        found = []
+        for flag in self.flags:
+            marked = self._image(flag.marked(planes))
+            found.append((flag, marked if missing is None else marked & ~missing))
+        return found
+
+    def _image(self, planes: NDArray[Any]) -> NDArray[Any]:
+        """The image of all modules, 0 or False where there is no pixel."""
         image = np.take(planes.reshape(-1), self.gather, mode="clip")
         image[self.gather < 0] = 0
-        return image, excluded
+        return image
+
+    def _whole(
+        self, stack: NDArray[Any], modules: Sequence[int] | None
+    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """The stack of all modules, and the pixels of the image that it lacks; None: none."""
+        if modules is None:
+            return self._planes(stack), None
+        planes, missing = self._spread(stack, modules)
+        return planes, missing[self.gather // (self.shape[1] * self.shape[2])]
 
     def _planes(self, stack: NDArray[Any]) -> NDArray[Any]:
         modules, rows, columns = self.shape
@@ -174,6 +199,8 @@ def lay_out(
     grid: NDArray[np.float64] | None = None,
     is_part: bool = False,
     masks: tuple[FileMask, ...] = (),
+    flags: tuple[ValueFlag, ...] = (),
+    unread: tuple[tuple[str, str], ...] = (),
 ) -> Geometry:
     """Give every pixel the place in the image that is nearest to it.
 
@@ -183,7 +210,7 @@ def lay_out(
 
     Parameters
     ----------
-    positions, pixel, is_part, masks
+    positions, pixel, is_part, masks, flags, unread
         As in `Geometry`.
     bad
         (modules, rows, columns): True for pixels not to be used.
@@ -219,6 +246,8 @@ def lay_out(
         lost=len(index) - int(np.count_nonzero(~is_hole)),
         is_part=is_part,
         masks=masks,
+        flags=flags,
+        unread=unread,
     )
 
 
