@@ -105,14 +105,10 @@ def test_not_a_number_is_no_value() -> None:
 
 def test_told(tmp_path: Path) -> None:
     """Each key is told with its value and pixels; modules that are missing do not count."""
-    text = [part.replace("min_fs", "dim0 = {}\n{}/min_fs", 1) for part in (A, B)]
-    stacked = geometry(
-        tmp_path,
-        "flag_lessthan = 1\nflag_morethan = 14\nflag_morethan = 200",
-        "dim1 = ss\ndim2 = fs",
-        text[0].format(0, "a"),
-        text[1].format(1, "b").replace("min_ss = 2", "min_ss = 0").replace("max_ss = 3", "max_ss = 1"),
-    )  # fmt: skip
+    flags = "flag_lessthan = 1\nflag_morethan = 14\nflag_morethan = 200"
+    modules = "dim1 = ss\ndim2 = fs\na/dim0 = 0\nb/dim0 = 1"
+    second = B.replace("min_ss = 2", "min_ss = 0").replace("max_ss = 3", "max_ss = 1")
+    stacked = geometry(tmp_path, flags, modules, A, second)
     frame = Frame(FRAME.reshape(2, 2, 4)[1:], info={"modules": (1,)})
     assert assembled(frame, stacked).exclusions[1:] == (
         Exclusion("the geometry's flag_lessthan (< 1)", 0),
