@@ -45,7 +45,7 @@ class Score:
     shape: str
     error: float
     members: int
-    resolution_px: float
+    resolution_px: float | None
     area: int
     area_true: int
     correlation: float

@@ -44,6 +44,11 @@ class Provenance:
     """File of the event."""
 
 
+def resolution_text(resolution_px: float | None) -> str:
+    """``resolution 3.41 px`` or ``no resolution``, as log and pictures say it."""
+    return "no resolution" if resolution_px is None else f"resolution {resolution_px:.2f} px"
+
+
 _ABSENT: Mapping[str, Any] = {
     "std": np.empty((0, 0), np.float32),
     "support_frequency": np.empty((0, 0), np.float32),
@@ -51,7 +56,7 @@ _ABSENT: Mapping[str, Any] = {
     "error_history": np.empty((0, 0), np.float32),
     "prtf": np.empty(0),
     "ring_correlation": np.empty(0),
-    "resolution_px": math.inf,
+    "resolution_px": None,
     "members": 0,
 }
 """Of results whose file does not hold it."""
@@ -87,8 +92,9 @@ class Result:
     everywhere when only one individual was averaged."""
     ring_correlation: NDArray[np.float64]
     """Between two islands, radius 0, 1, ... pixels; empty with one island."""
-    resolution_px: float
-    """Full period at which the PRTF falls below 1/e, pixels of the density; inf where unknown."""
+    resolution_px: float | None
+    """Full period at which the PRTF falls below 1/e, pixels of the density; None where it is below
+    from the start, and where only one individual was averaged."""
     members: int
     """How many individuals were averaged."""
     settings: Settings
@@ -98,7 +104,7 @@ class Result:
         rows, columns = self.data.shape
         return (
             f"<Result {self.name}: {rows} x {columns}, error {self.error:.4f}, "
-            f"resolution {self.resolution_px:.2f} px, support {self.support_px} px>"
+            f"{resolution_text(self.resolution_px)}, support {self.support_px} px>"
         )
 
     @property

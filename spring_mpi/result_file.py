@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def write(values: Mapping[str, Any], path: Path) -> None:
             _write_dataset(file, name, _stored(values[field]), units)
         radius = np.arange(len(values["prtf"]))
         _write_dataset(file, f"{_ANALYSIS}/prtf/q", radius, "pixels of the pattern")
-        file[f"{_ANALYSIS}/prtf"].attrs["resolution_px"] = values["resolution_px"]
+        if values["resolution_px"] is not None:
+            file[f"{_ANALYSIS}/prtf"].attrs["resolution_px"] = values["resolution_px"]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def read(path: Path) -> dict[str, Any]:
     with h5py.File(path, "r") as file:
         values = {field: _value(file, name) for field, name, _ in _LAYOUT if name in file}
         if f"{_ANALYSIS}/prtf" in file:
-            values["resolution_px"] = float(file[f"{_ANALYSIS}/prtf"].attrs["resolution_px"])
+            values["resolution_px"] = _resolution(file[f"{_ANALYSIS}/prtf"])
     values["pid"] = tuple(values["pid"].tolist())
     for field in ("warnings", "masks"):
         values[field] = tuple(values.get(field, "").splitlines())
@@ -100,6 +102,14 @@ def _value(file: h5py.File, name: str) -> Any:
     is_text = h5py.check_string_dtype(dataset.dtype) is not None
     value = dataset.asstr()[()] if is_text else dataset[()]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _resolution(prtf: h5py.Group | h5py.Dataset) -> float | None:
+    """The resolution beside a PRTF; files of 0.1.0 hold inf where there is none."""
+    if not isinstance(prtf, h5py.Group):
+        raise ValueError(f"{prtf.name} is no group")
+    given = float(prtf.attrs.get("resolution_px", math.inf))
+    return given if math.isfinite(given) else None
 
 
 def _settings(text: str) -> Settings:

@@ -23,9 +23,9 @@ def result() -> Result:
 
 def test_sheet_captions_in_order(result: Result) -> None:
     """Every result has its name, error and resolution, in the order given."""
-    figure = contact_sheet([result, replace(result, name="b", error=0.5, resolution_px=np.inf)])
+    figure = contact_sheet([result, replace(result, name="b", error=0.5, resolution_px=None)])
     assert [text for text in texts(figure) if not text.endswith(" px") or "error" in text] == [
-        "71-1-145-a:$5", "error 0.0432, resolution 3.20 px", "b", "error 0.5000, resolution none",
+        "71-1-145-a:$5", "error 0.0432, resolution 3.20 px", "b", "error 0.5000, no resolution",
     ]  # fmt: skip
 
 

@@ -179,9 +179,9 @@ def test_transfer_function(result: Result) -> None:
 def test_unknown_transfer_function(result: Result) -> None:
     """Where nothing is known nothing is drawn, and the title says so."""
     unknown = {"prtf": np.full(SIZE // 2, np.nan), "ring_correlation": np.empty(0)}
-    figure = plot_result(replace(result, resolution_px=np.inf, **unknown))
+    figure = plot_result(replace(result, resolution_px=None, **unknown))
     assert legend(panel(figure, "Phase retrieval transfer function")) == ["1/e"]
-    assert "resolution none" in title(figure)[1]
+    assert "no resolution" in title(figure)[1]
 
 
 @given(

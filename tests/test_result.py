@@ -61,7 +61,7 @@ def assert_same(first: Result, second: Result) -> None:
         made(),
         made(is_complex=True),
         made(ring_correlation=np.array([1.0, 0.5]), tag="", name="5", pid=(5,)),
-        made(resolution_px=float("inf"), provenance=Provenance()),
+        made(resolution_px=None, provenance=Provenance()),
     ],
     ids=["real", "complex", "islands", "bare"],
 )
@@ -111,13 +111,26 @@ def test_the_file_has_the_name_of_the_job(tmp_path: Path) -> None:
     assert Result.load(path).name == "71-1-14546865407-ss:80"
 
 
-def test_it_is_shown_in_a_line() -> None:
+@pytest.mark.parametrize(
+    ("resolution_px", "said"), [(3.5, "resolution 3.50 px"), (None, "no resolution")]
+)
+def test_it_is_shown_in_a_line(resolution_px: float | None, said: str) -> None:
     """Not with all its arrays, as a dataclass would be."""
-    result = made()
+    result = made(resolution_px=resolution_px)
     assert repr(result) == (
-        "<Result 71-1-14546865407-ss:80: 12 x 12, error 0.1250, resolution 3.50 px, "
+        f"<Result 71-1-14546865407-ss:80: 12 x 12, error 0.1250, {said}, "
         f"support {result.support_px} px>"
     )
+
+
+def test_no_resolution_is_no_number_in_the_file(tmp_path: Path) -> None:
+    """The attribute is absent; the inf of 0.1.0 is read as none."""
+    path = made(resolution_px=None).save(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        attributes = file["entry_1/analysis/prtf"].attrs
+        assert "resolution_px" not in attributes
+        attributes["resolution_px"] = np.inf
+    assert Result.load(path).resolution_px is None
 
 
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])

@@ -37,6 +37,7 @@ class _Ended:
     name: str
     error: float = math.inf
     resolution_px: float = math.inf
+    """inf where there is none: it comes last."""
     file: Path | None = None
     """The result of a job that is done."""
     reason: str = ""
@@ -180,7 +181,7 @@ def _done(rundir: Path) -> dict[str, _Ended]:
 
 
 def _line(rundir: Path, row: dict[str, str]) -> _Ended:
-    error, resolution_px = float(row["error"]), float(row["resolution_px"])
+    error, resolution_px = float(row["error"]), float(row["resolution_px"] or math.inf)
     return _Ended(
         name=row["name"],
         error=math.inf if math.isnan(error) else error,

@@ -74,13 +74,14 @@ def crossing(profile: Profile, level: float) -> float:
     return float(left + (right - left) * (profile[left] - level) / drop)
 
 
-def resolution(profile: Profile, level: float = 1 / np.e) -> float:
+def resolution(profile: Profile, level: float = 1 / np.e) -> float | None:
     """Full-period resolution in pixels: size over the radius where the profile crosses.
 
-    inf where the profile starts below the level or is unknown; 2.0 where it never is.
+    None where the profile starts below the level or is unknown, as that of a single individual is;
+    2.0 where it never is.
     """
     radius = crossing(profile, level)
-    return float(2 * len(profile) / radius) if radius else float("inf")
+    return float(2 * len(profile) / radius) if radius else None
 
 
 def correlation(first: NDArray[np.inexact], second: NDArray[np.inexact]) -> float:

@@ -5,7 +5,6 @@ Orders go down (rank 0 -> worker -> child), reports come up.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -49,8 +48,8 @@ class Summary:
     """What a finished job came to, as ``summary.csv`` and the journal show it."""
 
     error: float
-    resolution_px: float
-    """inf where the phases are not reproduced at any radius."""
+    resolution_px: float | None
+    """None where there is none; see `Result`."""
     support_px: int
     seconds: float
 
@@ -61,15 +60,13 @@ class Summary:
         return cls(result.error, result.resolution_px, result.support_px, seconds)
 
     def to_line(self) -> dict[str, Any]:
-        """As it stands in the journal, whose JSON knows no inf."""
-        line = asdict(self)
-        return line if math.isfinite(self.resolution_px) else line | {"resolution_px": None}
+        """As it stands in the journal."""
+        return asdict(self)
 
     @classmethod
     def from_line(cls, line: Mapping[str, Any]) -> Summary:
         """The inverse of `to_line`; other entries of the line are ignored."""
-        values = {one.name: line[one.name] for one in fields(cls)}
-        return cls(**values | {"resolution_px": line["resolution_px"] or math.inf})
+        return cls(**{one.name: line[one.name] for one in fields(cls)})
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,6 @@ class Busy:
 class Overview:
     """The state of a campaign, for people who look."""
 
-    total: int
-    """Jobs, also those that were removed or stopped."""
     done: int
     failed: int
     running: int
@@ -98,7 +96,12 @@ class Overview:
     """Busy workers beside these."""
 
     @property
+    def total(self) -> int:
+        """Jobs but those that people removed or stopped."""
+        return self.done + self.failed + self.running + self.waiting
+
+    @property
     def share(self) -> float:
         """Of all work, what is behind us, 0 to 1."""
-        ended = self.total - self.running - self.waiting
-        return (ended + self.under_way) / self.total if self.total else 0.0
+        finished = self.done + self.failed
+        return (finished + self.under_way) / self.total if self.total else 0.0

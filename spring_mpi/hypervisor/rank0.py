@@ -212,8 +212,12 @@ class Hypervisor:
 
     def _act(self, decisions: Iterable[Decision]) -> None:
         """What follows from decisions that the journal has."""
-        for worker, done in self._completed.values():
-            self._reporter.done(worker, done, self._finished(done.name, worker, done.summary))
+        self._reporter.done(
+            [
+                (worker, done, self._finished(done.name, worker, done.summary))
+                for worker, done in self._completed.values()
+            ]
+        )
         self._completed.clear()
         for decision in decisions:
             for instruction in decision.instructions:

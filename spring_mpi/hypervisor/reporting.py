@@ -10,6 +10,7 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
+from ..result import resolution_text
 from .console import device_lines, duration
 from .decisions import Record, State
 from .known import Known
@@ -101,16 +102,22 @@ class Reporter:
             again = f" (attempt {attempt})" if attempt > 1 else ""
             self._desk.log(f"{name} started on worker {worker}{again}{beside}")
 
-    def done(self, worker: int, done: Done, finished: Finished) -> None:
-        """A job's result is complete, and the journal knows."""
-        self.known.done += 1
-        self.known.forget(done.name)
-        self._desk.summary.append(finished)
+    def done(self, ended: Sequence[tuple[int, Done, Finished]]) -> None:
+        """Results of these workers' jobs are complete, and the journal knows all of them."""
+        for _, done, _ in ended:
+            self.known.done += 1
+            self.known.forget(done.name)
+        for number, (worker, done, finished) in enumerate(ended, 1):
+            self._desk.summary.append(finished)
+            self._tell_result(worker, done, untold=len(ended) - number)
+
+    def _tell_result(self, worker: int, done: Done, untold: int) -> None:
+        """Log what a job came to; further jobs are done, and told after it."""
         summary = done.summary
         self._desk.log(
             f"{done.name} done on worker {worker} in {summary.seconds:.1f} s: "
-            f"error {summary.error:.4f}, resolution {summary.resolution_px:.2f} px, "
-            f"support {summary.support_px} px [{self._outlook()}]"
+            f"error {summary.error:.4f}, {resolution_text(summary.resolution_px)}, "
+            f"support {summary.support_px} px [{self._outlook(untold)}]"
         )
         if new := [origin for origin in done.masks if origin not in self.known.masks]:
             self.known.masks.update(new)
@@ -183,7 +190,6 @@ class Reporter:
         running = self._queue.running
         first = nsmallest(most, running.items(), key=lambda item: item[1].worker)
         return Overview(
-            total=counts.total(),
             done=counts[State.DONE],
             failed=counts[State.FAILED],
             running=counts[State.RUNNING],
@@ -262,9 +268,10 @@ class Reporter:
             return 0.0, None
         return 3600 * made / elapsed, left * elapsed / made
 
-    def _outlook(self) -> str:
-        """How far the campaign is, how fast, and for how long."""
+    def _outlook(self, untold: int) -> str:
+        """Jobs that finished, of those that nobody removed or stopped; the rate; the time left."""
         counts, (per_hour, seconds) = self._queue.counts, self._rate()
-        ended = counts.total() - counts[State.WAITING] - counts[State.RUNNING]
+        finished = counts[State.DONE] + counts[State.FAILED] - untold
+        total = counts.total() - counts[State.REMOVED] - counts[State.STOPPED]
         until = "?" if seconds is None else duration(seconds)
-        return f"{ended}/{counts.total()}, {per_hour:.0f} jobs/h, {until} left"
+        return f"{finished} of {total} jobs finished, {per_hour:.0f} jobs/h, {until} left"

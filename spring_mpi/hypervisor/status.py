@@ -25,7 +25,8 @@ class Finished:
     pid: str
     tag: str
     error: float
-    resolution_px: float
+    resolution_px: float | None
+    """None, an empty field, where there is none; see `Result`."""
     support_px: int
     seconds: float
     worker: int
@@ -62,8 +63,9 @@ def write_status(path: Path, status: dict[str, Any]) -> None:
 
 
 def _row(one: Finished) -> tuple[Any, ...]:
+    resolution = "" if one.resolution_px is None else f"{one.resolution_px:.4g}"
     return (
-        one.name, one.pid, one.tag, f"{one.error:.6g}", f"{one.resolution_px:.4g}",
+        one.name, one.pid, one.tag, f"{one.error:.6g}", resolution,
         one.support_px, f"{one.seconds:.2f}", one.worker, one.file,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ..pattern import Pattern
-from ..result import Result
+from ..result import Result, resolution_text
 from ..settings import Settings
 from .look import (
     DENSITY,
@@ -33,7 +33,6 @@ from .look import (
     Window,
     intensity_norm,
     look,
-    resolution_text,
     zoom,
 )
 
@@ -197,9 +196,9 @@ def _draw_transfer(axes: Axes, result: Result) -> None:
     _draw_profile(axes, result.prtf, LINE, "PRTF")
     _draw_profile(axes, result.ring_correlation, SECOND_LINE, "ring correlation")
     axes.axhline(1 / np.e, color=LEVEL, lw=0.8, ls="--", label="1/e")
-    if np.isfinite(result.resolution_px):
+    if result.resolution_px is not None:
         radius = 2 * len(result.prtf) / result.resolution_px
-        label = f"resolution {resolution_text(result.resolution_px)}"
+        label = resolution_text(result.resolution_px)
         axes.axvline(radius, color=LEVEL, lw=0.8, ls=":", label=label)
     axes.set(title="Phase retrieval transfer function", xlabel="radius (Fourier pixels)",
              ylabel="PRTF", xlim=(0, len(result.prtf)), ylim=(0, 1.05), box_aspect=1)  # fmt: skip
@@ -232,7 +231,7 @@ def _pattern_facts(pattern: Pattern) -> Iterator[str]:
 
 def _result_facts(result: Result) -> Iterator[str]:
     yield (
-        f"error {result.error:.4f}, resolution {resolution_text(result.resolution_px)}, "
+        f"error {result.error:.4f}, {resolution_text(result.resolution_px)}, "
         f"support {result.support_px} px, {result.members} members averaged"
     )
     changes = list(_changed(result.settings))

@@ -105,8 +105,3 @@ def zoom(mask: Image) -> Window:
     starts = [(int(axis.min() + axis.max()) + 1 - side) // 2 for axis in (rows, columns)]
     row, column = (min(max(start, 0), size - side) for start in starts)
     return slice(row, row + side), slice(column, column + side)
-
-
-def resolution_text(resolution_px: float) -> str:
-    """``3.41 px``, or that nothing is resolved."""
-    return f"{resolution_px:.2f} px" if np.isfinite(resolution_px) else "none"

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ..result import Result
+from ..result import Result, resolution_text
 from .look import (
     DENSITY,
     DPI,
@@ -28,7 +28,6 @@ from .look import (
     Picture,
     intensity_norm,
     look,
-    resolution_text,
     zoom,
 )
 
@@ -103,7 +102,7 @@ def _cell(result: Result) -> _Cell:
     modulus = np.abs(result.data[window])
     return _Cell(
         name=result.name,
-        caption=f"error {result.error:.4f}, resolution {resolution_text(result.resolution_px)}",
+        caption=f"error {result.error:.4f}, {resolution_text(result.resolution_px)}",
         density=_density_thumbnail(modulus),
         pattern=_pattern_thumbnail(result.intensity, result.excluded == 0),
         field=len(modulus),

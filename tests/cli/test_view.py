@@ -22,7 +22,7 @@ from spring_mpi.result import Result
 
 PNG = b"\x89PNG\r\n\x1a\n"
 # Name, error and resolution of the jobs, as they finished.
-JOBS = (("71-9", 0.3, 2.5), ("71-10", 0.1, 9.0), ("71-2", 0.2, float("inf")))
+JOBS = (("71-9", 0.3, 2.5), ("71-10", 0.1, 9.0), ("71-2", 0.2, None))
 Sheets = list[tuple[list[Result | Missing], str]]
 
 

@@ -26,7 +26,7 @@ def busy(worker, name="197-10-14558540587-suppsize:50"):
 def overview(workers=2, most=9, **others):
     shown = tuple(busy(worker) for worker in range(1, min(workers, most) + 1))
     values = {
-        "total": 40, "done": 6, "failed": 1, "running": workers, "waiting": 33 - workers,
+        "done": 6, "failed": 1, "running": workers, "waiting": 33 - workers,
         "under_way": 1.0, "jobs_per_hour": 2345.0, "seconds_left": 62.0, "condition": "",
         "busy": shown, "others": workers - len(shown),
     }  # fmt: skip

@@ -75,7 +75,7 @@ class Rank0:
         self.now = at
         self.queue.done(1, name)
         finished = Finished(name, "1", "", 0.1, 2.0, 500, 10.0, 1, "a.h5")
-        self.reporter.done(1, Done(name, SUMMARY, ("it is blurred",)), finished)
+        self.reporter.done([(1, Done(name, SUMMARY, ("it is blurred",)), finished)])
 
     def told(self, level):
         return [line for one, line in self.screen.told if one == level]
@@ -202,11 +202,44 @@ def test_time_left_of_the_campaign(rank0):
     view = rank0.reporter.overview(9)
     assert (view.jobs_per_hour, view.seconds_left, view.share) == (36.0, 350.0, 0.125)
     rank0.done(100.0, "a")
-    assert rank0.told(Level.NEWS)[-1].endswith("[1/4, 36 jobs/h, 5:00 left]")
+    assert rank0.told(Level.NEWS)[-1].endswith("[1 of 4 jobs finished, 36 jobs/h, 5:00 left]")
     rank0.give()
     rank0.progressed(100.0, "b", 5)  # resumed: nothing made here yet
     rank0.progressed(150.0, "b", 10)
     assert rank0.reporter.overview(9).seconds_left == 250.0
+
+
+def test_jobs_that_finish_together(tmp_path):
+    """Each is counted when it is told; what runs, and what people removed or stopped, is not."""
+    rank0 = Rank0(tmp_path)
+    rank0.queue.pack, rank0.queue.kind = 2, len
+    rank0.ready()
+    rank0.queue.remove("d")
+    rank0.now = 60.0
+    finished = Finished("a", "1", "", 0.1, 2.0, 500, 10.0, 1, "a.h5")
+    for name in "ab":
+        rank0.progressed(60.0, name, 5)
+        rank0.queue.done(1, name)
+    rank0.reporter.done([(1, Done(name, SUMMARY), finished) for name in "ab"])
+    told = [line.partition("[")[2] for line in rank0.told(Level.NEWS)]
+    assert told == [
+        "1 of 3 jobs finished, 120 jobs/h, 0:30 left]",
+        "2 of 3 jobs finished, 120 jobs/h, 0:30 left]",
+    ]
+    view = rank0.reporter.overview(9)
+    assert (view.done, view.total, view.share) == (2, 3, 2 / 3)
+
+
+def test_a_job_without_resolution(rank0):
+    """It is said in words, and its field in ``summary.csv`` is empty."""
+    rank0.ready()
+    rank0.queue.done(1, "a")
+    finished = Finished("a", "1", "", 0.1, None, 500, 10.0, 1, "a.h5")
+    rank0.reporter.done([(1, Done("a", Summary(0.1, None, 500, 10.0)), finished)])
+    assert "error 0.1000, no resolution, support 500 px" in rank0.told(Level.NEWS)[-1]
+    rank0.reporter.flush()
+    lines = (rank0.status.parent / "summary.csv").read_text().splitlines()
+    assert lines[-1] == "a,1,,0.1,,500,10.00,1,a.h5"
 
 
 def test_status(rank0):
