@@ -1,4 +1,4 @@
-"""HDF5 files that are written: built in memory, then put in their place as plain bytes.
+"""HDF5 files: opened with a lock where there are locks; built in memory and written as plain bytes.
 
 HDF5 writes to the disk when it likes, and tells nobody of the faults of its last writes: a file
 that opens may hold wrong values, and a process may die when it is closed on a full disk.
@@ -6,16 +6,86 @@ that opens may hold wrong values, and a process may die when it is closed on a f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
 
+from .errors import HeldFileError
 from .files import replace_file
 
 _GROWTH = 2**20
 """Bytes by which the memory of a file grows."""
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
+_OPEN_WITHOUT = "locking flag"
+"""In the text of HDF5 where this process has the file open without a lock already."""
+
+
+def opened(
+    path: str | os.PathLike[str], without_lock: Callable[[str], None] = lambda reason: None
+) -> h5py.File:
+    """The HDF5 file, for reading; as it is now, if a writer in SWMR mode has it open.
+
+    Only where the file system has no locks it is opened without one: a file that is read while
+    another program writes it may give zeros for what was not written yet.
+
+    Parameters
+    ----------
+    without_lock
+        Takes the reason why a file was opened without a lock.
+
+    Raises
+    ------
+    HeldFileError
+        If another program holds it for writing.
+    OSError
+        If it is missing, truncated or no HDF5 file.
+    """
+    try:
+        return h5py.File(path, "r")
+    except OSError as fault:
+        if fault.errno in _NO_LOCKS:
+            return _opened_without_lock(path, os.strerror(fault.errno or 0), without_lock)
+        if _OPEN_WITHOUT in str(fault):
+            return h5py.File(path, "r", locking=False)
+        # The plain way in is closed while a writer is in SWMR mode, this one while none is.
+        with suppress(OSError):
+            return h5py.File(path, "r", swmr=True)
+        if reason := _held(fault):
+            raise HeldFileError(f"{os.fspath(path)}: {reason}") from fault
+        raise
+
+
+def _opened_without_lock(
+    path: str | os.PathLike[str], reason: str, without_lock: Callable[[str], None]
+) -> h5py.File:
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as fault:
+        raise OSError(
+            f"it cannot be locked ({reason}) nor opened without a lock: {fault}; "
+            "set HDF5_USE_FILE_LOCKING=FALSE"
+        ) from fault
+    without_lock(reason)
+    return file
+
+
+def _held(fault: OSError) -> str:
+    """Why a writer keeps us from opening a file; empty where that is not the reason."""
+    if fault.errno in (errno.EAGAIN, errno.EACCES) and "lock" in str(fault):
+        return (
+            "another program has it open for writing (it is locked): wait until that has closed "
+            "it, or, if it holds data, let the campaign follow it (data.follow)"
+        )
+    if "h5clear" in str(fault):
+        return (
+            "it is marked as open for writing: wait until its writer has closed it, or, if that "
+            "died, take the mark away: h5clear -s FILE"
+        )
+    return ""
 
 
 @contextmanager

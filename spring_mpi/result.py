@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import SourceError
+from .errors import HeldFileError, SourceError
 from .names import file_name
 from .settings import Settings
 
@@ -145,6 +145,8 @@ class Result:
             raise SourceError(f"{path}: there is no such file")
         try:
             values = read(Path(path))
+        except HeldFileError:
+            raise
         except READ_FAULTS as fault:
             raise SourceError(f"{path} is not a result file of spring-mpi: {fault}") from fault
         # What a file of another version lacks is as if it had not been measured.

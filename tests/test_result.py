@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from spring_mpi.errors import SourceError
+from spring_mpi.errors import HeldFileError, SourceError
 from spring_mpi.result import Provenance, Result
 from spring_mpi.settings import Settings
 
@@ -240,3 +242,30 @@ def test_other_provenance_is_another_result() -> None:
     changed = result.with_provenance(fingerprint="cd34")
     assert (changed.provenance.fingerprint, changed.provenance.seed) == ("cd34", 7)
     assert result.provenance.fingerprint == "ab12"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_results_are_read_where_there_are_no_locks(tmp_path, monkeypatch, number):
+    """Also while the process has one open: it is complete from the moment it has its name."""
+    made().save(tmp_path / "a.h5")
+    real = h5py.File
+
+    def on_no_locks(path, mode, locking=True, **more):
+        if locking:
+            raise OSError(number, os.strerror(number))
+        return real(path, mode, locking=False, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py, "File", on_no_locks)
+        assert_same(Result.load(tmp_path / "a.h5"), made())
+    with real(tmp_path / "a.h5", "r", locking=False):
+        assert_same(Result.load(tmp_path / "a.h5"), made())
+
+
+def test_a_result_that_a_writer_holds_is_refused_with_that_reason(tmp_path):
+    """It is not said to be something else."""
+    made().save(tmp_path / "a.h5")
+    with open(tmp_path / "a.h5", "rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        with pytest.raises(HeldFileError, match=r"^\S*a\.h5: another program .* for writing"):
+            Result.load(tmp_path / "a.h5")

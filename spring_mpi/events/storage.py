@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SourceError
-from ..hdf5 import new_file
+from ..errors import HeldFileError, SourceError
+from ..hdf5 import new_file, opened
 from .index import TRANSITIONS, EventIndex, Frames, Statistics
 from .source import Source
 
@@ -76,6 +76,8 @@ def load_index(
     """
     try:
         index = read_index(path)
+    except HeldFileError:
+        raise
     except SourceError as fault:
         raise SourceError(f"{fault}; {_rebuild(path)}") from fault
     return index if root is None else _moved(index, os.path.abspath(root))
@@ -86,8 +88,10 @@ def read_index(path: str | os.PathLike[str]) -> EventIndex:
     if not os.path.isfile(path):
         raise SourceError(f"no event index {os.fspath(path)}")
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             index = _read(file)
+    except HeldFileError:
+        raise
     except _FAULTS as fault:
         raise SourceError(
             f"{os.fspath(path)} is no event index of version {FORMAT_VERSION}: {fault}"
@@ -119,8 +123,10 @@ def _refuse_other_data(path: Path, sources: Iterable[Source], what: str, tool: s
 def _is_written_by(tool: str, path: str | os.PathLike[str]) -> bool:
     """Whether the file is of that tool, in any version."""
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             return str(file.attrs["tool"]) == tool
+    except HeldFileError:
+        raise
     except _FAULTS:
         return False
 

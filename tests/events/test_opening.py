@@ -17,6 +17,7 @@ from spring_mpi.events.follow import Follower
 from spring_mpi.events.geometry import GeometrySpec, read_geometry
 from spring_mpi.events.readers import opening
 from spring_mpi.events.readers.opening import open_file
+from spring_mpi.events.storage import load_index
 
 
 def _written(path: Path, count: int = 2) -> str:
@@ -30,6 +31,8 @@ def _without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> list[bool]:
     real, asked = h5py.File, list[bool]()
 
     def open_there(path: str, mode: str, locking: bool = True, **more: Any) -> h5py.File:
+        if mode != "r":
+            return real(path, mode, **more)
         asked.append(locking)
         if locking:
             raise OSError(number, os.strerror(number))
@@ -54,6 +57,41 @@ def test_where_locking_itself_fails_a_file_is_read_without_and_that_is_told_once
     (message,) = caplog.messages
     assert "cannot be locked" in message
     assert os.strerror(number) in message
+
+
+def test_a_file_that_is_open_without_a_lock_can_be_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 refuses to open a file with and without a lock in one process."""
+    path = _written(tmp_path / "run.h5")
+    with monkeypatch.context() as patch:
+        _without_locks(patch, errno.ENOLCK)
+        first = open_file(path)
+    with first, open_file(path) as second:
+        assert second["frames"].shape == first["frames"].shape
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_an_index_is_read_and_replaced_where_there_are_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A second run finds the index of the first."""
+    index, file = build_index(_written(tmp_path / "run.h5"), dataset="/frames"), tmp_path / "i.h5"
+    index.save(file)
+    _without_locks(monkeypatch, number)
+    assert len(load_index(file)) == 2
+    index.save(file)
+
+
+def test_an_index_that_is_held_is_refused_with_that_reason(tmp_path: Path) -> None:
+    """It is neither taken for other data nor replaced."""
+    index, file = build_index(_written(tmp_path / "run.h5"), dataset="/frames"), tmp_path / "i.h5"
+    index.save(file)
+    with open(file, "rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        for use in (lambda: load_index(file), lambda: index.save(file)):
+            with pytest.raises(HeldFileError, match=r"^\S*i\.h5: another program"):
+                use()
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EIO])

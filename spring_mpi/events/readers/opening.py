@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 from collections.abc import Callable
@@ -12,19 +11,18 @@ from functools import cache
 import h5py
 
 from ...errors import HeldFileError, SourceError
+from ...hdf5 import opened
 from . import READ_FAULTS, starts_with
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
 _log = logging.getLogger(__name__)
 
 
 def open_file(path: str) -> h5py.File:
     """The HDF5 file, for reading, with the filters of ``hdf5plugin`` where that is installed.
 
-    A file that a writer has open is read as it is now, if the writer is in SWMR mode. Only where
-    the file system has no locks it is opened without one: a file that is read while another
-    program writes it may give zeros for what was not written yet.
+    Where the file system has no locks it is opened without one, which is told; see
+    `spring_mpi.hdf5.opened`.
 
     Raises
     ------
@@ -37,15 +35,10 @@ def open_file(path: str) -> h5py.File:
     with contextlib.suppress(ImportError):
         import hdf5plugin  # noqa: F401
     try:
-        return h5py.File(path, "r")
+        return opened(path, lambda reason: _tell_of_no_locks(_mount_point(path), reason))
+    except HeldFileError:
+        raise
     except OSError as fault:
-        if fault.errno in _NO_LOCKS:
-            return _open_without_lock(path, fault)
-        # The plain way in is closed while a writer is in SWMR mode, this one while none is.
-        with contextlib.suppress(OSError):
-            return h5py.File(path, "r", swmr=True)
-        if reason := _held(fault):
-            raise HeldFileError(f"{path}: {reason}") from fault
         raise SourceError(f"{path}: cannot be read as HDF5: {fault}") from fault
 
 
@@ -68,19 +61,6 @@ def is_file_of(path: str, known: Callable[[h5py.File], bool]) -> bool:
         return False
 
 
-def _open_without_lock(path: str, fault: OSError) -> h5py.File:
-    reason = os.strerror(fault.errno or 0)
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except OSError as again:
-        raise SourceError(
-            f"{path}: cannot be locked ({reason}) nor opened without a lock: {again}; "
-            "set HDF5_USE_FILE_LOCKING=FALSE"
-        ) from again
-    _tell_of_no_locks(_mount_point(path), reason)
-    return file
-
-
 @cache
 def _tell_of_no_locks(mount: str, reason: str) -> None:
     """A warning, once for every file system."""
@@ -95,18 +75,3 @@ def _mount_point(path: str) -> str:
     while not os.path.ismount(folder):
         folder = os.path.dirname(folder)
     return folder
-
-
-def _held(fault: OSError) -> str:
-    """Why a writer keeps us from opening a file; empty where that is not the reason."""
-    if fault.errno in (errno.EAGAIN, errno.EACCES) and "lock" in str(fault):
-        return (
-            "another program has it open for writing (it is locked): wait until that has closed "
-            "it, or let the campaign follow it (data.follow)"
-        )
-    if "h5clear" in str(fault):
-        return (
-            "it is marked as open for writing: wait until its writer has closed it, or, if that "
-            "died, take the mark away: h5clear -s FILE"
-        )
-    return ""
