@@ -18,6 +18,7 @@ from ..source import Exclusion, run_in_name
 from . import Empty, Frame, PidDatasets, Scan
 from .axes import Axes, said_axes, usual_axes
 from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, holes_told, is_frames, modules_of
+from .limits import OwnLimit, limited, own_limits
 from .masks import OwnMask, excluded_by_bits, groups_on_the_way, own_masks
 from .opening import is_file_of
 from .stored import union
@@ -101,7 +102,11 @@ class CxiHandle(Hdf5Handle):
         layout = self._layout(dataset)
         masks = [self._excluded(mask, rows) for mask in layout.masks]
         return [
-            _frame(layout, data, [mask[place] for mask in masks], hole)
+            limited(
+                _frame(layout, data, [mask[place] for mask in masks], hole),
+                layout.limits,
+                "the file's",
+            )
             for place, (data, hole) in enumerate(self._read(dataset, layout.axes, rows, empty))
         ]
 
@@ -140,6 +145,7 @@ class _Layout:
 
     axes: Axes
     masks: tuple[OwnMask, ...]
+    limits: tuple[OwnLimit, ...]
 
 
 def _layout(file: h5py.File, path: str, frames: h5py.Dataset) -> _Layout:
@@ -147,7 +153,9 @@ def _layout(file: h5py.File, path: str, frames: h5py.Dataset) -> _Layout:
     names = [name for name in _known_names(frames.file) if frames.file.get(name) == frames]
     ways = [*groups_on_the_way(file, path, _known_names(file))]
     ways += groups_on_the_way(frames.file, names[0], names) if names else []
-    return _Layout(axes, tuple(own_masks(frames, axes, ways)))
+    return _Layout(
+        axes, tuple(own_masks(frames, axes, ways)), tuple(own_limits(ways, frames.dtype))
+    )
 
 
 def _frame(

@@ -25,6 +25,7 @@ from . import (
     whole_numbers,
 )
 from .axes import Axes, usual_axes
+from .beside import Beside, beside
 from .faults import broken_link, missing_filter
 from .opening import MAGIC, open_file
 from .rows import Rows, check_size, read_all, row_reader
@@ -127,6 +128,7 @@ class Hdf5Handle:
         self._datasets: dict[str, h5py.Dataset] = {}
         self._rows: dict[str, Rows] = {}
         self._shared: dict[str, NDArray[Any]] = {}
+        self._beside: dict[str, Beside] = {}
 
     def event(self, dataset: str, row: int) -> Frame:
         """The frame in that row, and what comes with it."""
@@ -134,6 +136,16 @@ class Hdf5Handle:
 
     def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
         """The frames in those rows; see `BatchHandle`."""
+        if dataset not in self._beside:
+            self._beside[dataset] = beside(self._file, dataset, self._dataset(dataset))
+        frames = self.frames(dataset, rows, empty)
+        return [
+            self._beside[dataset].applied(frame, row)
+            for frame, row in zip(frames, rows, strict=True)
+        ]
+
+    def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
+        """The frames in those rows without what lies beside them."""
         frames = self._frames(dataset, rows, empty)
         return [
             Frame(data, hole, info=modules_of(data), exclusions=holes_told(hole))

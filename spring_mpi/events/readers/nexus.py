@@ -25,8 +25,9 @@ from ...errors import SourceError
 from ..source import Exclusion
 from . import Empty, Frame, PidDatasets, Scan
 from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, incomplete, integers
+from .limits import OwnLimit, limited, own_limits
 from .linked import EXTERNAL_LINK, VIRTUAL, find_linked
-from .nxdetector import PixelMask, entries, pixel_masks, says_nxmx
+from .nxdetector import PixelMask, detectors_of, entries, pixel_masks, says_nxmx
 from .opening import is_file_of, open_file
 from .stored import union
 
@@ -97,6 +98,7 @@ class NexusHandle(Hdf5Handle):
         super().__init__(path)
         self._blocks: dict[str, tuple[list[Block], list[int]]] = {}
         self._pixel_masks: dict[str, Sequence[PixelMask]] = {}
+        self._own_limits: dict[str, Sequence[OwnLimit]] = {}
         self.files: OrderedDict[str, Hdf5Handle] = OrderedDict()
 
     def event(self, dataset: str, row: int) -> Frame:
@@ -109,9 +111,9 @@ class NexusHandle(Hdf5Handle):
         read: list[Frame] = []
         for block, places in groupby(found, itemgetter(0)):
             numbers = [place for _, place in places]
-            read += self._data_file(block.path).events(block.dataset, numbers, empty)
-        masks = self._masks(dataset)
-        read = [without_thresholds(frame) for frame in read]
+            read += self._data_file(block.path).frames(block.dataset, numbers, empty)
+        masks, limits = self._masks(dataset), self._limits(dataset)
+        read = [limited(without_thresholds(frame), limits, "the master's") for frame in read]
         return [self._masked(frame, masks, row) for frame, row in zip(read, rows, strict=True)]
 
     def _masked(self, frame: Frame, masks: Sequence[PixelMask], row: int) -> Frame:
@@ -128,6 +130,12 @@ class NexusHandle(Hdf5Handle):
             shape = (ends[-1], *blocks[0].kind[0])
             self._pixel_masks[dataset] = pixel_masks(self._file, shape)
         return self._pixel_masks[dataset]
+
+    def _limits(self, dataset: str) -> Sequence[OwnLimit]:
+        if dataset not in self._own_limits:
+            shape, kind = self._placed(dataset)[0][0].kind
+            self._own_limits[dataset] = own_limits(detectors_of(self._file, shape), np.dtype(kind))
+        return self._own_limits[dataset]
 
     def _placed(self, dataset: str) -> tuple[list[Block], list[int]]:
         """Where the frames are, and the number of frames up to the end of each block."""

@@ -47,8 +47,8 @@ def pixel_masks(file: h5py.File, shape: tuple[int, ...]) -> list[PixelMask]:
     SourceError
         If there are masks, and none of them fits the frames.
     """
-    masks = [list(_of_detector(detector)) for detector in _detectors(file)]
-    fitting = [next(filter(None, (_fitted(mask, shape) for mask in own)), None) for own in masks]
+    masks = [list(masks_beside(detector)) for detector in _detectors(file)]
+    fitting = [next(filter(None, (fitted(mask, shape) for mask in own)), None) for own in masks]
     found = [mask for mask in fitting if mask is not None]
     if others := [f"{mask.name} {mask.shape}" for own in masks for mask in own if not found]:
         raise SourceError(
@@ -58,14 +58,24 @@ def pixel_masks(file: h5py.File, shape: tuple[int, ...]) -> list[PixelMask]:
     return found
 
 
-def _of_detector(detector: h5py.Group) -> Iterator[h5py.Dataset]:
+def detectors_of(file: h5py.File, shape: tuple[int, ...]) -> Iterator[h5py.Group]:
+    """The detectors of a master that may have made frames of (rows, columns)."""
+    for detector in _detectors(file):
+        known = [*masks_beside(detector), detector.get("data")]
+        shapes = [one.shape[-2:] for one in known if isinstance(one, h5py.Dataset)]
+        if not shapes or shape[-2:] in shapes:
+            yield detector
+
+
+def masks_beside(detector: h5py.Group) -> Iterator[h5py.Dataset]:
+    """The pixel masks in the group of a detector."""
     for place in _PLACES:
         if isinstance(mask := detector.get(place), h5py.Dataset):
             yield mask
 
 
-def _fitted(mask: h5py.Dataset, shape: tuple[int, ...]) -> PixelMask | None:
-    """The mask for frames of that shape; None where it is of others."""
+def fitted(mask: h5py.Dataset, shape: tuple[int, ...]) -> PixelMask | None:
+    """The mask for frames of (frames, rows, columns); None where it is of others."""
     if mask.shape in (shape[1:], (1, *shape[1:])):
         return PixelMask(str(mask.name), read_all(mask).reshape(shape[1:]) != 0)
     if mask.ndim == 3 and mask.shape[1:] == shape[1:] and mask.shape[0] >= shape[0]:
