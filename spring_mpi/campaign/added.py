@@ -1,16 +1,17 @@
 """Jobs that people add to a living campaign: their requests become blueprints.
 
 A request is kept in the journal as it came, with what its spool file told (``pid``, ``bytes``), so
-that a restart makes the same job of it::
+that a restart makes the same job of it. Settings without a tag get one that tells them::
 
     {"job": "71-1-145"}                                                        a known job, again
-    {"pid": [71, 1, 145], "tag": "wide", "set": {"init.supportsize": 90}}      an event of the index
+    {"pid": [71, 1, 145], "tag": "supportsize=90", "set": {"init.supportsize": 90}}    an event
     {"spool": "spool/x.npz", "tag": "", "settings": {...}, "cropsize": 1024, "size": 256,
      "satvalue": 30000.0, "seed": 1, "pid": [71, 1, 145], "bytes": 9438000}    a pattern from Python
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 from zipfile import BadZipFile
@@ -20,10 +21,12 @@ from ..errors import SettingsError, SourceError
 from ..events.calibration import ArraySpec, Calibration
 from ..events.readers.npz import NpzReader
 from ..events.source import EventRef, Source
-from ..names import job_name, parse_pid
+from ..names import file_name, job_name, parse_pid
 from ..settings import Settings
 from .plan import LONGEST_NAME, Blueprint, Plan, recipe_of
+from .sweep import value_text
 
+_LONGEST_TAG = 80
 Request = dict[str, Any]
 
 
@@ -63,19 +66,40 @@ def _of_event(plan: Plan, item: str, tag: str, changes: dict[str, Any]) -> tuple
     try:
         pid = parse_pid(item)
     except ValueError:
-        raise SourceError(f"{item!r} is no job of this campaign, and no pid") from None
+        known = "is a job: give its event's pid for one with another tag or settings"
+        unknown = "is no job of this campaign, and no pid"
+        raise SourceError(f"{item!r} {known if plan.knows(item) else unknown}") from None
+    tag = tag or _telling_tag(plan, changes)
     request = {"pid": list(pid), "tag": tag, "set": changes}
     blueprint(plan, request)
     return job_name(pid, tag), request
 
 
-def _indexed(plan: Plan, request: Request) -> Blueprint:
-    config, settings = plan.config, plan.config.settings.copy()
-    for name, value in request["set"].items():
+def _telling_tag(plan: Plan, changes: Mapping[str, Any]) -> str:
+    """``supportsize=90,beta_raar=0.8``, in letters that file names may have; a long one is cut."""
+    settings = _changed(plan, changes)
+    pairs = (f"{name.split('.')[1]}={value_text(settings.get(*name.split('.')))}"
+             for name in changes)  # fmt: skip
+    tag = file_name(",".join(pairs))
+    if len(tag) <= _LONGEST_TAG:
+        return tag
+    # What was cut may be all that parts it from another tag.
+    return f"{tag[: _LONGEST_TAG - 9]}-{hashlib.blake2b(tag.encode(), digest_size=4).hexdigest()}"
+
+
+def _changed(plan: Plan, changes: Mapping[str, Any]) -> Settings:
+    """The config's settings with changes by name, ``section.key``."""
+    settings = plan.config.settings.copy()
+    for name, value in changes.items():
         section, dot, key = name.partition(".")
         if not dot:
             raise SettingsError(f"{name!r} is no setting; write it as init.supportsize")
         settings.set(section, key, value)
+    return settings
+
+
+def _indexed(plan: Plan, request: Request) -> Blueprint:
+    config, settings = plan.config, _changed(plan, request["set"])
     return Blueprint(
         tag=request["tag"],
         event=plan.index.ref(plan.index.find(tuple(request["pid"]))),

@@ -108,13 +108,13 @@ def _value_of(name: str, settings: Settings, spec: str = "") -> str:
         raise SettingsError(f"no setting {name!r}{suggest(name, sweepable())}")
     value = settings.get(*name.split("."))
     try:
-        return format(value, spec) if spec else _text(value)
+        return format(value, spec) if spec else value_text(value)
     except (ValueError, TypeError) as fault:
         raise SettingsError(f"{{{name}:{spec}}} does not fit {value!r}: {fault}") from None
 
 
-def _text(value: Any) -> str:
-    """As it would be written in the config."""
+def value_text(value: Any) -> str:
+    """A setting's value as it would be written in the config."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     return format(value, "g") if isinstance(value, float) else str(value)
