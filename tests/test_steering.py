@@ -118,7 +118,13 @@ def test_the_page_on_three_ranks(started):
     code, output = finish(campaign.process)
     assert code == 0, output
     assert f"asked to remove: Removing {A3}-suppsize:24 from queue ... and 2 more" in output
-    assert ctl(campaign, "info") == (4, [f"no live hypervisor in {campaign.rundir}"])
+    code, lines = ctl(campaign, "info")
+    assert code == 4
+    assert lines[:2] == [
+        "Campaign ended with exit code 0: every job that nobody removed or stopped is done",
+        "12 jobs: 9 removed, 3 stopped",
+    ]
+    assert lines[-1] == f"no live hypervisor in {campaign.rundir}"
 
 
 def test_append_with_another_setting(started):

@@ -21,7 +21,7 @@ _EXAMPLE = """examples:
   spring-ctl runs/demo remove '*suppsize:50'                by wildcard; a number is a position
   spring-ctl runs/demo stop                                 the running job; the next one starts
 
-exit codes: 0 done, 1 refused, 2 usage, 4 no live hypervisor
+exit codes: 0 done, 1 refused, 2 usage, 4 no live hypervisor (info tells what the campaign came to)
 """
 
 
@@ -88,9 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     control = arguments.rundir / "control"
     if not Lock(control / "lock").is_held():
-        what = "no live hypervisor in" if control.is_dir() else "no campaign has run in"
-        print(f"{what} {arguments.rundir}", file=sys.stderr)
-        return _NO_HYPERVISOR
+        return _tell_outcome(arguments)
     client = Client(control)
     try:
         while True:
@@ -101,6 +99,26 @@ def _run(arguments: argparse.Namespace) -> int:
     except NoAnswerError as fault:
         print(fault, file=sys.stderr)
         return _NO_HYPERVISOR
+
+
+def _tell_outcome(arguments: argparse.Namespace) -> int:
+    """Say that no hypervisor lives; who asks how it is gets what its files tell."""
+    from ..campaign.outcome import Outcome
+    from ..hypervisor.control import READING
+
+    rundir: Path = arguments.rundir
+    if not (rundir / "control").is_dir():
+        print(f"no campaign has run in {rundir}", file=sys.stderr)
+        return _NO_HYPERVISOR
+    print(f"no live hypervisor in {rundir}", file=sys.stderr)
+    if arguments.verb in READING:
+        outcome = Outcome.read(rundir)
+        lines = list(outcome.lines())
+        if arguments.json:
+            print(json.dumps({"lines": lines, "refused": False, "data": outcome.data()}))
+        else:
+            print("\n".join(lines))
+    return _NO_HYPERVISOR
 
 
 def _ask(client: Any, arguments: argparse.Namespace) -> int:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import math
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..campaign.outcome import Ended, read_done, read_status
 from ..errors import RunDirectoryError, SourceError, SpringError
 from ..result import Result
 from . import guarded, positive
@@ -30,38 +28,16 @@ example:
 """
 
 
-@dataclass(frozen=True)
-class _Ended:
-    """A job that is done or has failed."""
-
-    name: str
-    error: float = math.inf
-    resolution_px: float = math.inf
-    """inf where there is none: it comes last."""
-    file: Path | None = None
-    """The result of a job that is done."""
-    reason: str = ""
-    """Why a job failed."""
-
-
-@dataclass(frozen=True)
-class _Status:
-    """What ``status.json`` tells of a campaign."""
-
-    jobs: int = 0
-    """All that are planned; 0 where that is not known."""
-    failed: tuple[_Ended, ...] = ()
-
-
 def _natural(name: str) -> list[str | int]:
     """A key that sorts numbers in names as numbers: 71-9 before 71-10."""
     parts = re.split(r"([0-9]+)", name)
     return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
-_ORDERS: dict[str, Callable[[_Ended], Any]] = {
-    "error": lambda job: job.error,
-    "resolution": lambda job: job.resolution_px,
+_ORDERS: dict[str, Callable[[Ended], Any]] = {
+    # What is not known comes last.
+    "error": lambda job: math.inf if math.isnan(job.error) else job.error,
+    "resolution": lambda job: math.inf if job.resolution_px is None else job.resolution_px,
     "name": lambda job: _natural(job.name),
 }
 
@@ -113,7 +89,7 @@ def _view_result(file: Path, output: Path) -> int:
 
 
 def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> int:
-    status = _status(rundir)
+    status = read_status(rundir)
     jobs = _ended(rundir, status.failed, sort)
     if not jobs:
         raise RunDirectoryError(f"{rundir / 'summary.csv'}: no job has finished yet; look later")
@@ -125,7 +101,7 @@ def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> i
     return 0
 
 
-def _write_pages(jobs: Sequence[_Ended], sheet: Path, heading: str, total: int) -> list[Path]:
+def _write_pages(jobs: Sequence[Ended], sheet: Path, heading: str, total: int) -> list[Path]:
     """Write a file for every page of cells; the files."""
     from ..plots import contact_sheet, picture_file, save
 
@@ -141,7 +117,7 @@ def _write_pages(jobs: Sequence[_Ended], sheet: Path, heading: str, total: int) 
     return files
 
 
-def _read(job: _Ended) -> Result | Missing:
+def _read(job: Ended) -> Result | Missing:
     """The result; where there is none, or none that can be read, the reason."""
     from ..plots import Missing
 
@@ -154,60 +130,9 @@ def _read(job: _Ended) -> Result | Missing:
         return Missing(job.name, f"cannot be read: {fault.__cause__ or fault}")
 
 
-def _ended(rundir: Path, failed: Sequence[_Ended], sort: str | None) -> list[_Ended]:
+def _ended(rundir: Path, failed: Sequence[Ended], sort: str | None) -> list[Ended]:
     """The jobs that are done, in order, then those that failed."""
-    done = _done(rundir)
+    done = read_done(rundir)
     # A job that was tried again keeps its place in the list of failures.
     rest = [job for job in failed if job.name not in done]
     return (sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())) + rest
-
-
-def _done(rundir: Path) -> dict[str, _Ended]:
-    """The lines of ``summary.csv`` by name, as finished; the last line of a name counts."""
-    path = rundir / "summary.csv"
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            # The last line may be half written while the campaign runs.
-            rows = [row for row in csv.DictReader(file) if row.get("file")]
-        return {row["name"]: _line(rundir, row) for row in rows}
-    except FileNotFoundError as fault:
-        raise RunDirectoryError(
-            f"{rundir} has no summary.csv; give the run directory of a campaign (its `output`)"
-        ) from fault
-    except OSError as fault:
-        raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
-    except (ValueError, TypeError, KeyError, csv.Error) as fault:
-        raise RunDirectoryError(f"{path} is no summary of a campaign: {fault}") from fault
-
-
-def _line(rundir: Path, row: dict[str, str]) -> _Ended:
-    error, resolution_px = float(row["error"]), float(row["resolution_px"] or math.inf)
-    return _Ended(
-        name=row["name"],
-        error=math.inf if math.isnan(error) else error,
-        resolution_px=math.inf if math.isnan(resolution_px) else resolution_px,
-        file=rundir / row["file"],
-    )
-
-
-def _status(rundir: Path) -> _Status:
-    """The campaign's status; what is absent or has another form is not known."""
-    path = rundir / "status.json"
-    try:
-        status = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return _Status()
-    except OSError as fault:
-        raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
-    given = status if isinstance(status, dict) else {}
-    jobs, failed = given.get("jobs"), given.get("failed")
-    return _Status(
-        jobs=jobs if isinstance(jobs, int) else 0,
-        failed=tuple(filter(None, map(_failure, failed if isinstance(failed, list) else ()))),
-    )
-
-
-def _failure(entry: Any) -> _Ended | None:
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        return None
-    return _Ended(entry["name"], reason=str(entry.get("reason", "unknown")))

@@ -11,7 +11,8 @@ from .letters import Message, Reply
 from .mailbox import Mailbox
 from .steering import Answer, Steering
 
-_READING = ("info", "livelog", "workers")
+READING = ("info", "livelog", "workers")
+"""Verbs that change nothing."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Asked:
     @property
     def changes_something(self) -> bool:
         """Whether the journal has to know."""
-        return self.message.verb not in _READING
+        return self.message.verb not in READING
 
     def line(self, records: list[dict[str, Any]]) -> dict[str, Any]:
         """For the journal: one line, so that effect and id are kept together or not at all."""

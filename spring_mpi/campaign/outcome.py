@@ -1,0 +1,197 @@
+"""What a campaign came to, read from ``status.json`` and ``summary.csv``, also while it runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunDirectoryError
+from ..hypervisor.decisions import State
+from ..result import resolution_text
+from .rundir import RunDirectory
+
+_FAILURES_TOLD = 10
+_MEANINGS = {
+    0: "every job that nobody removed or stopped is done",
+    1: "some jobs failed; run it again to try them again",
+    2: "it could not start; rank0.log says why",
+    3: "it was interrupted; run it again to resume",
+}
+"""Exit code of ``spring-batch`` -> what it means."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job that is done or has failed."""
+
+    name: str
+    error: float = math.nan
+    resolution_px: float | None = None
+    """None where there is none."""
+    file: Path | None = None
+    """The result of a job that is done."""
+    reason: str = ""
+    """Why a job failed."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What ``status.json`` tells of a campaign; what it does not tell is not known."""
+
+    state: str = ""
+    """``running``, ``done``, ``failed``, ``interrupted``; empty where it is not known."""
+    code: int | None = None
+    """Exit code of its last run; None before the end."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """State -> jobs."""
+    jobs: int = 0
+    """All that are planned; 0 where that is not known."""
+    failed: tuple[Ended, ...] = ()
+    """The first thousand."""
+
+
+def read_status(rundir: Path) -> Status:
+    """The campaign's status; what is absent or has another form is not known.
+
+    Raises
+    ------
+    RunDirectoryError
+        If the file is there and cannot be read.
+    """
+    path = RunDirectory(rundir).status
+    try:
+        status = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return Status()
+    except OSError as fault:
+        raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
+    given = status if isinstance(status, dict) else {}
+    counts, failed = given.get("counts"), given.get("failed")
+    return Status(
+        state=str(given.get("state", "")),
+        code=_whole(given.get("exit"), None),
+        counts=_counts(counts if isinstance(counts, dict) else {}),
+        jobs=_whole(given.get("jobs"), 0) or 0,
+        failed=tuple(filter(None, map(_failure, failed if isinstance(failed, list) else ()))),
+    )
+
+
+def read_done(rundir: Path) -> dict[str, Ended]:
+    """The lines of ``summary.csv`` by name, as finished; the last line of a name counts.
+
+    Raises
+    ------
+    RunDirectoryError
+        If there is no such file, or it cannot be read or is something else.
+    """
+    path = RunDirectory(rundir).summary
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            # The last line may be half written while the campaign runs.
+            rows = [row for row in csv.DictReader(file) if row.get("file")]
+        return {row["name"]: _ended(rundir, row) for row in rows}
+    except FileNotFoundError as fault:
+        raise RunDirectoryError(
+            f"{rundir} has no summary.csv; give the run directory of a campaign (its `output`)"
+        ) from fault
+    except OSError as fault:
+        raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
+    except (ValueError, TypeError, KeyError, csv.Error) as fault:
+        raise RunDirectoryError(f"{path} is no summary of a campaign: {fault}") from fault
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a campaign without a living hypervisor came to."""
+
+    rundir: Path
+    status: Status
+    best: Ended | None
+    """The job with the lowest error; None where none is done."""
+
+    @classmethod
+    def read(cls, rundir: Path) -> Outcome:
+        """From the files of the run directory; raises `RunDirectoryError` as `read_done` does."""
+        status = read_status(rundir)
+        done = read_done(rundir) if RunDirectory(rundir).summary.exists() else {}
+        known = [one for one in done.values() if not math.isnan(one.error)]
+        return cls(rundir, status, min(known, key=lambda one: one.error, default=None))
+
+    def lines(self) -> Iterator[str]:
+        """For people: how it ended, jobs by state, the best one, failures, where the rest is."""
+        status, paths = self.status, RunDirectory(self.rundir)
+        yield self._ending()
+        if any(status.counts.values()):
+            yield f"{sum(status.counts.values())} jobs: {_tally(status.counts)}"
+        if best := self.best:
+            yield (
+                f"Lowest error: {best.name}, error {best.error:.4f}, "
+                f"{resolution_text(best.resolution_px)}, {best.file}"
+            )
+        for one in status.failed[:_FAILURES_TOLD]:
+            yield f"Failed: {one.name}: {one.reason}"
+        if (more := status.counts.get(State.FAILED, 0) - _FAILURES_TOLD) > 0:
+            yield f"... and {more} more that failed"
+        there = [str(path) for path in (paths.summary, paths.log) if path.exists()]
+        if there:
+            yield f"See {', '.join(there)}"
+
+    def data(self) -> dict[str, Any]:
+        """For programs, in values of JSON."""
+        best = self.best
+        return {
+            "state": self.status.state,
+            "exit": self.status.code,
+            "counts": dict(self.status.counts),
+            "best": best and {
+                "name": best.name, "error": best.error, "resolution_px": best.resolution_px,
+                "file": str(best.file),
+            },
+            "summary": str(RunDirectory(self.rundir).summary),
+        }  # fmt: skip
+
+    def _ending(self) -> str:
+        code = self.status.code
+        if code is not None:
+            return f"Campaign ended with exit code {code}: {_MEANINGS.get(code, 'unknown')}"
+        if self.status.state:
+            return "Its last run ended without a word, as when it is killed; run it again to resume"
+        return "How it ended is not known: its status.json does not say"
+
+
+def _tally(counts: Mapping[str, int]) -> str:
+    words = {State.RUNNING: "cut off"}  # nobody is there that they would run under
+    return ", ".join(
+        f"{number} {words.get(State(one), one)}" for one, number in counts.items() if number
+    )
+
+
+def _counts(given: Mapping[str, Any]) -> dict[str, int]:
+    """Of the states that there are; empty where none is told."""
+    return {one.value: _whole(given[one], 0) or 0 for one in State if one in given}
+
+
+def _whole(value: Any, absent: int | None) -> int | None:
+    return value if type(value) is int else absent
+
+
+def _ended(rundir: Path, row: Mapping[str, str]) -> Ended:
+    # Summaries of 0.1.0 have inf where there is no resolution.
+    resolution_px = float(row["resolution_px"] or math.inf)
+    return Ended(
+        name=row["name"],
+        error=float(row["error"]),
+        resolution_px=resolution_px if math.isfinite(resolution_px) else None,
+        file=rundir / row["file"],
+    )
+
+
+def _failure(entry: Any) -> Ended | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return None
+    return Ended(entry["name"], reason=str(entry.get("reason", "unknown")))

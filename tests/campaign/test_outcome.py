@@ -1,0 +1,105 @@
+"""What a campaign came to, as its files tell it when nobody answers any more."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spring_mpi.campaign.outcome import Outcome, read_done
+from spring_mpi.cli.ctl import main
+from spring_mpi.hypervisor.status import Finished, SummaryFile, write_status
+
+NONE = {"waiting": 0, "running": 0, "done": 0, "failed": 0, "removed": 0, "stopped": 0}
+
+
+@pytest.fixture
+def rundir(tmp_path):
+    """``rundir(status, *jobs)``: a run directory with a status and (name, error, resolution)."""
+
+    def rundir(status, *jobs):
+        folder = tmp_path / "run"
+        (folder / "control").mkdir(parents=True)
+        SummaryFile(folder / "summary.csv", [
+            Finished(name, name, "", error, resolution, 50, 1.0, 1, f"results/{name}.h5")
+            for name, error, resolution in jobs
+        ]).close()  # fmt: skip
+        if status:
+            write_status(folder / "status.json", status)
+        return folder
+
+    return rundir
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        (0, "every job that nobody removed or stopped is done"),
+        (1, "some jobs failed; run it again to try them again"),
+        (3, "it was interrupted; run it again to resume"),
+    ],
+)
+def test_info_after_the_end(rundir, capsys, code, meaning):
+    """Exit code with its meaning, jobs by state, the lowest error, where the summary lies."""
+    counts = NONE | {"done": 3, "removed": 2, "stopped": 1, "waiting": code}
+    run = rundir(
+        {"state": "over", "exit": code, "jobs": 6 + code, "counts": counts, "failed": []},
+        ("a", 0.3, 2.5), ("b", 0.1, None), ("c", float("nan"), 2.0),
+    )  # fmt: skip
+    assert main([str(run), "info"]) == 4
+    out, err = capsys.readouterr()
+    assert err == f"no live hypervisor in {run}\n"
+    waiting = f"{code} waiting, " if code else ""
+    assert out.splitlines() == [
+        f"Campaign ended with exit code {code}: {meaning}",
+        f"{6 + code} jobs: {waiting}3 done, 2 removed, 1 stopped",
+        f"Lowest error: b, error 0.1000, no resolution, {run / 'results/b.h5'}",
+        f"See {run / 'summary.csv'}",
+    ]
+
+
+def test_for_programs(rundir, capsys):
+    """--json has the same in values of JSON, no inf and no NaN among them."""
+    counts = NONE | {"done": 1}
+    run = rundir({"state": "done", "exit": 0, "counts": counts}, ("a", 0.3, None))
+    assert main([str(run), "--json", "info"]) == 4
+    given = json.loads(capsys.readouterr().out)["data"]
+    assert (given["exit"], given["counts"]) == (0, counts)
+    best = {"name": "a", "error": 0.3, "resolution_px": None, "file": str(run / "results/a.h5")}
+    assert given["best"] == best
+
+
+def test_steering_the_dead_tells_nothing_else(rundir, capsys):
+    """Who asks for a change gets no report on standard output."""
+    assert main([str(rundir({"exit": 0})), "kill"]) == 4
+    assert capsys.readouterr().out == ""
+
+
+def test_the_first_failures(rundir):
+    """Ten reasons, and how many there are beside."""
+    failed = [{"name": str(number), "reason": "no photons"} for number in range(13)]
+    run = rundir({"state": "failed", "exit": 1, "counts": NONE | {"failed": 13}, "failed": failed})
+    lines = list(Outcome.read(run).lines())
+    assert [line for line in lines if line.startswith("Failed")][9] == "Failed: 9: no photons"
+    assert "... and 3 more that failed" in lines
+
+
+def test_a_run_that_was_killed(rundir):
+    """Its status says that it runs; the jobs that ran are none any more."""
+    run = rundir({"state": "running", "exit": None, "counts": NONE | {"running": 2, "waiting": 1}})
+    first, second, _ = Outcome.read(run).lines()
+    assert first.startswith("Its last run ended without a word")
+    assert second == "3 jobs: 1 waiting, 2 cut off"
+
+
+@pytest.mark.parametrize("status", [None, {"exit": "0", "counts": [1]}, {"counts": {"done": "x"}}])
+def test_what_is_not_told_is_not_known(rundir, status):
+    """Files that lack something, or hold something else, are no fault."""
+    first, *_ = Outcome.read(rundir(status)).lines()
+    assert first.startswith("How it ended is not known")
+
+
+def test_a_summary_of_the_first_version(tmp_path):
+    """It has inf where there is no resolution."""
+    (tmp_path / "summary.csv").write_text("name,error,resolution_px,file\na,0.1,inf,a.h5\n")
+    assert read_done(tmp_path)["a"].resolution_px is None
