@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -24,11 +25,11 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def fill(folder):
-    """Take all the room there is."""
+def fill(folder, left=0):
+    """Take all the room there is but some KB."""
     with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as file:
-        while True:
-            file.write(bytes(shutil.disk_usage(folder).free or 4096))
+        while (free := shutil.disk_usage(folder).free - left * 1024) > 0:
+            file.write(bytes(free))
 
 
 def read_until(text, process):
@@ -39,6 +40,96 @@ def read_until(text, process):
         assert line, told
         told += line
     return told
+
+
+THREE = {
+    "data": {
+        "reader": "simulate",
+        "source": "events=3:seed=7",
+        "mask": {"dataset": "mask", "bad": 1},
+    },
+    "settings": {
+        "global": {"generations": 60, "popsize": 8},
+        "init": {"supportsize": 30},
+        "IA": {"it": 10},
+    },
+}
+"""Three jobs of a second, with results and checkpoints of 100 KB and more."""
+ROOM = (0, 4, 8, 16, 32, 48, 64, 72, 96, 128, 200, 300)
+"""KB that are left: for nothing, for parts of every file, for all of them."""
+
+
+class Filling:
+    """Campaigns of three jobs on a disk that is filled after the first has begun."""
+
+    def __init__(self, disk, folder):
+        self._disk, self._folder = disk, folder
+        (folder / "undisturbed").mkdir()
+        self._undisturbed = make_campaign(folder / "undisturbed", THREE)
+        code, output = self._undisturbed.run()
+        assert code == 0, output
+
+    def prove(self, left, seconds):
+        """All are done, none twice, and right, if room comes back after some seconds."""
+        campaign = make_campaign(self._folder, THREE | {"output": str(self._disk / "run")})
+        campaign.rundir = self._disk / "run"
+        shutil.rmtree(campaign.rundir, ignore_errors=True)
+        process = campaign.start()
+        told = read_until(" started on ", process)
+        fill(self._disk, left)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        (self._disk / "filler").unlink()
+        code, output = finish(process)
+        output = f"{left} KB left:\n{told}{output}"
+        assert code == 0, output
+        for word in ("SIG", "Traceback", "failed", "RuntimeError"):
+            assert word not in output, output
+        done = campaign.in_state("done")
+        assert len(done) == len(set(done)) == 3, output
+        assert len(campaign.in_state("running")) == 3, output
+        assert_same_results(campaign, self._undisturbed)
+        assert not [path for path in campaign.rundir.rglob(".*") if path.is_file()], output
+        assert len((campaign.rundir / "summary.csv").read_text().splitlines()) == 1 + 3, output
+        return output
+
+
+@pytest.mark.timeout(300)
+def test_some_room(small_disk, tmp_path):
+    """A disk that ends between files, in the middle of a result, and in that of the second."""
+    filling = Filling(small_disk, tmp_path)
+    assert "waits for room: the disk is full" in filling.prove(0, seconds=3.0)
+    for left in (48, 128):
+        filling.prove(left, seconds=3.0)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_any_room(small_disk, tmp_path):
+    """Whatever the amount of room that is left."""
+    filling = Filling(small_disk, tmp_path)
+    for left in ROOM:
+        output = filling.prove(left, seconds=10.0)
+        waits = [line for line in output.splitlines() if "waits for room" in line]
+        refused = output.count("cannot write its checkpoint")
+        print(f"{left} KB: {len(waits)} waits, {refused} checkpoints left out")
+
+
+def test_no_room_before_the_start(small_disk, tmp_path):
+    """Before the first job nobody waits: exit 2 with file and reason; with room it runs."""
+    campaign = make_campaign(tmp_path, THREE | {"output": str(small_disk / "run")})
+    campaign.rundir = small_disk / "run"
+    for left in (0, 4, 16):
+        fill(small_disk, left)
+        code, output = campaign.run()
+        assert code == 2, output
+        assert os.strerror(errno.ENOSPC) in output
+        assert str(small_disk) in output
+        assert "Traceback" not in output
+        (small_disk / "filler").unlink()
+    code, output = campaign.run()
+    assert code == 0, output
+    assert len(campaign.results()) == 3
 
 
 def test_full_disk(small_disk, tmp_path):

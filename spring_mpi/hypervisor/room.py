@@ -14,7 +14,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up"}
-_OUTAGES = (errno.EIO, errno.ESTALE)
+# The last three: a file server that is away for a while (NFS, Lustre, FUSE).
+_OUTAGES = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ESHUTDOWN, errno.ENOTCONN)
 
 
 class UnwritableError(Exception):
@@ -55,7 +56,7 @@ class Room:
         UnwritableError
             For a fault that does not end by itself, or one that did not end in time.
         """
-        began = None
+        began, end = None, ""
         while True:
             try:
                 result = write()
@@ -65,8 +66,8 @@ class Room:
                         f"a file that cannot be written: {text(fault)}"
                     ) from fault
                 if began is None:
-                    began = self._clock()
-                    self._tell(waiting(fault))
+                    began, end = self._clock(), _end(fault)
+                    self._tell(f"{_waiting(fault)}, for up to {self._seconds:g} s (workers.room)")
                     meanwhile()
                 elif self._clock() - began >= self._seconds:
                     raise UnwritableError(
@@ -76,7 +77,7 @@ class Room:
                 self._rest()
             else:
                 if began is not None:
-                    self._tell("goes on: there is room again")
+                    self._tell(f"goes on: {end} after {self._clock() - began:.0f} s")
                 return result
 
 
@@ -85,10 +86,14 @@ def may_end(fault: OSError) -> bool:
     return _number(fault) in (*_NO_ROOM, *_OUTAGES)
 
 
-def waiting(fault: OSError) -> str:
-    """What the log says of a write that waits."""
-    reason = _NO_ROOM.get(_number(fault) or 0, "the disk has a fault")
-    return f"waits for room: {reason} ({text(fault)})"
+def _waiting(fault: OSError) -> str:
+    reason = _NO_ROOM.get(_number(fault) or 0)
+    what = f"room: {reason}" if reason else "the disk: it has a fault"
+    return f"waits for {what} ({text(fault)})"
+
+
+def _end(fault: OSError) -> str:
+    return "there is room again" if _number(fault) in _NO_ROOM else "the disk works again"
 
 
 def text(fault: OSError) -> str:

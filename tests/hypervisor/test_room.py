@@ -30,22 +30,28 @@ class Disk:
         return "written"
 
 
+FAULT = "the disk: it has a fault", "the disk works"
+
+
 @pytest.mark.parametrize(
-    ("number", "reason"),
+    ("number", "reason", "end"),
     [
-        (errno.ENOSPC, "the disk is full"),
-        (errno.EDQUOT, "the quota is used up"),
-        (errno.EIO, "the disk has a fault"),
-        (errno.ESTALE, "the disk has a fault"),
+        (errno.ENOSPC, "room: the disk is full", "there is room"),
+        (errno.EDQUOT, "room: the quota is used up", "there is room"),
+        (errno.EIO, *FAULT),
+        (errno.ESTALE, *FAULT),
+        (errno.ETIMEDOUT, *FAULT),
+        (errno.ESHUTDOWN, *FAULT),
+        (errno.ENOTCONN, *FAULT),
     ],
 )
-def test_what_may_end_is_waited_for(number, reason):
-    """It is told once, and so is its end; what must not be lost is kept once."""
+def test_what_may_end_is_waited_for(number, reason, end):
+    """It is told once, with file and time limit, and so is its end; what is at stake is kept."""
     disk = Disk(number, errno.EIO, number)
     assert disk.room(disk.write, meanwhile=disk.keep) == "written"
     assert disk.said == [
-        f"waits for room: {reason} (a.h5: {os.strerror(number)})",
-        "goes on: there is room again",
+        f"waits for {reason} (a.h5: {os.strerror(number)}), for up to 10 s (workers.room)",
+        f"goes on: {end} again after 3 s",
     ]
     assert (disk.now, disk.kept) == (3.0, 1)
 
