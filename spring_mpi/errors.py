@@ -12,6 +12,7 @@
     ├── UnknownPidError    no such event in the index      (also KeyError)
     ├── RunDirectoryError  the run directory cannot be used
     ├── NoAnswerError      no hypervisor answers
+    ├── OutputError        stdout cannot be written
     └── LaunchError        the launcher, MPI or a device is not what was asked for
 """
 
@@ -66,6 +67,10 @@ class RunDirectoryError(SpringError):
 
 class NoAnswerError(SpringError):
     """A hypervisor that did not answer in time, or not in a way that can be read."""
+
+
+class OutputError(SpringError):
+    """What a command prints cannot be written, such as into a file on a full disk."""
 
 
 class LaunchError(SpringError):

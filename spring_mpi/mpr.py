@@ -89,7 +89,7 @@ class MPR:
         return make_backend("cpu", _say, threads=threads)
 
     def _meter(self, progress: Progress) -> None:
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             share = progress.generation / progress.generations
             end = "\n" if share == 1 else ""
             text = f"\r{self.name} {share:4.0%}  error {progress.best:.4f}"

@@ -61,7 +61,7 @@ class _Part:
         """Of its summary, with files relative to the whole campaign's folder."""
         path = RunDirectory(self.folder).summary
         if path.exists():
-            with path.open(newline="") as file:
+            with path.open(encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
                     yield row | {"file": f"parts/{self.folder.name}/{row['file']}"}
 

@@ -101,8 +101,9 @@ def submit(script: str, scheduler: str, *, wait: bool) -> tuple[str, subprocess.
         command += ["-K"] if wait else []
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None, text=True
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None,
+            encoding=sys.getfilesystemencoding(), errors="surrogateescape",
+        )  # fmt: skip
     except FileNotFoundError:
         raise LaunchError(
             f"{command[0]} is not here: submit on a login node, choose --scheduler, or see --print"

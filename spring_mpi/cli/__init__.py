@@ -3,10 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import wraps
+from typing import NoReturn, Protocol
 
 from ..errors import SpringError
+from ..streams import in_utf8, standard_streams
+
+
+class Command(Protocol):
+    """The ``main`` of a command."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """The exit code; without ``argv`` as a process of its own, with its own arguments."""
+
+
+def command(run: Callable[[Sequence[str] | None], int]) -> Command:
+    """A command that tells faults in a line or two, whatever its streams are like.
+
+    Every entry point goes through here: see `guarded` and `standard_streams`.
+    """
+
+    @wraps(run)
+    def main(argv: Sequence[str] | None = None) -> int:
+        if argv is None:
+            in_utf8()
+        with standard_streams():
+            # Twice: what the second one tells shows at the very end.
+            return guarded(lambda: _flushed(lambda: guarded(lambda: run(argv))))
+
+    return main
+
+
+def _flushed(run: Callable[[], int]) -> int:
+    """The exit code of ``run``, once all that it printed has left."""
+    try:
+        return run()
+    finally:
+        sys.stdout.flush()
 
 
 def guarded(run: Callable[[], int]) -> int:
@@ -25,6 +62,14 @@ def guarded(run: Callable[[], int]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def leave(code: int) -> NoReturn:
+    """End at once, with what was printed: MPI would wait for ranks that are dead."""
+    with suppress(SystemExit, SpringError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def positive(text: str) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..comm import Communicator, connect
 from ..hypervisor.tether import die_with
 from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
-from . import guarded, positive
+from . import command, leave, positive
 
 _EXAMPLE = """examples:
   spring-batch configs/demo.yaml --workers 2       alone, two workers on this machine
@@ -25,6 +25,7 @@ exit codes: 0 all jobs done, 1 some failed, 2 wrong config or usage, 3 interrupt
 """
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     # A signal may come at any time, and its default action would end a rank without a word.
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.placement and not arguments.check:
         parser.error("--placement goes with --check")
-    return guarded(lambda: _run(arguments))
+    return _run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,9 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
     communicator = connect(arguments.transport)
     code = _serve(arguments, communicator)
     if communicator.has_lost_ranks:
-        # MPI would wait for the dead.
-        sys.stderr.flush()
-        os._exit(code)
+        leave(code)
     return code
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoAnswerError
-from . import guarded
+from . import command
 
 _NO_HYPERVISOR = 4
 _EXAMPLE = """examples:
@@ -25,10 +25,11 @@ exit codes: 0 done, 1 refused, 2 usage, 4 no live hypervisor (info tells what th
 """
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     arguments = _parser().parse_args(argv)
-    return guarded(lambda: _run(arguments))
+    return _run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
             code = _ask(client, arguments)
             if not getattr(arguments, "follow", False) or code:
                 return code
+            sys.stdout.flush()
             time.sleep(1.0)
     except NoAnswerError as fault:
         print(fault, file=sys.stderr)

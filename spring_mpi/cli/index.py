@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..comm import Communicator, connect
 from ..errors import SourceError
-from . import guarded, positive
+from . import command, leave, positive
 from .index_views import describe, duplicates, list_events, show_event
 
 if TYPE_CHECKING:
@@ -34,10 +33,11 @@ build, stats and check share their work among the ranks of a launcher: rank 0 an
 Action = Callable[[argparse.Namespace, Communicator], int]
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 1 where data are at fault, 2 where something must be mended."""
     arguments = _parser().parse_args(argv)
-    return guarded(partial(arguments.run, arguments))
+    return int(arguments.run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,9 +135,8 @@ def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
         # Whatever happens here, the other ranks must not wait for ever.
         dismiss(communicator)
         if communicator.has_lost_ranks:
-            # MPI would wait for the dead.
-            print("a rank died; run the command again", file=sys.stderr, flush=True)
-            os._exit(2)
+            print("a rank died; run the command again", file=sys.stderr)
+            leave(2)
 
 
 def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:

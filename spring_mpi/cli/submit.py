@@ -12,7 +12,8 @@ from pathlib import Path
 from ..campaign.config import load_config
 from ..campaign.sections import Config
 from ..campaign.submission import SCHEDULERS, Request, default_scheduler, render, submit
-from . import guarded, positive
+from ..streams import print_exactly
+from . import command, positive
 
 _EXAMPLE = """examples:
   spring-submit run34.yaml --gpus 4 --time 4:00:00             four GPUs of one node
@@ -24,10 +25,11 @@ The scripts are those of jobs/; for what they do not cover, edit a copy.
 """
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code, with ``--wait`` that of the job."""
     arguments = _parser().parse_args(argv)
-    return guarded(lambda: _run(arguments))
+    return _run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
     request = _request(arguments, config)
     script = render(request)
     if arguments.only_print:
-        print(script, end="")
+        print_exactly(script)
         return 0
     job, process = submit(script, request.scheduler, wait=arguments.wait)
     part = "/parts/*" if request.parts > 1 else ""

@@ -7,14 +7,13 @@ import math
 import re
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..campaign.outcome import Ended, read_done, read_status
 from ..errors import RunDirectoryError, SourceError, SpringError
 from ..result import Result
-from . import guarded, positive
+from . import command, positive
 
 if TYPE_CHECKING:
     from ..plots import Missing
@@ -42,10 +41,11 @@ _ORDERS: dict[str, Callable[[Ended], Any]] = {
 }
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 2 where something must be mended."""
     arguments = _parser().parse_args(argv)
-    return guarded(partial(_view, arguments))
+    return _view(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,3 +136,7 @@ def _ended(rundir: Path, failed: Sequence[Ended], sort: str | None) -> list[Ende
     # A job that was tried again keeps its place in the list of failures.
     rest = [job for job in failed if job.name not in done]
     return (sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())) + rest
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import SourceError
+from ..errors import SourceError, SpringError
 from ..files import replace_file
+from ..streams import standard_streams
 from .simulation import Detector, diffraction, shapes
 
 _SHOTS = {
@@ -76,13 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "folder", nargs="?", type=Path, default=Path("examples/data"), metavar="FOLDER",
         help="where they are written (default: %(default)s)",
     )  # fmt: skip
-    try:
-        for path in write_examples(parser.parse_args(argv).folder):
-            print(path)
-    except SourceError as fault:
-        print(fault, file=sys.stderr)
-        return 2
-    return 0
+    with standard_streams():
+        try:
+            for path in write_examples(parser.parse_args(argv).folder):
+                print(path, flush=True)
+        except SpringError as fault:
+            print(fault, file=sys.stderr)
+            return 2
+        return 0
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
+from ..streams import silence
 from .console import duration
 from .log import Level
 from .overview import Busy, Overview
-from .screen import silence
 
 _PERIOD = 0.25
 _BESIDE_WORKERS = 4

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Protocol, TextIO
 
+from ..streams import silence
 from .log import Level
 from .overview import Overview
 
@@ -82,14 +83,6 @@ def open_screen(
     from .live import LiveView
 
     return LiveView(stream, title)
-
-
-def silence(stream: TextIO) -> None:
-    """Let a stream that cannot be written end nowhere.
-
-    What its buffer still holds must not raise again when the interpreter ends.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _is_ours(stream: TextIO) -> bool:

@@ -246,6 +246,8 @@ def child_environment(environment: Mapping[str, str], equipment: Equipment) -> d
         name: value for name, value in environment.items() if not name.startswith(_MPI_PREFIXES)
     }
     made |= dict.fromkeys(_THREADS, str(equipment.threads))
+    # What a user's loader prints must not fail in a locale that knows ASCII only.
+    made["PYTHONIOENCODING"] = "utf-8:backslashreplace"
     if equipment.gpu is not None:
         made["CUDA_VISIBLE_DEVICES"] = equipment.gpu
     if equipment.sharers > 1:

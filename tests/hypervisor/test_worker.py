@@ -79,6 +79,7 @@ def test_child_environment():
     assert child_environment(environment, Equipment(threads=3)) == {
         "PATH": "/bin", "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3",
         "MKL_NUM_THREADS": "3", "NUMEXPR_NUM_THREADS": "3",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
     }  # fmt: skip
 
 
