@@ -163,7 +163,8 @@ class Data:
     geometry: GeometrySpec | None = option(
         None,
         "file that says where the pixels of the modules are (CrystFEL, psana, EuXFEL HDF5), or "
-        "{file: F, quadrants: Q} with Q the four [x, y] in mm; null: frames are images",
+        "{file: F, quadrants: Q, first_module: N} with Q the four [x, y] in mm and N the number "
+        "of the first panel's module in the data; null: frames are images",
         check=_check_geometry,
     )
     index: HerePath | None = option(

@@ -18,23 +18,24 @@ from .source import Exclusion
 def joined(frames: Sequence[Frame]) -> Frame:
     """The parts of one event as one stack, in the order of their modules.
 
-    Numbers of modules are ``info["modules"]`` of every part; parts that tell none are counted.
+    Numbers of modules are ``info["modules"]`` of every part.
 
     Raises
     ------
     PatternError
-        If two parts hold the same module, or modules have different shapes.
+        If a part does not say which module it is, two hold the same one or count their modules
+        from different numbers, or modules have different shapes.
     """
     if len(frames) == 1:
         return frames[0]
+    _refuse_unnumbered(frames)
     planes: dict[int, tuple[NDArray[Any], NDArray[Any] | None]] = {}
     for frame in frames:
         data = frame.data if frame.data.ndim == 3 else frame.data[None]
         masks: Iterable[NDArray[Any] | None] = (
             [None] * len(data) if frame.mask is None else frame.mask.reshape(data.shape)
         )
-        numbers = frame.info.get("modules", range(len(planes), len(planes) + len(data)))
-        for number, plane, mask in zip(numbers, data, masks, strict=True):
+        for number, plane, mask in zip(frame.info["modules"], data, masks, strict=True):
             if number in planes:
                 raise PatternError(f"two parts of the event hold module {number}")
             planes[number] = (plane, mask)
@@ -53,6 +54,21 @@ def joined(frames: Sequence[Frame]) -> Frame:
     )
 
 
+def _refuse_unnumbered(frames: Sequence[Frame]) -> None:
+    """Raises `PatternError` where it cannot be known which module is whose."""
+    if unnumbered := sum("modules" not in frame.info for frame in frames):
+        raise PatternError(
+            f"the event has {len(frames)} parts, of which {unnumbered} do not say which module of "
+            "the detector they are; name one detector (dataset)"
+        )
+    firsts = sorted({frame.info.get("first_module", 0) for frame in frames})
+    if len(firsts) > 1:
+        raise PatternError(
+            f"the parts of the event count their modules from {' and '.join(map(str, firsts))}: "
+            "they are of different detectors; name one (dataset)"
+        )
+
+
 def without_modules(frame: Frame) -> Frame:
     """The frame of a detector of one module, as an image; any other frame as it is."""
     if np.ndim(frame.data) != 3 or len(frame.data) != 1:
@@ -69,9 +85,9 @@ def assembled(frame: Frame, geometry: Geometry) -> Frame:
     Raises
     ------
     PatternError
-        If the frame is not of this detector.
+        If the frame is not of this detector, or one of its modules has no panel.
     """
-    modules = frame.info.get("modules")
+    modules = _panels(frame, geometry)
     image, excluded = geometry.assemble(frame.data, modules)
     told = [Exclusion("the geometry (gaps, missing modules, bad regions)", int(excluded.sum()))]
     if frame.mask is not None:
@@ -83,6 +99,24 @@ def assembled(frame: Frame, geometry: Geometry) -> Frame:
     return frame._replace(
         data=image, mask=excluded, center=geometry.center, exclusions=(*frame.exclusions, *told)
     )
+
+
+def _panels(frame: Frame, geometry: Geometry) -> tuple[int, ...] | None:
+    """For each module of the frame the number of its panels, from 0 on; None: it has all."""
+    modules = frame.info.get("modules")
+    if modules is None:
+        return None
+    first, number = frame.info.get("first_module", 0), geometry.shape[0]
+    if geometry.first_module is not None:
+        first = geometry.first_module
+    panels = tuple(int(module) - first for module in modules)
+    if strangers := [str(first + panel) for panel in panels if not 0 <= panel < number]:
+        raise PatternError(
+            f"the frame has module {', '.join(strangers)}, but the geometry has the "
+            f"modules {first} to {first + number - 1}; if its first one has another number in the "
+            "names of the data, say so: geometry: {file: F, first_module: N}"
+        )
+    return panels
 
 
 def _summed(exclusions: Iterable[Exclusion]) -> tuple[Exclusion, ...]:

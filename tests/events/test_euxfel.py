@@ -132,7 +132,7 @@ def test_jungfrau_has_an_event_for_each_memory_cell(tmp_path: Path) -> None:
     assert found.pids.tolist() == [[34, train, cell] for train in (8, 9) for cell in range(16)]
     events = read(path, found)
     assert [event.data.tolist() for event in events] == adc.reshape(32, 3, 2).tolist()
-    assert events[0].info == {"modules": (3,)}
+    assert events[0].info == {"modules": (3,), "first_module": 1}
     handle = READER.open(path)
     fields = (f"/INSTRUMENT/{source}/{key}" for key in ("memoryCell", "time"))
     assert [float(handle.field(name, int(found.rows[21]))) for name in fields] == [21, 1.5]

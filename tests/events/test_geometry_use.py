@@ -106,6 +106,25 @@ def test_frames_of_some_modules(stacked: Geometry, plane: NDArray[Any]) -> None:
     assert frame.mask[6:].sum() == 1
 
 
+@pytest.mark.parametrize("first", [None, 4])
+def test_modules_are_counted_from_the_first_one(stacked: Geometry, first: int | None) -> None:
+    """The reader says which number is that of the first panel; what the user says comes first."""
+    geometry, said = replace(stacked, first_module=first), 1 if first is None else 7
+    numbers = (1, 2) if first is None else (4, 5)
+    frame = assembled(Frame(STACK, info={"modules": numbers, "first_module": said}), geometry)
+    assert frame.data.tolist() == image_of(STACK).tolist()
+
+
+@pytest.mark.parametrize("numbers", [(0, 1), (2, 3)])
+def test_modules_never_land_on_the_panels_of_others(
+    stacked: Geometry, numbers: tuple[int, int]
+) -> None:
+    """A number that no panel has is refused, with what to say if it is another counting."""
+    frame = Frame(STACK, info={"modules": numbers, "first_module": 1})
+    with pytest.raises(PatternError, match=r"has the modules 1 to 2; .* first_module: N"):
+        assembled(frame, stacked)
+
+
 @pytest.fixture
 def ref(tmp_path: Path) -> EventRef:
     """Row 1 of three slabs of 8 x 6 pixels."""

@@ -111,10 +111,6 @@ def test_modules_of_parts_are_stacked_in_their_order() -> None:
     assert frame.info == {"modules": (0, 1, 2), "gain": 1}
 
 
-def test_plain_parts_are_counted() -> None:
-    assert joined([Frame(np.zeros((2, 2))), Frame(np.ones((2, 2)))]).data.shape == (2, 2, 2)
-
-
 @pytest.mark.parametrize(
     ("other", "text"),
     [
@@ -123,6 +119,11 @@ def test_plain_parts_are_counted() -> None:
             "two parts of the event hold module 0",
         ),
         (Frame(np.zeros((1, 3, 2)), info={"modules": (1,)}), "different shapes"),
+        (Frame(np.zeros((1, 2, 2))), "2 parts, of which 1 do not say which module"),
+        (
+            Frame(np.zeros((1, 2, 2)), info={"modules": (1,), "first_module": 1}),
+            "count their modules from 0 and 1",
+        ),
     ],
 )
 def test_parts_that_do_not_fit(other: Frame, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import SourceError
 from ...schema import option
@@ -22,6 +22,8 @@ class GeometrySpec:
     file: str = option(..., "path of the geometry file")
     quadrants: tuple[tuple[float, float], ...] | None = None
     """(x, y) of four quadrants, millimetres, for HDF5 files without them."""
+    first_module: int | None = None
+    """Number, in the names of the data, of the module of the first panel; None: the reader's."""
 
 
 def read_geometry(spec: GeometrySpec) -> Geometry:
@@ -32,20 +34,24 @@ def read_geometry(spec: GeometrySpec) -> Geometry:
     SourceError
         If the file cannot be read, or what it says cannot be; with the line where there are lines.
     """
-    from ..readers.opening import MAGIC
-
     try:
-        if starts_with(spec.file, MAGIC):
-            from .euxfel import read as read_hdf5
-
-            return read_hdf5(spec.file, spec.quadrants)
-        if spec.quadrants is not None:
-            raise ValueError("quadrants are for HDF5 files of the European XFEL")
-        return _read_text(spec.file)
+        return replace(_read(spec), first_module=spec.first_module)
     except READ_FAULTS as fault:
         reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
         reason = reason.removeprefix(f"{spec.file}: ")
         raise SourceError(f"{spec.file} cannot be read as a geometry: {reason}") from fault
+
+
+def _read(spec: GeometrySpec) -> Geometry:
+    from ..readers.opening import MAGIC
+
+    if starts_with(spec.file, MAGIC):
+        from .euxfel import read as read_hdf5
+
+        return read_hdf5(spec.file, spec.quadrants)
+    if spec.quadrants is not None:
+        raise ValueError("quadrants are for HDF5 files of the European XFEL")
+    return _read_text(spec.file)
 
 
 def _read_text(path: str) -> Geometry:

@@ -74,6 +74,8 @@ class Geometry:
     """What excludes pixels by their raw values."""
     unread: tuple[tuple[str, str], ...] = ()
     """What the file says of the pixels' worth and is not read, and what to do."""
+    first_module: int | None = None
+    """Number of the module of the first panel, if the user says it."""
 
     def __post_init__(self) -> None:
         for array in (self.positions, self.gather, self.excluded):
@@ -110,7 +112,7 @@ class Geometry:
             (modules, rows, columns); (rows, columns) of a single module. The modules may
             also be the last axis, as in raw frames of the CSPAD 2x2.
         modules
-            Numbers of the modules that the stack holds; None: all of them.
+            Which modules the stack holds, 0 = that of the first panel; None: all of them.
 
         Returns
         -------

@@ -32,6 +32,7 @@ from .hdf5 import (
     readable_names,
 )
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
+from .modules import module_of
 from .opening import is_file_of, open_file
 from .rows import check_size
 from .stored import union
@@ -40,7 +41,6 @@ PID_NAMES = ("run", "train", "pulse")
 PLACE_BITS = 16
 """Low bits of a row: the frame's place in its train, which is in the bits above."""
 _LARGEST_TRAIN = 2**46
-_MODULE = re.compile(r"/(?:DET|CORR)/(?:(\d+)CH|(?:JNGFR|MODULE_)(\d+))")
 _RUN_OF_FILE = re.compile(r"-R\d{4}-")
 _DETECTOR_FILE = re.compile(r"-(?:AGIPD|LPD|DSSC|JNGFR)\d\d-")
 
@@ -109,7 +109,7 @@ class TrainFile(KeyedFile):
         return self._layout(dataset).ranges is not None
 
     def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
-        """The frames, the masks of corrected data, and the module's number in ``info``."""
+        """The frames, the masks of corrected data, and the module in ``info``."""
         layout = self._layout(dataset)
         # Of raw data, pairs of data and gain or single planes, the first is the frame.
         planes = layout.planes
@@ -149,12 +149,6 @@ def excluded(mask: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(bad.any(axis=-1) if bad.ndim == 3 else bad)
 
 
-def module_number(dataset: str) -> int | None:
-    """The detector's module in the path of a dataset, 7 for ``.../DET/7CH0:xtdf/image/data``."""
-    found = _MODULE.search(dataset)
-    return int(found[1] or found[2]) if found else None
-
-
 @dataclass(frozen=True)
 class _Ranges:
     """The rows of a source for each train of the file's list."""
@@ -179,7 +173,7 @@ class _Layout:
 
 
 def _layout(file: h5py.File, dataset: str) -> _Layout:
-    values, cells, number = file.get(dataset), _cells(file, dataset), module_number(dataset)
+    values, cells, module = file.get(dataset), _cells(file, dataset), module_of(dataset)
     planes = values.shape[1] if is_frames(values, 4) and not cells else 0
     mask = f"{dataset.rpartition('/')[0]}/mask"
     return _Layout(
@@ -187,7 +181,7 @@ def _layout(file: h5py.File, dataset: str) -> _Layout:
         cells=cells,
         planes=planes,
         mask=mask if isinstance(file.get(mask), h5py.Dataset) else "",
-        info={} if number is None else {"modules": (number,)},
+        info={} if module is None else module.info,
     )
 
 
@@ -213,7 +207,7 @@ def _scan(file: h5py.File, name: str) -> Scan:
         str(frames.dtype),
         (trains[which] << PLACE_BITS | place).astype(np.uint64),
         (flags[which] | torn | np.where(pulses < 0, DAMAGED, 0)).astype(np.uint32),
-        is_part=module_number(name) is not None,
+        is_part=module_of(name) is not None,
     )
 
 

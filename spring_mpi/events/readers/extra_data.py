@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 from ..stacking import joined
 from . import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
-from .euxfel import PID_NAMES, PLACE_BITS, excluded, module_number
+from .euxfel import PID_NAMES, PLACE_BITS, excluded
 from .facility import faults_told, package
 from .joined import run_in_path
+from .modules import Module, module_of
 
 _MOST_LISTED = 12
 _ADVICE = "pip install extra_data, or use reader euxfel, which needs no package of the facility"
@@ -114,10 +115,10 @@ class _Channel:
     """Pulse ids."""
     cells: int
     """Memory cells of a Jungfrau, the second axis; 0 where that is something else."""
-    module: int | None
+    module: Module | None
 
     @classmethod
-    def of(cls, source: Any, key: str, module: int | None) -> _Channel:
+    def of(cls, source: Any, key: str, module: Module | None) -> _Channel:
         """Of a `SourceData`."""
         data, group = source[key], key.rpartition(".")[0]
         mask, ids = (
@@ -171,7 +172,7 @@ def _choose(run: Any, dataset: str | None) -> tuple[str, Sequence[_Channel]]:
         if name.startswith((f"{source}/", f"{source} ")):
             key = name[len(source) + 1 :].replace("/", ".")
             if key in run[source]:
-                return f"{source}/{key}", [_Channel.of(run[source], key, module_number(source))]
+                return f"{source}/{key}", [_Channel.of(run[source], key, module_of(source))]
             raise SourceError(f"{source} has no {key!r}, but {_listed(run[source].keys())}")
     raise SourceError(
         f"{f'no dataset {name!r}' if name else 'which dataset is meant is unknown'}; name a "
@@ -187,7 +188,7 @@ def _modules(run: Any, name: str, kind: Any) -> Sequence[_Channel]:
         detector = kind(run, name)
     key = "image.data" if "image.data" in detector else "data.adc"
     numbered = sorted((number, source) for source, number in detector.source_to_modno.items())
-    return [_Channel.of(run[source], key, number) for number, source in numbered]
+    return [_Channel.of(run[source], key, module_of(source)) for _, source in numbered]
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -238,7 +239,7 @@ def _frame(channel: _Channel, row: int) -> Frame | None:
     bad = None if channel.mask is None else _value(channel.mask, row, channel.cells)
     # Of raw data, pairs of data and gain or single planes, the first is the frame.
     mask = None if bad is None else excluded(bad)
-    info = {} if channel.module is None else {"modules": (channel.module,)}
+    info = {} if channel.module is None else channel.module.info
     return Frame(data[0] if data.ndim == 3 else data, mask, info=info)
 
 
