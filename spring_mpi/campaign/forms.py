@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..events.bits import MOST_BITS
 from ..events.calibration import ArraySpec, MaskSpec
 from ..events.experiment import located, names_experiment
 from ..events.geometry import GeometrySpec
@@ -149,6 +150,9 @@ def _mask(decoder: Decoder, node: Node, path: str) -> MaskSpec:
     spec: MaskSpec = _located(decoder, node, path, MaskSpec)
     if [spec.bad, spec.good, spec.bad_bits].count(None) != 2:
         raise refusal(node, path, "needs exactly one of bad, good and bad_bits")
+    if spec.bad_bits is not None and not 0 < spec.bad_bits < MOST_BITS:
+        message = f"must be the sum of the bits that exclude, 1 to 0x{MOST_BITS - 1:x}"
+        raise refusal(find(node, "bad_bits") or node, join(path, "bad_bits"), message)
     return spec
 
 

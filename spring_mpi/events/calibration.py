@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError
 from ..names import pid_text
+from .bits import has_bits
 from .geometry import FileMask, Geometry, GeometrySpec, read_geometry
 from .loader import Loader
 from .readers import as_center
@@ -45,7 +46,7 @@ class MaskSpec:
     def excluded(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """True where a pixel is excluded; same shape as ``values``."""
         if self.bad_bits is not None:
-            return np.asarray((values.astype(np.int64) & self.bad_bits) != 0)
+            return has_bits(values, self.bad_bits)
         if self.good is not None:
             return np.asarray(values != self.good)
         return np.asarray(values == self.bad)
@@ -125,7 +126,7 @@ class Calibrator:
             exclusions.append(Exclusion("the mask in the source", int(union.sum())))
         for spec in self._masks:
             values = self._values(spec, ref)
-            excluded = self._image(spec.excluded(values))
+            excluded = self._image(_excluded(spec, ref, values))
             _check_shape("mask", spec, ref, excluded.shape, shape)
             exclusions.append(_exclusion(spec, ref, excluded, values))
             union |= excluded
@@ -268,6 +269,13 @@ def _refuse_missing(files: Iterable[tuple[str, str]]) -> None:
 def _place(what: str, spec: Spec, ref: EventRef) -> str:
     """The array as ``mask /path/mask.h5:/dataset``."""
     return f"{what} {':'.join(filter(None, (spec.file or ref.source.path, spec.dataset)))}"
+
+
+def _excluded(spec: MaskSpec | FileMask, ref: EventRef, values: NDArray[Any]) -> NDArray[np.bool_]:
+    try:
+        return spec.excluded(values)
+    except PatternError as fault:
+        raise PatternError(f"{_place('mask', spec, ref)}: {fault}") from fault
 
 
 def _exclusion(

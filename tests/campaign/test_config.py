@@ -168,6 +168,15 @@ def test_one_fault_has_one_problem_at_its_place(problems, line, message):
         ("source: x.npy", "mask: {file: m, bad: 1, good: 0}", [
             "2:7: data.source: is missing: file, glob, list of them, or source string",
             "2:14: data.mask: needs exactly one of bad, good and bad_bits"]),
+        ("x.npy", "x.npy, mask: {file: m, bad_bits: 0}", [
+            "2:49: data.mask.bad_bits: must be the sum of the bits that exclude, 1 to "
+            "0xffffffffffffffff"]),
+        ("x.npy", "x.npy, mask: {file: m, bad_bits: -1}", [
+            "2:49: data.mask.bad_bits: must be the sum of the bits that exclude, 1 to "
+            "0xffffffffffffffff"]),
+        ("x.npy", "x.npy, mask: {file: m, bad_bits: 18446744073709551616}", [
+            "2:49: data.mask.bad_bits: must be the sum of the bits that exclude, 1 to "
+            "0xffffffffffffffff"]),
         ("x.npy", "x.npy, mask: m.npy", ["2:29: data.mask: must be a mapping such as "
                                          "{file: mask.npy, bad: 1}, not 'm.npy'"]),
         ("x.npy", "[], mask: {bad: 1}", ["2:16: data.source: must name at least one",

@@ -140,9 +140,12 @@ def test_bad_regions(write: Callable[[str], Geometry], lines: str, pixels: list[
 def test_masks(write: Callable[[str], Geometry], tmp_path: Path) -> None:
     """Old and new names; a relative file lies beside the geometry, none is the event's source."""
     text = "mask = /m\nmask_good = 0x1\nmask1_data = /n\nmask1_file = b.h5\nmask1_badbits = 6\n"
+    text += "mask2_data = /o\nmask2_badbits = 0x8000000000000000\n"
     geometry = write(text + GOLDEN)
     second = FileMask(str(tmp_path / "b.h5"), "/n", 0, 6)
-    assert geometry.masks == (FileMask(None, "/m", 1, 0), second)
+    third = FileMask(None, "/o", 0, 2**63)
+    assert geometry.masks == (FileMask(None, "/m", 1, 0), second, third)
+    assert third.excluded(np.array([-1, 1], dtype=np.int64)).tolist() == [True, False]
     values = np.arange(8, dtype=np.uint8)
     assert np.flatnonzero(second.excluded(values)).tolist() == [2, 3, 4, 5, 6, 7]
     assert np.flatnonzero(geometry.masks[0].excluded(values)).tolist() == [0, 2, 4, 6]

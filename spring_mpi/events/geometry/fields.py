@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from ..bits import MOST_BITS
 from ..limits import Limit, as_limit
 from .panels import Vector
 
@@ -58,11 +59,14 @@ class Fields:
         return int(value)
 
     def bits(self, key: str) -> int:
-        """A pattern of 63 bits, decimal or hexadecimal; 0 where there is none."""
+        """A pattern of 64 bits, decimal or hexadecimal; 0 where there is none."""
         try:
-            return int(self.text(key, "0"), 0) & (2**63 - 1)
+            value = int(self.text(key, "0"), 0)
         except ValueError:
             raise self.fault(key, "a number such as 0xffff") from None
+        if not -MOST_BITS // 2 <= value < MOST_BITS:
+            raise self.fault(key, "at most 64 bits, such as 0xffff")
+        return value % MOST_BITS
 
     def limit(self, key: str, relation: str) -> Limit:
         """Raw values that are less than, more than or equal to the number of a key."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PatternError
+from ..bits import has_bits, lacks_bits
 from .flags import ValueFlag
 
 LARGEST = 2**25
@@ -44,10 +45,7 @@ class FileMask:
 
     def excluded(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """True where a pixel is excluded; same shape as ``values``."""
-        bits = values.astype(np.int64)
-        return np.asarray(
-            ((bits & self.bad_bits) != 0) | ((bits & self.good_bits) != self.good_bits)
-        )
+        return has_bits(values, self.bad_bits) | lacks_bits(values, self.good_bits)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..bits import has_bits
 from .axes import Axes, said_axes
 
 EXCLUDING_BITS = 1 | 2 | 4 | 8 | 16 | 64 | 128 | 512 | 1024 | 4096
@@ -48,7 +49,7 @@ def excluded_by_bits(bits: NDArray[Any]) -> NDArray[np.bool_]:
     """True where a CXI mask excludes; same shape."""
     if bits.dtype.kind not in "iu":
         return np.asarray(bits != 0)
-    return np.asarray((bits.astype(np.int64) & EXCLUDING_BITS) != 0)
+    return has_bits(bits, EXCLUDING_BITS)
 
 
 def own_masks(frames: h5py.Dataset, axes: Axes, groups: Iterable[h5py.Group]) -> list[OwnMask]:
