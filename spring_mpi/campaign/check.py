@@ -25,6 +25,7 @@ from .placing import placed
 from .plan import Plan, calibration
 from .resume import Past, refuse_changes
 from .rundir import RunDirectory
+from .sampling import suspects_of
 from .sections import Config
 from .selection import SLICE_OF_GROWING, WHERE_OF_GROWING
 
@@ -55,6 +56,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
             config, opened.index, rundir.path, is_sharded=past.is_sharded,
             may_be_empty=is_growing, is_growing=is_growing,
         )  # fmt: skip
+        plan.suspects = suspects_of(plan)
         first = _first_pattern(plan, problems)
         refuse_short_stacks(plan)
         problems += _trial(plan, past, rundir)

@@ -120,10 +120,7 @@ def _located(decoder: Decoder, node: Node, path: str, kind: type) -> Any:
         with problems.gathered():
             values["file"] = decoder.decode(file, DataPath, join(path, "file"))
     problems.raise_any()
-    spec = kind(**values)
-    if spec.file is None and spec.dataset is None:
-        raise refusal(node, path, "needs a file, a dataset, or both")
-    return spec
+    return kind(**values)
 
 
 def _array(decoder: Decoder, node: Node, path: str) -> ArraySpec:
@@ -136,6 +133,8 @@ def _array(decoder: Decoder, node: Node, path: str) -> ArraySpec:
     if (value := find(node, "value")) is not None:
         raise refusal(value, join(path, "value"), "unknown key; write the number alone")
     spec: ArraySpec = _located(decoder, node, path, ArraySpec)
+    if spec.file is None and spec.dataset is None:
+        raise refusal(node, path, "needs a file, a dataset, or both")
     return spec
 
 

@@ -20,6 +20,7 @@ from ..events.calibration import Calibration, calibration_digest
 from ..events.index import EventIndex
 from ..events.readers.userfile import loader_digest
 from ..events.source import EventRef
+from ..events.suspects import NOTHING_SUSPECT
 from ..hypervisor.messages import Job, Summary
 from ..hypervisor.status import Finished
 from ..names import file_name, job_name, pid_text
@@ -98,6 +99,8 @@ class Plan:
     ) -> None:
         self.config, self.index, self.folder = config, index, folder
         self.added: dict[str, Blueprint] = {}
+        self.suspects = NOTHING_SUSPECT
+        """Raw values of the campaign's data that results tell of."""
         self.variants: tuple[Variant, ...] = config.sweep.variants(config.settings)
         chosen = (select_present if is_growing else select)(config.events, index)
         self.positions = chosen[parse_part(config.part or "1/1")]
@@ -196,6 +199,7 @@ class Plan:
             checkpoint_every=self.config.workers.checkpoint,
             room=self.config.workers.room,
             command=self._command,
+            suspects=self.suspects if made.calibration is self.calibration else NOTHING_SUSPECT,
         )
 
     def finished(self, name: str, worker: int, summary: Summary) -> Finished:

@@ -43,6 +43,7 @@ from .placing import need, placed
 from .plan import Plan, checkpoint_file, digest
 from .resume import Past, Resumption, complete, resume
 from .rundir import RunDirectory
+from .sampling import suspects_of
 from .sections import Config
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
@@ -113,6 +114,7 @@ def _run(
         may_be_empty=options.serve, is_growing=is_growing,
     )  # fmt: skip
     refuse_short_stacks(plan)
+    plan.suspects = suspects_of(plan)
     for name, request in past.requests.items():
         plan.add(name, blueprint(plan, request))
     resumption = resume(plan, past, rundir)
@@ -128,6 +130,7 @@ def _run(
         closing(SummaryFile(rundir.summary, resumption.finished)) as summary,
     ):
         log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
+        log("\n".join(plan.suspects.sentences()), Level.FAULT)
         chosen = {worker: at for worker, at in crew.places.items() if at.is_chosen}
         log("\n".join(table(chosen)), Level.DETAIL)
         for name, reason in resumption.given_up:

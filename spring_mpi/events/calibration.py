@@ -35,7 +35,10 @@ class ArraySpec:
 
 @dataclass(frozen=True)
 class MaskSpec:
-    """Which pixels a mask excludes; exactly one of ``bad``, ``good`` and ``bad_bits`` is given."""
+    """Which pixels a mask excludes; exactly one of ``bad``, ``good`` and ``bad_bits`` is given.
+
+    Without ``file`` and ``dataset`` the raw values of the frame itself are meant.
+    """
 
     file: str | None = None
     dataset: str | None = None
@@ -50,6 +53,11 @@ class MaskSpec:
         if self.good is not None:
             return np.asarray(values != self.good)
         return np.asarray(values == self.bad)
+
+    @property
+    def is_of_frame(self) -> bool:
+        """Whether it is about the frame's own values."""
+        return self.file is None and self.dataset is None
 
     @property
     def meaning(self) -> str:
@@ -125,11 +133,19 @@ class Calibrator:
         if event.mask is not None and not exclusions:
             exclusions.append(Exclusion("the mask in the source", int(union.sum())))
         for spec in self._masks:
-            values = self._values(spec, ref)
-            excluded = self._image(_excluded(spec, ref, values))
-            _check_shape("mask", spec, ref, excluded.shape, shape)
-            exclusions.append(_exclusion(spec, ref, excluded, values))
+            if isinstance(spec, MaskSpec) and spec.is_of_frame:
+                excluded = _excluded(spec, ref, event.data)
+                told = Exclusion(f"data.mask: raw values, {spec.meaning}", int(excluded.sum()))
+            else:
+                values = self._values(spec, ref)
+                excluded = self._image(_excluded(spec, ref, values))
+                _check_shape("mask", spec, ref, excluded.shape, shape)
+                told = _exclusion(spec, ref, excluded, values)
+            exclusions.append(told)
             union |= excluded
+        if event.data.dtype.kind == "f" and (wild := ~np.isfinite(event.data) & ~union).any():
+            exclusions.append(Exclusion("raw values that are not finite", int(wild.sum())))
+            union |= wild
         return union, tuple(exclusions)
 
     def refuse_short(self, ref: EventRef) -> None:

@@ -8,6 +8,7 @@ from ..pattern import Pattern
 from .calibration import Calibrator
 from .loader import Loader
 from .source import EventRef, Exclusion
+from .suspects import NOTHING_SUSPECT, Suspects
 
 
 @dataclass(frozen=True)
@@ -17,16 +18,29 @@ class Prepared:
     pattern: Pattern
     exclusions: tuple[Exclusion, ...]
     """All masks and limits in use."""
+    suspicions: tuple[str, ...] = ()
+    """What `Suspects.told` says of it, as of other events."""
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a person should know of this pattern, a sentence each."""
+    def own_warnings(self) -> tuple[str, ...]:
+        """What a person should know of this pattern beside that, a sentence each."""
         idle = (str(one) for one in self.exclusions if one.remark and not one.pixels)
         return (*self.pattern.warnings, *idle)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All that a person should know of this pattern, a sentence each."""
+        return (*self.own_warnings, *self.suspicions)
+
 
 def prepare(
-    ref: EventRef, calibrator: Calibrator, loader: Loader, *, cropsize: int, size: int
+    ref: EventRef,
+    calibrator: Calibrator,
+    loader: Loader,
+    *,
+    cropsize: int,
+    size: int,
+    suspects: Suspects = NOTHING_SUSPECT,
 ) -> Prepared:
     """The pattern of an event.
 
@@ -34,6 +48,8 @@ def prepare(
     ----------
     cropsize, size
         As in `Pattern`.
+    suspects
+        Raw values that are to be told where they are not excluded.
 
     Raises
     ------
@@ -55,4 +71,4 @@ def prepare(
         background=calibrator.background(ref, event),
         gain=calibrator.gain(ref, event),
     )
-    return Prepared(pattern, exclusions)
+    return Prepared(pattern, exclusions, tuple(suspects.told(event.data, mask)))

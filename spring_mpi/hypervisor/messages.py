@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..events.calibration import Calibration
 from ..events.source import EventRef
+from ..events.suspects import NOTHING_SUSPECT, Suspects
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Job:
     """Seconds that its files may wait for room on the disk."""
     command: str = ""
     """Command line of the campaign, for the record."""
+    suspects: Suspects = NOTHING_SUSPECT
+    """Raw values that the result is to tell of."""
 
 
 @dataclass(frozen=True)

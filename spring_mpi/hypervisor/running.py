@@ -115,7 +115,10 @@ class Runner:
         if job.calibration not in self._calibrators:
             self._calibrators[job.calibration] = Calibrator(job.calibration, self._loader)
         calibrator = self._calibrators[job.calibration]
-        return prepare(job.event, calibrator, self._loader, cropsize=job.cropsize, size=job.size)
+        return prepare(
+            job.event, calibrator, self._loader,
+            cropsize=job.cropsize, size=job.size, suspects=job.suspects,
+        )  # fmt: skip
 
 
 class _Errand:
@@ -163,7 +166,8 @@ class _Errand:
         self._is_saved = True
         self._checkpoint.delete()
         origins = tuple(one.origin for one in self.prepared.exclusions)
-        return Done(self.job.name, Summary.of(result), self.prepared.warnings, origins)
+        # Suspicions are the log's first words already.
+        return Done(self.job.name, Summary.of(result), self.prepared.own_warnings, origins)
 
     def keep(self) -> None:
         """Save the last state where the result could not be, and say whether that was possible."""

@@ -179,8 +179,9 @@ def test_one_fault_has_one_problem_at_its_place(problems, line, message):
             "0xffffffffffffffff"]),
         ("x.npy", "x.npy, mask: m.npy", ["2:29: data.mask: must be a mapping such as "
                                          "{file: mask.npy, bad: 1}, not 'm.npy'"]),
-        ("x.npy", "[], mask: {bad: 1}", ["2:16: data.source: must name at least one",
-                                         "2:26: data.mask: needs a file, a dataset, or both"]),
+        ("x.npy", "[], mask: {}", ["2:16: data.source: must name at least one",
+                                   "2:26: data.mask: needs exactly one of bad, good and bad_bits"]),
+        ("64", "64, gain: {}", ["3:31: pattern.gain: needs a file, a dataset, or both"]),
         ("64", "64, center: [1]", ["3:33: pattern.center: must be a list of 2 float, "
                                    "not a list of 1"]),
         ("64", "64, center: 5", ["3:33: pattern.center: must be [row, column], a file or a "

@@ -1,0 +1,149 @@
+"""Raw values that mark bad pixels where no file says so.
+
+Detectors put the largest value of so many bits into gaps and bad pixels (EIGER; many cameras hold
+it where they are saturated), or -1 and -2 (Pilatus), and masks get lost. Looked for are values
+that the same pixels hold in all of a few events, though nothing excludes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SpringError
+from .calibration import Calibrator
+from .loader import Loader
+from .source import EventRef
+
+_LEAST = 2**10 - 1
+"""Less is a usual number of photons."""
+_ROUNDED = 2**24
+_MOST_NEGATIVE = 3
+"""Different negative values that may be marks; noise about zero has more."""
+_MOST_BYTES = 2**28
+"""Of raw frames that are looked at."""
+
+Marks = dict[float, NDArray[np.bool_]]
+"""Raw value -> True for the pixels that hold it, (rows, columns)."""
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """What was found in some events."""
+
+    pixels: Mapping[float, int] = field(default_factory=dict)
+    """Raw value -> number of pixels that hold it in all of them."""
+    events: int = 0
+    """How many were looked at."""
+    satvalue: float | None = None
+    """Raw value at and above which pixels are saturated."""
+
+    def sentences(self) -> list[str]:
+        """What a person should know of these events."""
+        return [self._sentence(value, pixels) for value, pixels in self.pixels.items()]
+
+    def told(self, raw: NDArray[Any], excluded: NDArray[np.bool_]) -> list[str]:
+        """What a person should know of any event: with the pixels that hold the values there.
+
+        Parameters
+        ----------
+        raw, excluded
+            (rows, columns): its raw values, and True where these do not count.
+        """
+        found = ((value, int(((raw == value) & ~excluded).sum())) for value in self.pixels)
+        return [self._sentence(value, pixels) for value, pixels in found if pixels]
+
+    def _sentence(self, value: float, pixels: int) -> str:
+        bits = "" if value < 0 else f", the largest value of {math.log2(value + 1):.0f} bits,"
+        is_saturated = self.satvalue is not None and value >= self.satvalue
+        taken = "bright, as saturated ones" if is_saturated else "measured"
+        events = f"all {self.events} events" if self.events > 1 else "the only event"
+        return (
+            f"{pixels} pixels hold {int(value)}{bits} in {events} that were looked at, and nothing "
+            f"excludes them, so that they are taken for {taken}; if they are gaps, bad or "
+            f"saturated, add {{bad: {int(value)}}} to data.mask"
+        )
+
+
+NOTHING_SUSPECT = Suspects()
+
+
+def find_suspects(refs: Sequence[EventRef], calibrator: Calibrator, loader: Loader) -> Suspects:
+    """Look at some events; those that cannot be read are left out."""
+    found = suspects_in(_readable(refs, calibrator, loader))
+    return replace(found, satvalue=calibrator.satvalue)
+
+
+def suspects_in(frames: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]]) -> Suspects:
+    """The values that the same pixels hold in all frames, given with what of each is excluded."""
+    held: Marks = {}
+    shape, count = None, 0
+    for raw, excluded in frames:
+        marks = _marks(raw, ~excluded)
+        if shape is None:
+            held, shape = marks, raw.shape
+        elif raw.shape == shape:
+            both = held.keys() & marks.keys()
+            held = {value: _common(value, held[value], marks[value]) for value in both}
+        else:
+            continue
+        count += 1
+    numbers = {value: int(held[value].sum()) for value in sorted(held)}
+    return Suspects({value: number for value, number in numbers.items() if number}, count)
+
+
+def _readable(
+    refs: Sequence[EventRef], calibrator: Calibrator, loader: Loader
+) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    left = _MOST_BYTES
+    for ref in refs:
+        # Whoever needs the event tells what is wrong with it.
+        with suppress(SpringError):
+            event = loader.read(ref, calibrator.geometry)
+            left -= event.data.nbytes
+            yield event.data, calibrator.mask(ref, event)
+        if left <= 0:
+            return
+
+
+def _common(value: float, held: NDArray[np.bool_], now: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a mark in both; none for negative values that are elsewhere most times."""
+    both = held & now
+    fewer = min(np.count_nonzero(held), np.count_nonzero(now))
+    return both if value > 0 or 2 * np.count_nonzero(both) >= fewer else np.zeros_like(both)
+
+
+def _marks(raw: NDArray[Any], valid: NDArray[np.bool_]) -> Marks:
+    """What may be marks in a frame."""
+    if not valid.any():
+        return {}
+    start = valid.reshape(-1).argmax()
+    highest = np.max(raw, where=valid, initial=raw.reshape(-1)[start]).item()
+    candidates = [highest] if _is_full(highest) else []
+    if raw.dtype.kind != "u":
+        candidates += _few_negative(raw[valid & (raw < 0)])
+    return {value: valid & (raw == value) for value in candidates}
+
+
+def _is_full(value: float) -> bool:
+    """Whether a value is the largest of so many bits; single precision rounds those of many up."""
+    number = int(value)
+    is_rounded = isinstance(value, float) and value >= _ROUNDED
+    return number == value and number >= _LEAST and 0 in (
+        number & (number + 1), number & (number - 1) if is_rounded else 1
+    )  # fmt: skip
+
+
+def _few_negative(values: NDArray[Any]) -> list[float]:
+    """The different values, if they are few and whole."""
+    if len(np.unique(values[:1000])) > _MOST_NEGATIVE:
+        return []
+    different = np.unique(values)
+    is_few = len(different) <= _MOST_NEGATIVE and bool((different == np.floor(different)).all())
+    return different.tolist() if is_few else []
