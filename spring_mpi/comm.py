@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -10,13 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .errors import LaunchError
+from .launcher import launch
 
-_SIZES = (
-    "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "JSM_NAMESPACE_SIZE", "SLURM_STEP_NUM_TASKS",
-)  # fmt: skip
-_RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID")
 _FAREWELL = 30.0
-_PRESENCE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "JSM_NAMESPACE_SIZE")
+_log = logging.getLogger(__name__)
 
 
 class Communicator(Protocol):
@@ -138,20 +136,14 @@ class MpiCommunicator:
         self._dead += self._untold
 
 
-def launched_size(environment: Mapping[str, str] = os.environ) -> int:
-    """How many tasks a launcher says it started; 1 where none says so."""
-    sizes = [int(environment[name]) for name in _SIZES if environment.get(name, "").isdecimal()]
-    started = any(name in environment for name in _PRESENCE)
-    return max(sizes, default=2 if started else 1)
-
-
 def connect(transport: str = "auto", environment: Mapping[str, str] = os.environ) -> Communicator:
     """The communicator of this launch.
 
     Parameters
     ----------
     transport
-        ``mpi``, ``local``, or ``auto``: MPI where a launcher says that it started several tasks.
+        ``mpi``, ``local``, or ``auto``: MPI where a launcher says that it started several tasks,
+        but not in a shell or notebook that is one of them.
 
     Raises
     ------
@@ -160,23 +152,25 @@ def connect(transport: str = "auto", environment: Mapping[str, str] = os.environ
     SystemExit
         For the same reasons, where another task says so: one message is enough.
     """
-    expected = launched_size(environment)
-    if transport == "local" or (transport == "auto" and expected == 1):
+    found = launch(environment)
+    if transport == "local" or (transport == "auto" and found.size == 1):
+        return NullCommunicator()
+    if transport == "auto" and found.is_shell:
+        _log.warning(
+            "this shell or notebook is one of %d tasks, not an MPI launch: without MPI here "
+            "(--transport mpi uses it, --transport local never asks)", found.size,
+        )  # fmt: skip
         return NullCommunicator()
     try:
         communicator = MpiCommunicator()
-        if communicator.size == 1 and expected > 1 and _counts_tasks(environment):
+        if communicator.size == 1 and found.size > 1 and found.is_counted:
             raise LaunchError(
-                f"the launcher started {expected} tasks, but each is alone in its MPI: launcher "
+                f"the launcher started {found.size} tasks, but each is alone in its MPI: launcher "
                 "and MPI library do not match; with srun use --mpi=pmix (Open MPI) or --mpi=pmi2 "
-                "(MPICH)"
+                "(MPICH); where this is no launch, as in a shell, use --transport local"
             )
     except LaunchError:
-        if any(environment.get(name, "0") != "0" for name in _RANKS):
+        if not found.is_first:
             raise SystemExit(2) from None
         raise
     return communicator
-
-
-def _counts_tasks(environment: Mapping[str, str]) -> bool:
-    return any(environment.get(name, "").isdecimal() for name in _SIZES)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,42 @@ def test_no_common_mpi(slurm: Slurm, small: Callable[..., Campaign], launcher: l
     assert done.returncode == 2
     assert done.stderr.count("each is alone in its MPI") == 1, done.stderr
     assert not campaign.rundir.exists()
+
+
+def test_a_shell_of_srun(
+    slurm: Slurm, small: Callable[..., Campaign], launcher: list[str], tmp_path: Path
+) -> None:
+    """In the shell of ``srun -n 3 --pty`` a command is alone; ``srun`` there starts ranks again."""
+    if not slurm.says("srun", "-p", "single", "--mpi=pmix", "echo", "ok"):
+        missing("the library that srun --mpi=pmix loads (libpmix-dev)")
+    campaign = small(workers={"device": "cpu"})
+    batch = f"{sys.executable} -m spring_mpi.cli.batch {campaign.config}"
+    typed = (
+        f"{batch} --check >{tmp_path}/alone 2>&1; echo $? >>{tmp_path}/alone\n"
+        f"srun --overlap --mpi=pmix -n 3 {batch} >{tmp_path}/ranks 2>&1; exit $?\n"
+    )
+    shell = ["srun", "-p", "single", "-n", "3", "--overlap", "--mpi=pmix", "--pty"]
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execvpe("srun", [*shell, "bash", "--norc", "-i"], slurm.environment)
+    os.write(terminal, typed.encode())
+    code = os.waitstatus_to_exitcode(_drained(process, terminal))
+    alone = (tmp_path / "alone").read_text()
+    assert alone.endswith("\n0\n"), alone
+    assert "one of 3 tasks, not an MPI launch" in alone
+    assert code == 0, (tmp_path / "ranks").read_text()
+    assert "not an MPI launch" not in (tmp_path / "ranks").read_text()
+    assert len(campaign.results()) == 4
+    assert {line["worker"] for line in campaign.journal() if "worker" in line} == {1, 2}
+
+
+def _drained(process: int, terminal: int) -> int:
+    """Read what a terminal shows until its process has ended; the status of that."""
+    with suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
+    os.close(terminal)
+    return os.waitpid(process, 0)[1]
 
 
 def test_notice_and_requeue(

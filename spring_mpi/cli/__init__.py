@@ -77,3 +77,11 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
+
+
+def add_transport(parser: argparse.ArgumentParser) -> None:
+    """The option of every command that may use MPI."""
+    parser.add_argument(
+        "--transport", choices=("auto", "mpi", "local"), default="auto",
+        help="auto: MPI where a launcher started several tasks; local: never",
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..comm import Communicator, connect
 from ..hypervisor.tether import die_with
 from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
-from . import command, leave, positive
+from . import add_transport, command, leave, positive
 
 _EXAMPLE = """examples:
   spring-batch configs/demo.yaml --workers 2       alone, two workers on this machine
@@ -74,10 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         help="keep waiting for jobs that people add, and with data.follow for new events",
     )  # fmt: skip
     parser.add_argument("--workers", type=positive, help="workers without MPI (default: 1)")
-    parser.add_argument(
-        "--transport", choices=("auto", "mpi", "local"), default="auto",
-        help="auto: MPI where a launcher started several tasks",
-    )  # fmt: skip
+    add_transport(parser)
     telling = parser.add_mutually_exclusive_group()
     telling.add_argument(
         "--quiet", action="store_true", help="show only faults, warnings and the end"

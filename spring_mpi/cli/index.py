@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..comm import Communicator, connect
 from ..errors import SourceError
-from . import command, leave, positive
+from . import add_transport, command, leave, positive
 from .index_views import describe, duplicates, list_events, show_event
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ example:
   mpirun -n 9 spring-index stats run34.index.h5 --lit 200
   spring-index info run34.index.h5
 
-build, stats and check share their work among the ranks of a launcher: rank 0 and N-1 workers
+build, stats and check share their work among the ranks of a launcher: rank 0 and N-1 workers;
+--transport local does all of it here
 """
 
 Action = Callable[[argparse.Namespace, Communicator], int]
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
                  "index.h5 --headers")  # fmt: skip
     check.add_argument("--headers", action="store_true",
                        help="only compare sizes and times and open every file")  # fmt: skip
+    add_transport(check)
     return parser
 
 
@@ -86,6 +88,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build = commands.add_parser("build", help="build an index from data files", epilog="example: "
                                 "spring-index build 'run34/*.cxi' -o index.h5")  # fmt: skip
     build.set_defaults(run=partial(_on_ranks, _build))
+    add_transport(build)
     build.add_argument("source", nargs="+", metavar="SOURCE",
                        help="file, pattern in quotes, or exp=NAME:run=N")  # fmt: skip
     build.add_argument("-o", "--output", default="index.h5", metavar="FILE",
@@ -112,6 +115,7 @@ def _add_stats(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                        "(default: %(default)g)")  # fmt: skip
     stats.add_argument("-o", "--output", metavar="FILE",
                        help="the images (default: INDEX.images.h5)")  # fmt: skip
+    add_transport(stats)
 
 
 def _finite(text: str) -> float:
@@ -125,7 +129,7 @@ def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
     """Exit code of an action of rank 0, with which the other ranks share its work."""
     from ..events.sharing import dismiss, serve
 
-    communicator = connect()
+    communicator = connect(arguments.transport)
     if communicator.rank > 0:
         serve(communicator)
         return 0
