@@ -1,4 +1,4 @@
-"""HDF5 files: opened with a lock where there are locks; built in memory and written as plain bytes.
+"""HDF5 files: ours are read and written as plain bytes, those of others opened with locks.
 
 HDF5 writes to the disk when it likes, and tells nobody of the faults of its last writes: a file
 that opens may hold wrong values, and a process may die when it is closed on a full disk.
@@ -7,19 +7,22 @@ that opens may hold wrong values, and a process may die when it is closed on a f
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 
 from .errors import HeldFileError
-from .files import replace_file
+from .files import named, replace_file
 
 _GROWTH = 2**20
 """Bytes by which the memory of a file grows."""
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
+_IS_LOCKED = "another program has it open for writing (it is locked): wait until"
 _OPEN_WITHOUT = "locking flag"
 """In the text of HDF5 where this process has the file open without a lock already."""
 
@@ -27,7 +30,7 @@ _OPEN_WITHOUT = "locking flag"
 def opened(
     path: str | os.PathLike[str], without_lock: Callable[[str], None] = lambda reason: None
 ) -> h5py.File:
-    """The HDF5 file, for reading; as it is now, if a writer in SWMR mode has it open.
+    """An HDF5 file of others, for reading; as it is now, if a writer in SWMR mode has it open.
 
     Only where the file system has no locks it is opened without one: a file that is read while
     another program writes it may give zeros for what was not written yet.
@@ -76,16 +79,45 @@ def _opened_without_lock(
 def _held(fault: OSError) -> str:
     """Why a writer keeps us from opening a file; empty where that is not the reason."""
     if fault.errno in (errno.EAGAIN, errno.EACCES) and "lock" in str(fault):
-        return (
-            "another program has it open for writing (it is locked): wait until that has closed "
-            "it, or, if it holds data, let the campaign follow it (data.follow)"
-        )
+        return f"{_IS_LOCKED} that has closed it, or let the campaign follow it (data.follow)"
     if "h5clear" in str(fault):
         return (
             "it is marked as open for writing: wait until its writer has closed it, or, if that "
             "died, take the mark away: h5clear -s FILE"
         )
     return ""
+
+
+@contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """A file that `new_file` wrote, for reading; it is complete, and needs no lock to be so.
+
+    Raises
+    ------
+    HeldFileError
+        If a program of somebody else has it open for writing.
+    OSError
+        If it cannot be read; without ``errno`` if it is no HDF5 file.
+    """
+    try:
+        with open(path, "rb") as stream:
+            _refuse_held(stream)
+            with h5py.File(stream, "r") as file:
+                yield file
+    except BlockingIOError as fault:
+        raise HeldFileError(f"{os.fspath(path)}: {_IS_LOCKED} that has closed it") from fault
+    except OSError as fault:
+        raise (named(fault, Path(path)) if fault.errno else fault) from fault
+
+
+def _refuse_held(stream: BinaryIO) -> None:
+    """Raise BlockingIOError where another program has the file open for writing."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass  # a file system without locks
 
 
 @contextmanager

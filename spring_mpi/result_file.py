@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import yaml
 
-from .hdf5 import new_file, opened
+from .hdf5 import new_file, reading
 from .settings import Settings
 
 _IMAGE, _DETECTOR = "entry_1/image_1", "entry_1/instrument_1/detector_1"
@@ -69,7 +69,7 @@ def write(values: Mapping[str, Any], path: Path) -> None:
 
 def read(path: Path) -> dict[str, Any]:
     """The values that `write` was given; raises `READ_FAULTS`."""
-    with opened(path) as file:
+    with reading(path) as file:
         values = {field: _value(file, name) for field, name, _ in _LAYOUT if name in file}
         if f"{_ANALYSIS}/prtf" in file:
             values["resolution_px"] = _resolution(file[f"{_ANALYSIS}/prtf"])

@@ -8,7 +8,16 @@ from __future__ import annotations
 import errno
 
 import pytest
-from failing_calls import CALLS, ERRORS, PROGRAMS, Fault, Proving, compiled, environment_allows
+from failing_calls import (
+    CALLS,
+    FOR_PEOPLE,
+    PROGRAMS,
+    WAITED_FOR,
+    Fault,
+    Proving,
+    compiled,
+    environment_allows,
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +36,8 @@ SAMPLE = [
     Fault("rank 0", "write", errno.ENOSPC, False, 2),
     Fault("rank 0", "rename", errno.EDQUOT, True, 1),
     Fault("rank 0", "fsync", errno.EIO, True, 8),
+    Fault("child", "write", errno.EROFS, False, 3),
+    Fault("child", "rename", errno.ESTALE, False, 3),
 ]
 
 
@@ -39,7 +50,7 @@ def test_some_places(proving, fault):
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("is_forever", [False, True], ids=["once", "for ever"])
-@pytest.mark.parametrize("error", ERRORS, ids=lambda one: errno.errorcode[one])
+@pytest.mark.parametrize("error", WAITED_FOR + FOR_PEOPLE, ids=lambda one: errno.errorcode[one])
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("who", PROGRAMS)
 def test_all_places(proving, who, call, error, is_forever):

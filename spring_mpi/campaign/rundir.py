@@ -96,10 +96,15 @@ class RunDirectory:
         """Complete result files, relative to the run directory; each folder is read once.
 
         What a killed child left half written is deleted, if we hold the lock.
+
+        Raises
+        ------
+        OSError
+            If a folder cannot be read: its results must not be taken for missing.
         """
         found: set[str] = set()
         may_delete = Lock(self.lock).is_ours()
-        for folder, _, files in os.walk(self.results):
+        for folder, _, files in os.walk(self.results, onerror=_refuse):
             below = os.path.relpath(folder, self.path)
             found.update(f"{below}/{name}" for name in files if not name.startswith("."))
             if may_delete:
@@ -197,6 +202,11 @@ class RunDirectory:
             f"cannot write the run directory {self.path}: {fault.strerror}; "
             "choose another output, or mend the folder's permissions"
         )
+
+
+def _refuse(fault: OSError) -> None:
+    if not isinstance(fault, FileNotFoundError):
+        raise fault
 
 
 def _sweep(folder: str | Path, names: Iterable[str], pattern: re.Pattern[str]) -> None:

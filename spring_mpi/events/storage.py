@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import HeldFileError, SourceError
-from ..hdf5 import new_file, opened
+from ..hdf5 import new_file, reading
 from .index import TRANSITIONS, EventIndex, Frames, Statistics
 from .source import Source
 
 FORMAT_VERSION = 1
 """Another one, too, where readers find other things in the same files: nothing is built upon it."""
 _TOOL = "spring-index"
-_FAULTS = (OSError, KeyError, ValueError, IndexError, TypeError)
+_FAULTS = (OSError, KeyError, ValueError, IndexError, TypeError, RuntimeError)
 """What reading raises for a file that is no index."""
 
 
@@ -73,6 +74,8 @@ def load_index(
     ------
     SourceError
         If the file is missing, or no index of this version.
+    OSError
+        If it cannot be read, whatever it is.
     """
     try:
         index = read_index(path)
@@ -88,11 +91,12 @@ def read_index(path: str | os.PathLike[str]) -> EventIndex:
     if not os.path.isfile(path):
         raise SourceError(f"no event index {os.fspath(path)}")
     try:
-        with opened(path) as file:
+        with reading(path) as file:
             index = _read(file)
     except HeldFileError:
         raise
     except _FAULTS as fault:
+        _raise_if_unreadable(fault)
         raise SourceError(
             f"{os.fspath(path)} is no event index of version {FORMAT_VERSION}: {fault}"
         ) from fault
@@ -123,12 +127,19 @@ def _refuse_other_data(path: Path, sources: Iterable[Source], what: str, tool: s
 def _is_written_by(tool: str, path: str | os.PathLike[str]) -> bool:
     """Whether the file is of that tool, in any version."""
     try:
-        with opened(path) as file:
+        with reading(path) as file:
             return str(file.attrs["tool"]) == tool
     except HeldFileError:
         raise
-    except _FAULTS:
+    except _FAULTS as fault:
+        _raise_if_unreadable(fault)
         return False
+
+
+def _raise_if_unreadable(fault: Exception) -> None:
+    """A fault of the disk says nothing of what is in the file."""
+    if isinstance(fault, OSError) and fault.errno not in (None, errno.ENOENT, errno.EISDIR):
+        raise fault
 
 
 def _rebuild(path: str | os.PathLike[str]) -> str:

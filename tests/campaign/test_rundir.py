@@ -397,6 +397,18 @@ def test_nothing_is_swept_without_the_lock(rundir, dead):
     assert [file.exists() for file in files] == [True, True]
 
 
+def test_results_that_cannot_be_listed_are_not_taken_for_missing(rundir, monkeypatch):
+    """Else every finished job would be run again."""
+    rundir.create()
+
+    def faulty(folder):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+
+    monkeypatch.setattr(os, "scandir", faulty)
+    with pytest.raises(OSError, match="results"):
+        rundir.results_present()
+
+
 def test_results_present(rundir, monkeypatch):
     """Results are found with one look into each folder; half-written ones are deleted."""
     for shard in ("0a1", "fff"):

@@ -11,13 +11,14 @@ import h5py
 import numpy as np
 import pytest
 
+from spring_mpi import hdf5
 from spring_mpi.errors import HeldFileError, SourceError
 from spring_mpi.events.build import Wanted, build_index
 from spring_mpi.events.follow import Follower
 from spring_mpi.events.geometry import GeometrySpec, read_geometry
 from spring_mpi.events.readers import opening
 from spring_mpi.events.readers.opening import open_file
-from spring_mpi.events.storage import load_index
+from spring_mpi.events.storage import is_index, load_index
 
 
 def _written(path: Path, count: int = 2) -> str:
@@ -31,8 +32,6 @@ def _without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> list[bool]:
     real, asked = h5py.File, list[bool]()
 
     def open_there(path: str, mode: str, locking: bool = True, **more: Any) -> h5py.File:
-        if mode != "r":
-            return real(path, mode, **more)
         asked.append(locking)
         if locking:
             raise OSError(number, os.strerror(number))
@@ -76,9 +75,13 @@ def test_an_index_is_read_and_replaced_where_there_are_no_locks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """A second run finds the index of the first."""
+
+    def refused(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
     index, file = build_index(_written(tmp_path / "run.h5"), dataset="/frames"), tmp_path / "i.h5"
     index.save(file)
-    _without_locks(monkeypatch, number)
+    monkeypatch.setattr(fcntl, "flock", refused)
     assert len(load_index(file)) == 2
     index.save(file)
 
@@ -92,6 +95,22 @@ def test_an_index_that_is_held_is_refused_with_that_reason(tmp_path: Path) -> No
         for use in (lambda: load_index(file), lambda: index.save(file)):
             with pytest.raises(HeldFileError, match=r"^\S*i\.h5: another program"):
                 use()
+
+
+def test_an_index_on_a_disk_with_a_fault_is_not_taken_for_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor for an old one, which would be built anew."""
+    index, file = build_index(_written(tmp_path / "run.h5"), dataset="/frames"), tmp_path / "i.h5"
+    index.save(file)
+
+    def faulty(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(hdf5.h5py, "File", faulty)
+    for use in (lambda: load_index(file), lambda: index.save(file), lambda: is_index(file)):
+        with pytest.raises(OSError, match=r"^\[Errno 5\] .*i\.h5'$"):
+            use()
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EIO])
