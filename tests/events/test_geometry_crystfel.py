@@ -151,6 +151,15 @@ def test_masks(write: Callable[[str], Geometry], tmp_path: Path) -> None:
     assert np.flatnonzero(geometry.masks[0].excluded(values)).tolist() == [0, 2, 4, 6]
 
 
+def test_plane_of_the_values_in_raw_agipd_data(write: Callable[[str], Geometry]) -> None:
+    """Between module and ss there may be the plane, which must be that of the values."""
+    text = GOLDEN.replace("dim1 = ss", "a/dim1 = 0").replace("dim2 = fs", "b/dim1 = 2")
+    text = text.replace("res =", "dim2 = 0\ndim3 = ss\ndim4 = fs\nres =")
+    assert write(text).shape[0] == 3
+    with pytest.raises(SourceError, match="dim2 must be 0, the plane of the values"):
+        write(text.replace("dim2 = 0", "dim2 = 1"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

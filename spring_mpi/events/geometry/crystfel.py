@@ -150,13 +150,19 @@ def _panel(fields: Fields, whole: Fields) -> Panel:
 
 
 def _module(fields: Fields) -> int:
-    """The number in front of ss and fs; ``%`` stands for the events."""
+    """The number in front of ss and fs; ``%`` stands for the events.
+
+    Raw data of AGIPD have the planes of values and gains between module and ss; that of the values
+    is 0.
+    """
     axes = sorted(key for key in fields.values if re.fullmatch(r"dim[0-9]", key))
     values = [(key, fields.text(key)) for key in axes if fields.text(key) != "%"]
     kinds = [text for _, text in values] or ["ss", "fs"]
     if kinds == ["ss", "fs"]:
         return 0
-    if len(kinds) == 3 and kinds[1:] == ["ss", "fs"]:
+    if kinds[-2:] == ["ss", "fs"] and len(kinds) <= 4:
+        if len(kinds) == 4 and fields.whole(values[1][0]):
+            raise fields.fault(values[1][0], "0, the plane of the values; others are of gains")
         return fields.whole(values[0][0])
     raise fields.fault(axes[-1], "the last of: the events (%), a module's number, ss, fs")
 

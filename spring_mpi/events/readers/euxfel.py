@@ -34,6 +34,7 @@ from .hdf5 import (
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .modules import module_of
 from .opening import is_file_of, open_file
+from .parallel_gain import of_gain, split_gain
 from .rows import check_size
 from .stored import union
 
@@ -49,7 +50,8 @@ class EuxfelReader:
     """Frames of one detector module or camera; the pid is (run, train, pulse).
 
     ``dataset`` is the source's name, a pattern (``SPB_DET_AGIPD1M-1/DET/*CH0:xtdf``) or part of it
-    (``AGIPD``), or the path of the frames. A file without detector, as those of the control
+    (``AGIPD``), or the path of the frames; with ``@high``, ``@medium`` or ``@low`` at the end for
+    an LPD in parallel gain. A file without detector, as those of the control
     system, has no events. Without pulse ids the pulse is the frame's place in its train.
     """
 
@@ -74,11 +76,12 @@ class EuxfelReader:
             raise SourceError(f"{source}: the pid is {PID_NAMES}; leave 'pid' out")
         with open_file(source) as file:
             detectors, cameras = _frames(file)
-            known = detectors + cameras if dataset else detectors
-            if not detectors and not meant(dataset, known):
+            wanted, gain = split_gain(dataset)
+            known = detectors + cameras if wanted else detectors
+            if not detectors and not meant(wanted, known):
                 nothing = np.empty((0, 3), np.int64)
                 return Scan("", nothing, PID_NAMES, (0, 0, 0), "uint8", np.empty(0, np.uint64))
-            return _scan(file, choose(file, known, dataset))
+            return _scan(file, choose(file, known, wanted), gain)
 
     def open(self, source: str) -> JoinedHandle:
         """The file, ready for reading events by train and place."""
@@ -185,7 +188,7 @@ def _layout(file: h5py.File, dataset: str) -> _Layout:
     )
 
 
-def _scan(file: h5py.File, name: str) -> Scan:
+def _scan(file: h5py.File, name: str, gain: int | None) -> Scan:
     frames, trains, ranges = find_frames(file, name, 3, 4), _trains(file), _ranges(file, name)
     if ranges is None:
         raise SourceError(f"{file.filename}: INDEX says nothing of {name}")
@@ -198,6 +201,9 @@ def _scan(file: h5py.File, name: str) -> Scan:
     known = isinstance(ids, h5py.Dataset) and cells == 1
     torn = incomplete(frames, len(frames))[ranges.first[which] + place // cells]
     pulses = row_numbers(ids, len(frames))[ranges.first[which] + place] if known else place
+    flags = flags[which] | torn | np.where(pulses < 0, DAMAGED, 0)
+    chosen, pulses = of_gain(f"{file.filename}: {name}", gain, which, place, pulses)
+    which, place, pulses, flags = (one[chosen] for one in (which, place, pulses, flags))
     run = np.full_like(which, _run(file))
     return Scan(
         name,
@@ -206,7 +212,7 @@ def _scan(file: h5py.File, name: str) -> Scan:
         (len(which), *frames.shape[-2:]),
         str(frames.dtype),
         (trains[which] << PLACE_BITS | place).astype(np.uint64),
-        (flags[which] | torn | np.where(pulses < 0, DAMAGED, 0)).astype(np.uint32),
+        flags.astype(np.uint32),
         is_part=module_of(name) is not None,
     )
 

@@ -25,6 +25,7 @@ from .euxfel import PID_NAMES, PLACE_BITS, excluded
 from .facility import faults_told, package
 from .joined import run_in_path
 from .modules import Module, module_of
+from .parallel_gain import of_gain, split_gain
 
 _MOST_LISTED = 12
 _ADVICE = "pip install extra_data, or use reader euxfel, which needs no package of the facility"
@@ -60,7 +61,8 @@ class ExtraDataReader:
         if pid:
             raise SourceError(f"{source}: the pid is {PID_NAMES}; leave 'pid' out")
         with _opened(source) as run, faults_told(source, "extra_data"):
-            return _scan(*_choose(run, dataset), _run_number(run, source))
+            wanted, gain = split_gain(dataset)
+            return _scan(*_choose(run, wanted), gain, _run_number(run, source))
 
     def open(self, source: str) -> ExtraDataHandle:
         """The run, ready for reading events by train and place."""
@@ -196,8 +198,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(known[:_MOST_LISTED]) + (", ..." if len(known) > _MOST_LISTED else "")
 
 
-def _scan(name: str, channels: Sequence[_Channel], run: int) -> Scan:
-    columns = zip(*(_events(one) for one in channels), strict=True)
+def _scan(name: str, channels: Sequence[_Channel], gain: int | None, run: int) -> Scan:
+    columns = zip(*(_events(one, gain) for one in channels), strict=True)
     keys, pulses, flags = (np.concatenate(column) for column in columns)
     rows, first, event, counts = np.unique(
         keys, return_index=True, return_inverse=True, return_counts=True
@@ -218,7 +220,7 @@ def _scan(name: str, channels: Sequence[_Channel], run: int) -> Scan:
     )
 
 
-def _events(channel: _Channel) -> tuple[NDArray[np.int64], ...]:
+def _events(channel: _Channel, gain: int | None) -> tuple[NDArray[np.int64], ...]:
     """For each frame the number that it is found by, its pulse, and its flags."""
     trains = channel.data.train_id_coordinates().astype(np.int64).repeat(channel.cells or 1)
     starts = np.flatnonzero(np.diff(trains, prepend=-1))
@@ -229,7 +231,8 @@ def _events(channel: _Channel) -> tuple[NDArray[np.int64], ...]:
     pulses = places if channel.ids is None else channel.ids.ndarray().ravel().astype(np.int64)
     good = np.concatenate([file.valid_train_ids for file in channel.data.files]).astype(np.int64)
     flags = np.where(np.isin(trains, good), 0, DAMAGED)
-    return trains << PLACE_BITS | places, pulses, flags
+    chosen, pulses = of_gain(channel.data.source, gain, trains, places, pulses)
+    return (trains << PLACE_BITS | places)[chosen], pulses[chosen], flags[chosen]
 
 
 def _frame(channel: _Channel, row: int) -> Frame | None:
