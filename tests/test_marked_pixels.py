@@ -48,3 +48,29 @@ def test_advice_helps(gapped: Callable[..., Campaign]) -> None:
     assert "94% of 64 x 64 pixels measured" in output
     assert f"data.mask: raw values, {VALUE} excludes 256 pixels" in output
     assert "warning" not in output
+
+
+ENDING = """
+import os, sys
+import numpy as np
+
+def load_data(path):
+    if sys.argv[0].endswith("look.py"):
+        os._exit(7)
+    y, x = np.mgrid[-32:32, -32:32]
+    return {"pattern": np.round(2e4 * np.sinc(y / 6) ** 2 * np.sinc(x / 5) ** 2)}
+"""
+
+
+def test_process_that_ends(small: Callable[..., Campaign], tmp_path: Path) -> None:
+    """What ends the process that looks at events does not end the campaign, and is said."""
+    (tmp_path / "loader.py").write_text(ENDING)
+    (tmp_path / "one.dat").write_bytes(b"data")
+    campaign = small(
+        data={"source": "one.dat", "reader": "loader.py:load_data"},
+        pattern={"cropsize": 64, "size": 64, "center": [32, 32]},
+    )
+    code, output = campaign.run()
+    assert code == 0, output
+    said = "No event was looked at for marks of bad pixels: the process that read them ended with 7"
+    assert said in (campaign.rundir / "rank0.log").read_text()

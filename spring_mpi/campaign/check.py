@@ -56,7 +56,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
             config, opened.index, rundir.path, is_sharded=past.is_sharded,
             may_be_empty=is_growing, is_growing=is_growing,
         )  # fmt: skip
-        plan.suspects = suspects_of(plan)
+        plan.suspects, unknown = suspects_of(plan)
         first = _first_pattern(plan, problems)
         refuse_short_stacks(plan)
         problems += _trial(plan, past, rundir)
@@ -64,7 +64,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
         problems += str(fault).splitlines()
     if problems:
         raise ConfigError(problems)
-    for remark in filter(None, (rundir.user(), *opened.remarks)):
+    for remark in filter(None, (rundir.user(), *opened.remarks, unknown)):
         print(f"note: {remark}")
     print(f"{path}: no fault found")
     print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")

@@ -114,7 +114,7 @@ def _run(
         may_be_empty=options.serve, is_growing=is_growing,
     )  # fmt: skip
     refuse_short_stacks(plan)
-    plan.suspects = suspects_of(plan)
+    plan.suspects, unknown = suspects_of(plan)
     for name, request in past.requests.items():
         plan.add(name, blueprint(plan, request))
     resumption = resume(plan, past, rundir)
@@ -130,7 +130,7 @@ def _run(
         closing(SummaryFile(rundir.summary, resumption.finished)) as summary,
     ):
         log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
-        log("\n".join(plan.suspects.sentences()), Level.FAULT)
+        log("\n".join(filter(None, [unknown, *plan.suspects.sentences()])), Level.FAULT)
         chosen = {worker: at for worker, at in crew.places.items() if at.is_chosen}
         log("\n".join(table(chosen)), Level.DETAIL)
         for name, reason in resumption.given_up:

@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
-from ..events.calibration import Calibrator
-from ..events.loader import Loader
+import os
+import pickle
+import subprocess
+import sys
+
 from ..events.readers import WITHOUT_FILE
 from ..events.source import EventRef
-from ..events.suspects import Suspects, find_suspects
+from ..events.suspects import NOTHING_SUSPECT, Suspects
+from ..hypervisor.messages import Equipment
+from ..hypervisor.worker import child_environment
 from .plan import Plan
 
 _EVENTS, _EVENTS_IN_TURN = 8, 2
+_PATIENCE = 120.0
+"""Seconds, after which the campaign begins without having looked."""
+
+
+def suspects_of(plan: Plan) -> tuple[Suspects, str]:
+    """Raw values that look like marks of bad pixels and count as measured; why they are not known.
+
+    An event that cannot be read is left out here: its job tells what is wrong.
+    """
+    references = sampled(plan)
+    if not references:
+        return NOTHING_SUSPECT, ""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "spring_mpi.campaign.look", str(os.getpid())],
+            input=pickle.dumps((references, plan.calibration)),
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=child_environment(os.environ, Equipment()),
+            timeout=_PATIENCE, check=True,
+        )  # fmt: skip
+        found: Suspects = pickle.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, pickle.UnpicklingError, EOFError) as fault:
+        return NOTHING_SUSPECT, f"No event was looked at for marks of bad pixels: {_reason(fault)}"
+    return found, ""
 
 
 def sampled(plan: Plan) -> list[EventRef]:
-    """Events spread over the selection; its first ones where others are slow to reach, or new."""
-    count = len(plan.positions)
-    in_turn = plan.config.data.follow is not None or plan.config.data.reader in WITHOUT_FILE
+    """Events spread over the selection; its first ones where others are slow to reach, or new.
+
+    None of simulated data, which are known.
+    """
+    data, count = plan.config.data, len(plan.positions)
+    if all(source.reader == "simulate" for source in plan.index.sources):
+        return []
+    in_turn = data.follow is not None or data.reader in WITHOUT_FILE
     most = min(count, _EVENTS_IN_TURN if in_turn else _EVENTS)
-    steps = (
-        range(most) if in_turn else (one * (count - 1) // max(most - 1, 1) for one in range(most))
-    )
+    last = most - 1 if in_turn else count - 1
+    steps = (one * last // max(most - 1, 1) for one in range(most))
     return [plan.index.ref(int(plan.positions[step])) for step in steps]
 
 
-def suspects_of(plan: Plan) -> Suspects:
-    """Raw values that look like marks of bad pixels and count as measured.
-
-    Raises
-    ------
-    SourceError
-        If a mask or the geometry cannot be read.
-    """
-    with Loader() as loader:
-        return find_suspects(sampled(plan), Calibrator(plan.calibration, loader), loader)
+def _reason(fault: Exception) -> str:
+    if isinstance(fault, subprocess.TimeoutExpired):
+        return f"a few took more than {fault.timeout:.0f} s"
+    if isinstance(fault, subprocess.CalledProcessError):
+        return f"the process that read them ended with {fault.returncode}"
+    return str(fault)
