@@ -13,12 +13,12 @@ set -u
 
 config=configs/demo.yaml            # EDIT
 options=(--set workers.device=cpu)
-limit=240                           # EDIT: minutes, as in -W
+limit=240                           # EDIT: minutes, as in -W; 0: not known
 # EDIT: what makes spring-batch and mpirun available, such as
 # module load openmpi; source "$HOME/spring-mpi/.venv/bin/activate"
 launch=(mpirun --bind-to none)
 ranks=$(wc -l < "$LSB_DJOB_HOSTFILE")     # a line for every slot
-SPRING_END_TIME=$(($(date +%s) + 60 * limit))
+SPRING_END_TIME=$((limit ? $(date +%s) + 60 * limit : 0))
 export SPRING_END_TIME
 
 # The shell gets the signal and passes it on. It must not wait in the foreground, since bash runs a

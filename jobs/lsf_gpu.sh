@@ -14,13 +14,13 @@ set -u
 
 config=configs/demo.yaml            # EDIT
 options=()                          # EDIT: of spring-batch
-limit=240                           # EDIT: minutes, as in -W
+limit=240                           # EDIT: minutes, as in -W; 0: not known
 # EDIT: what makes spring-batch and mpirun available, such as
 # module load openmpi; source "$HOME/spring-mpi/.venv/bin/activate"
 gpus=6 cores=42                     # EDIT: of a node
 ranks=$(($(sort -u "$LSB_DJOB_HOSTFILE" | wc -l) - 1))     # resource sets; one host is the launch node
 launch=(jsrun -r 1 -a "$gpus" -g "$gpus" -c "$cores" -b none)
-SPRING_END_TIME=$(($(date +%s) + 60 * limit))
+SPRING_END_TIME=$((limit ? $(date +%s) + 60 * limit : 0))
 export SPRING_END_TIME
 
 # The shell gets the signal and passes it on. It must not wait in the foreground, since bash runs a

@@ -18,7 +18,7 @@ options=(--set workers.device=cpu --set workers.threads="$SLURM_CPUS_PER_TASK")
 launch=(mpirun --bind-to none)      # EDIT: or (srun --mpi=pmix); with MPICH (srun --mpi=pmi2)
 ranks=$SLURM_NTASKS
 # When the time is up, so that no job is started in vain; newer versions of SLURM say it themselves.
-SPRING_END_TIME=${SLURM_JOB_END_TIME:-$(date -d "$(squeue -h -j "$SLURM_JOB_ID" -o %e)" +%s)}
+SPRING_END_TIME=${SLURM_JOB_END_TIME:-$(date -d "$(squeue -h -j "$SLURM_JOB_ID" -o %e)" +%s 2>/dev/null)}
 export SPRING_END_TIME
 
 # The shell gets the signal and passes it on. It must not wait in the foreground, since bash runs a

@@ -34,7 +34,7 @@ def program(folder: Path, name: str, text: str) -> None:
     ("options", "name", "lines"),
     [
         (
-            "--scheduler slurm --gpus 4 --nodes 2 --time 1:30 --queue fast --account us",
+            "--scheduler slurm --gpus 4 --nodes 2 --time 1:30:00 --queue fast --account us",
             "slurm_gpu.sh",
             ["#SBATCH --nodes=2", "#SBATCH --gpus-per-node=4", "#SBATCH --ntasks-per-node=9",
              "#SBATCH --time=90", "#SBATCH --partition=fast", "#SBATCH --account=us"],
@@ -49,7 +49,12 @@ def program(folder: Path, name: str, text: str) -> None:
         ("--scheduler lsf --gpus 6 --nodes 4 --account us --time 45", "lsf_gpu.sh",
          ["#BSUB -nnodes 4", "#BSUB -P us", "#BSUB -W 45", "limit=45", "gpus=6 cores=42"]),
         ("--scheduler lsf --workers 8 --queue short", "lsf_cpu.sh",
-         ["#BSUB -n 9", "#BSUB -q short", "#BSUB -W 240"]),
+         ["#BSUB -n 9", "#BSUB -q short", "#BSUB -W 240", "limit=240"]),
+        ("--scheduler slurm --time 1-12:00:00", "slurm_cpu.sh", ["#SBATCH --time=2160"]),
+        ("--scheduler slurm --time 1:30", "slurm_cpu.sh", ["#SBATCH --time=2"]),
+        ("--scheduler slurm --time UNLIMITED", "slurm_cpu.sh", ["#SBATCH --time=UNLIMITED"]),
+        ("--scheduler lsf --time 1:30/hostA", "lsf_cpu.sh", ["#BSUB -W 90/hostA", "limit=0"]),
+        ("--scheduler lsf --time UNLIMITED", "lsf_cpu.sh", ["limit=0"]),
     ],
 )  # fmt: skip
 def test_rendered_scripts(
@@ -154,6 +159,108 @@ def test_a_refused_submission(
     told = capfd.readouterr().err
     assert "invalid partition" in told
     assert "sbatch did not take the job (exit 1)" in told
+
+
+def test_a_time_is_refused_in_words(
+    small: Callable[..., Campaign], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a traceback; and one that people may mean otherwise is told."""
+    config = str(small().config)
+    assert main([config, "--scheduler", "slurm", "--print", "--time", "4h"]) == 2
+    assert "--time must be M, M:S, H:M:S" in capsys.readouterr().err
+    assert main([config, "--scheduler", "slurm", "--print", "--time", "4:00"]) == 0
+    assert "minutes and seconds, as SLURM reads it; hours and minutes are 4:00:00" in (
+        capsys.readouterr().err
+    )
+
+
+SAID = {
+    "parsable": "4711",
+    "of a cluster": "4711;north",
+    "plain": "Submitted batch job 4711",
+    "with its name": "sbatch: Submitted batch job 4711 on cluster north",
+    "of LSF": "Job <4711> is submitted to default queue <normal>.",
+    "an array of LSF": "Job <4711[1-8]> is submitted to queue <normal>.",
+    "of a site": "Your job 4711 (spring) has been submitted",
+    "named": "Job ID: 4711",
+}
+BANNER = """
+*** Welcome to the cluster. 3 nodes are down until 2027-01-01 12:00 ***
+Your project has used 71 % of its 5000 hours.
+Maximum per job: 64 cores. Submit larger jobs to the queue large.
+You have 12 jobs submitted.
+"""
+
+
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID.keys())
+@pytest.mark.parametrize("scheduler", ["slurm", "lsf"])
+def test_the_job_is_found_between_remarks(
+    small: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], said: str, scheduler: str,
+) -> None:  # fmt: skip
+    """A site's own words before and after the id are shown, but not taken for it."""
+    text = f"cat > /dev/null\ncat <<'END'{BANNER}{said}\nSee you, 99 jobs wait.\nEND"
+    for name in ("sbatch", "bsub"):
+        program(tmp_path / "bin", name, text)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert main([str(small().config), "--scheduler", scheduler]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[0] == "job: 4711"
+    assert "3 nodes are down" in told.err
+    assert "See you" in told.err
+
+
+@pytest.mark.parametrize("wait", [[], ["--wait"]])
+def test_all_that_a_scheduler_prints_is_read(
+    small: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str], wait: list[str],
+) -> None:  # fmt: skip
+    """Far more than a pipe holds, before and after the id, on both streams, in no encoding: the
+    command is neither stopped nor killed, and its exit code counts.
+    """
+    much = "head -c 300000 /dev/zero | tr '\\0' 'x' | fold -w 100"
+    program(
+        tmp_path / "bin", "sbatch",
+        f"{much}; {much} >&2; echo; cat > {tmp_path}/script; printf '\\xff\\n4711\\n'\n"
+        f"{much}; {much} >&2; echo; echo done > {tmp_path}/end; exit 5",
+    )  # fmt: skip
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert main([str(small().config), "--scheduler", "slurm", *wait]) == 5
+    assert capfd.readouterr().out.startswith("job: 4711\n")
+    assert (tmp_path / "end").read_text() == "done\n"
+    assert "spring-batch" in (tmp_path / "script").read_text()
+
+
+def test_a_scheduler_that_names_no_job(
+    small: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """It may have taken the job all the same: who submits again should look first."""
+    program(tmp_path / "bin", "bsub", "cat > /dev/null; echo Thank you")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert main([str(small().config), "--scheduler", "lsf"]) == 2
+    told = capsys.readouterr().err
+    assert "Thank you" in told
+    assert "bsub ended without a fault, but named no job" in told
+    assert "bjobs" in told
+
+
+def test_a_scheduler_that_reads_nothing(
+    small: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """One that refuses before it reads the script is heard, and a quiet bsub made to speak."""
+    program(tmp_path / "bin", "sbatch", "exec 0<&-; sleep 0.3; echo 'no credit' >&2; exit 1")
+    program(tmp_path / "bin", "bsub", '[ "${BSUB_QUIET-}" ] || echo "Job <7> is submitted"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("BSUB_QUIET", "1")
+    config = str(small().config)
+    assert main([config, "--scheduler", "slurm", "--set", f"name={'x' * 200000}"]) == 2
+    told = capfd.readouterr().err
+    assert "no credit" in told
+    assert "sbatch did not take the job (exit 1)" in told
+    assert main([config, "--scheduler", "lsf"]) == 0
+    assert capfd.readouterr().out.startswith("job: 7\n")
 
 
 def test_no_live_script_for_lsf(

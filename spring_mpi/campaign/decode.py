@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
+from ..durations import seconds_meant
 from ..schema import Option, alternatives, convert, list_length, options, suggest, type_name
 from .document import Items, Node, Problem, Problems, RefusalError, Scalar, Section, join, resolve
 
@@ -164,6 +165,8 @@ def _number_advice(text: str, quoted: bool) -> str:
         return f"; write {text.replace('_', '')}"
     if re.fullmatch(r"[-+]?0[0-9]+", text):
         return "; leave the leading zero out, an octal number is 0o17"
+    if (seconds := seconds_meant(text)) is not None:
+        return f"; a time is given in seconds: write {seconds}"
     if re.fullmatch(r"[0-9]+(:[0-9]+)+", text):
         return "; a number has no colons"
     return ""

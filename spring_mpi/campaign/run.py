@@ -33,7 +33,7 @@ from ..hypervisor.screen import NoScreen, open_screen
 from ..hypervisor.status import SummaryFile, write_status
 from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
-from ..hypervisor.walltime import Walltime, end_of_allocation, restart
+from ..hypervisor.walltime import Walltime, end_of_allocation, restart, words_of_end
 from .added import Catalogue, blueprint
 from .check import faults, refuse_short_stacks
 from .config import dump_config, load_config
@@ -235,8 +235,7 @@ def _first_words(
         yield text
     if again := restart():
         yield again
-    if (end := end_of_allocation()) is not None:
-        yield time.strftime("This allocation ends at %Y-%m-%d %H:%M:%S", time.localtime(end))
+    yield from words_of_end()
     if resumption.adopted:
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
     if withdrawn := sum(resumption.queue.counts[one] for one in (State.REMOVED, State.STOPPED)):

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from shlex import join, quote
 from shutil import which
+from tempfile import TemporaryFile
 
+from ..durations import TimeLimit
 from ..errors import LaunchError
 
 SCHEDULERS = {"slurm": "sbatch", "lsf": "bsub"}
+_LISTINGS = {"slurm": "squeue --me", "lsf": "bjobs"}
+_JOB_IDS = (
+    r"(?ai)^(\d+)(?:;\S*)?$",
+    r"(?ai)^(?:\S+: )?job ?(?:id)? ?[:=#] ?(\d+)\.?$",
+    r"(?ai)\bsubmitted\b.*\bjob ?(?:id)? ?[:=#]? ?<?(\d+)",
+    r"(?ai)\bjob ?(?:id)? ?[:=#]? ?<?(\d+)\b.*\bsubmitted\b",
+)
+"""Forms of a line that names the job, which is the first group."""
+_QUIET = ("BSUB_QUIET", "BSUB_QUIET2")
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,7 @@ class Request:
     """Absolute."""
     scheduler: str
     """``slurm`` or ``lsf``."""
-    minutes: int
+    time: TimeLimit
     nodes: int = 1
     gpus: int = 0
     """Of a node."""
@@ -70,7 +83,7 @@ def render(request: Request) -> str:
     for option, value in directives.items():
         text = _directed(text, option, value)
     text = _replaced(text, r"config=.*", f"config={quote(str(request.config))}")
-    text = _replaced(text, r"limit=\d+(.*)", rf"limit={request.minutes}")
+    text = _replaced(text, r"limit=\d+(.*)", rf"limit={_known_minutes(request.time)}")
     text = _replaced(text, r"gpus=\d+ (.*)", rf"gpus={request.gpus} \g<1>")
     extra = [word for one in request.overrides for word in ("--set", one)]
     if extra:
@@ -82,49 +95,88 @@ def render(request: Request) -> str:
     return text
 
 
-def submit(script: str, scheduler: str, *, wait: bool) -> tuple[str, subprocess.Popen[str]]:
+@dataclass
+class Submitted:
+    """A job that a scheduler took, and the command that handed it over, which may still run."""
+
+    job: str
+    """Its id."""
+    _process: subprocess.Popen[str]
+    _tell: Callable[[str], None]
+
+    def wait(self) -> int:
+        """Tell what else the command prints, wait for its end; its exit code."""
+        assert self._process.stdout is not None
+        # To the end: a command that cannot write would be stopped, or killed.
+        for line in self._process.stdout:
+            self._tell(line)
+        self._process.stdout.close()
+        return self._process.wait()
+
+
+def submit(script: str, scheduler: str, tell: Callable[[str], None], *, wait: bool) -> Submitted:
     """Hand a script to the scheduler.
 
-    Returns
-    -------
-    The job's id, and the process that ends with the job where ``wait`` is set.
+    Parameters
+    ----------
+    tell
+        Takes the lines that the scheduler's command prints on stdout beside the job's id.
+    wait
+        Whether the command is to end with the job and its exit code.
 
     Raises
     ------
     LaunchError
-        If there is no such scheduler here, or it refuses.
+        If there is no such scheduler here, it refuses, or names no job.
     """
     command = [SCHEDULERS[scheduler]]
     if scheduler == "slurm":
         command += ["--parsable", *(["--wait"] if wait else [])]
     else:
         command += ["-K"] if wait else []
+    # Where these are set, bsub does not say which job it has submitted.
+    environment = {name: text for name, text in os.environ.items() if name not in _QUIET}
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None,
-            encoding=sys.getfilesystemencoding(), errors="surrogateescape",
-        )  # fmt: skip
+        # From a file: a pipe would break, or fill up, where the command does not read it at once.
+        with TemporaryFile("w+", encoding="utf-8") as stdin:
+            stdin.write(script)
+            stdin.seek(0)
+            process = subprocess.Popen(
+                command, stdin=stdin, stdout=subprocess.PIPE, env=environment,
+                encoding="utf-8", errors="replace",
+            )  # fmt: skip
     except FileNotFoundError:
         raise LaunchError(
             f"{command[0]} is not here: submit on a login node, choose --scheduler, or see --print"
         ) from None
-    assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(script)
-    process.stdin.close()
-    said = process.stdout.readline()
-    job = re.match(r"(?:Job <)?(\d+)", said)
-    if job is None:
-        process.stdout.close()
-        raise LaunchError(
-            f"{command[0]} did not take the job (exit {process.wait()}) {said}".strip()
-        )
-    return job[1], process
+    for line in process.stdout:
+        if job := job_id(line):
+            return Submitted(job, process, tell)
+        tell(line)
+    process.stdout.close()
+    if code := process.wait():
+        raise LaunchError(f"{command[0]} did not take the job (exit {code})")
+    raise LaunchError(
+        f"{command[0]} ended without a fault, but named no job in what it printed: before you "
+        f"submit again, see whether the job is there ({_LISTINGS[scheduler]})"
+    )
+
+
+def job_id(line: str) -> str | None:
+    """The id that a line names; None where it names none.
+
+    ``sbatch --parsable`` prints ``ID`` or ``ID;CLUSTER``, without that ``Submitted batch job ID``,
+    ``bsub`` prints ``Job <ID> is submitted to queue <NAME>.``; programs of a site that stand in for
+    them say it in their own words. Other lines with numbers are remarks.
+    """
+    found = (re.search(form, line.strip()) for form in _JOB_IDS)
+    return next((one[1] for one in found if one), None)
 
 
 def _slurm(request: Request) -> dict[str, str]:
     tasks = request.workers + 1
-    found = {"--time=": f"{request.minutes}"}
+    found = {"--time=": f"{request.time.minutes or 'UNLIMITED'}"}
     if request.script == "slurm_cpu.sh":
         found["--ntasks="] = f"{request.nodes * request.workers + 1}"
         found["--cpus-per-task="] = f"{request.threads}"
@@ -137,12 +189,18 @@ def _slurm(request: Request) -> dict[str, str]:
 
 
 def _lsf(request: Request) -> dict[str, str]:
-    found = {"-W ": f"{request.minutes}"}
+    host = f"/{request.time.host}" if request.time.host else ""
+    found = {"-W ": f"{request.time.minutes}{host}" if request.time.minutes else ""}
     if request.gpus:
         found["-nnodes "] = f"{request.nodes}"
     else:
         found["-n "] = f"{request.nodes * request.workers + 1}"
     return found | {"-q ": request.queue, "-P ": request.account}
+
+
+def _known_minutes(time: TimeLimit) -> int:
+    """When the end comes by the node's own clock; 0 where that cannot be told."""
+    return 0 if time.host else time.minutes or 0
 
 
 def _directed(text: str, option: str, value: str) -> str:

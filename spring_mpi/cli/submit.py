@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..campaign.config import load_config
 from ..campaign.sections import Config
 from ..campaign.submission import SCHEDULERS, Request, default_scheduler, render, submit
+from ..durations import TimeLimit, time_limit
+from ..errors import LaunchError
 from ..streams import print_exactly
 from . import command, positive
 
@@ -48,7 +50,11 @@ def _parser() -> argparse.ArgumentParser:
         "--workers", type=positive, metavar="N",
         help="workers of a node; default: GPUs x workers.per_device, without GPUs 16",
     )  # fmt: skip
-    add("--time", type=_minutes, default=240, metavar="[H:]M[:S]", help="default: 4:00:00")
+    add(
+        "--time", default="4:00:00",
+        help="as the scheduler has it: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S, UNLIMITED of SLURM; "
+        "M, H:M of LSF, which may end with /HOST; default: 4:00:00",
+    )  # fmt: skip
     add("--queue", "--partition", default="", help="queue of LSF, partition of SLURM")
     add("--account", default="", help="account of SLURM, project of LSF")
     add("--parts", type=positive, default=1, metavar="N", help="an array job of so many parts")
@@ -63,17 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _minutes(text: str) -> int:
-    """Of ``M``, ``H:M`` or ``H:M:S``, seconds rounded up; one number is minutes, as in SLURM."""
-    if not re.fullmatch(r"\d+(:\d{1,2}){0,2}", text):
-        raise argparse.ArgumentTypeError(f"must be minutes, H:M or H:M:S, not {text!r}")
-    numbers = [int(one) for one in text.split(":")]
-    if len(numbers) == 1:
-        return max(numbers[0], 1)
-    hours, minutes, *seconds = numbers
-    return max(60 * hours + minutes + bool(sum(seconds)), 1)
-
-
 def _run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, arguments.overrides)
     request = _request(arguments, config)
@@ -81,23 +76,37 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.only_print:
         print_exactly(script)
         return 0
-    job, process = submit(script, request.scheduler, wait=arguments.wait)
+    submitted = submit(script, request.scheduler, _tell, wait=arguments.wait)
     part = "/parts/*" if request.parts > 1 else ""
-    print(f"job: {job}\nrun directory: {config.output}")
+    print(f"job: {submitted.job}\nrun directory: {config.output}")
     print(f"log: tail -F {shlex.quote(config.output)}{part}/rank0.log", flush=True)
     # Without --wait it ends at once.
-    code = process.wait()
-    if process.stdout:
-        process.stdout.close()
-    return code
+    return submitted.wait()
+
+
+def _tell(line: str) -> None:
+    """Show what the scheduler says beside the job's id."""
+    print(line, end="", file=sys.stderr, flush=True)
+
+
+def _time(text: str, scheduler: str) -> TimeLimit:
+    try:
+        time = time_limit(text, scheduler)
+    except ValueError as fault:
+        raise LaunchError(f"--time {fault}") from None
+    if scheduler == "slurm" and text.count(":") == 1 and "-" not in text:
+        print(f"--time {text}: minutes and seconds, as SLURM reads it; hours and minutes are "
+              f"{text}:00", file=sys.stderr)  # fmt: skip
+    return time
 
 
 def _request(arguments: argparse.Namespace, config: Config) -> Request:
     gpus = arguments.gpus or 0
+    scheduler = arguments.scheduler or default_scheduler()
     return Request(
         config=Path(os.path.abspath(arguments.config)),
-        scheduler=arguments.scheduler or default_scheduler(),
-        minutes=arguments.time,
+        scheduler=scheduler,
+        time=_time(arguments.time, scheduler),
         nodes=arguments.nodes,
         gpus=gpus,
         workers=arguments.workers or gpus * config.workers.per_device or 16,

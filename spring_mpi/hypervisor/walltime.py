@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import inf
 
 from .overview import Pace
 
+_NO_END = ("", "0", "N/A", "NONE", "UNKNOWN", "UNLIMITED", "INFINITE")
 _NOTICE = 120.0
 """Before the end the scripts of ``jobs/`` have the scheduler send a notice, and all work stops."""
 _LAST_CALL = 60.0
@@ -20,12 +23,40 @@ def end_of_allocation(environment: Mapping[str, str] = os.environ) -> float | No
     """Seconds since the epoch; None where nobody says.
 
     Our own ``SPRING_END_TIME``, which the scripts of ``jobs/`` set, counts first; newer versions of
-    SLURM (not yet 22.05) set ``SLURM_JOB_END_TIME`` (sbatch, output environment variables).
+    SLURM (not yet 22.05) set ``SLURM_JOB_END_TIME`` (sbatch, output environment variables). A date
+    and time like ``2026-11-29T18:00:00`` will do, too, as ``squeue`` prints it.
     """
+    ends = (_seconds_since_epoch(text) for _, text in _said_ends(environment))
+    return next((end for end in ends if end is not None), None)
+
+
+def words_of_end(environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """What the log says of the end of the allocation."""
+    for name, text in _said_ends(environment):
+        if _seconds_since_epoch(text) is None:
+            yield f"{name}={text} is neither seconds since 1970 nor a date and time: not used"
+    if (end := end_of_allocation(environment)) is not None:
+        yield time.strftime("This allocation ends at %Y-%m-%d %H:%M:%S", time.localtime(end))
+
+
+def _said_ends(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Names and texts of the variables that speak of an end."""
     for name in ("SPRING_END_TIME", "SLURM_JOB_END_TIME"):
-        if environment.get(name, "").isdecimal():
-            return float(environment[name])
+        text = environment.get(name, "").strip()
+        if text.upper() not in _NO_END:
+            yield name, text
+
+
+def _seconds_since_epoch(text: str) -> float | None:
+    """None where the text is neither a number nor a date and time of ISO 8601."""
+    for read in (_of_number, datetime.fromisoformat):
+        with suppress(ValueError, OverflowError, OSError):
+            return read(text).timestamp()
     return None
+
+
+def _of_number(text: str) -> datetime:
+    return datetime.fromtimestamp(float(text))
 
 
 def restart(environment: Mapping[str, str] = os.environ) -> str:

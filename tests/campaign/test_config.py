@@ -109,6 +109,10 @@ def test_all_faults_are_told_at_once_in_their_order(problems):
         ("seed: 017", "7: seed: must be int, not '017'; leave the leading zero out, "
                       "an octal number is 0o17"),
         ("seed: 1_000", "7: seed: must be int, not '1_000'; write 1000"),
+        ("workers: {timeout: 0:10:00}", "20: workers.timeout: must be float, not '0:10:00'; a time "
+                                     "is given in seconds: write 600"),
+        ("workers: {room: 1-00:00}", "17: workers.room: must be float, not '1-00:00'; a time "
+                                     "is given in seconds: write 86400"),
         ("seed: 12:30", "7: seed: must be int, not '12:30'; a number has no colons"),
         ("seed: '5'", "7: seed: must be int, not '5'; leave the quotes out"),
         ("seed: -1", "7: seed: must be >=0 <9223372036854775808, not -1"),

@@ -8,7 +8,7 @@ import pytest
 
 from spring_mpi.hypervisor.messages import Progressed
 from spring_mpi.hypervisor.overview import Pace
-from spring_mpi.hypervisor.walltime import Walltime, end_of_allocation, restart
+from spring_mpi.hypervisor.walltime import Walltime, end_of_allocation, restart, words_of_end
 
 
 def pace(first: int, latest: int, each: float) -> Pace:
@@ -24,10 +24,23 @@ def pace(first: int, latest: int, each: float) -> Pace:
         ({"SLURM_JOB_END_TIME": "1700000000"}, 1.7e9),
         ({"SLURM_JOB_END_TIME": "1700000000", "SPRING_END_TIME": "1600000000"}, 1.6e9),
         ({"SPRING_END_TIME": "soon"}, None),
+        ({"SPRING_END_TIME": "soon", "SLURM_JOB_END_TIME": "1700000000"}, 1.7e9),
+        ({"SPRING_END_TIME": "2023-11-14T22:13:20+00:00"}, 1.7e9),
+        ({"SPRING_END_TIME": "1700000000.5"}, 1.7e9 + 0.5),
+        ({"SPRING_END_TIME": "0"}, None),
+        ({"SPRING_END_TIME": "", "SLURM_JOB_END_TIME": "Unknown"}, None),
+        ({"SPRING_END_TIME": "1e300"}, None),
     ],
 )
 def test_the_end(environment: dict[str, str], end: float | None) -> None:
     assert end_of_allocation(environment) == end
+
+
+def test_an_end_that_cannot_be_read_is_told() -> None:
+    told = list(words_of_end({"SPRING_END_TIME": "soon", "SLURM_JOB_END_TIME": "1700000000"}))
+    assert told[0].startswith("SPRING_END_TIME=soon is neither seconds since 1970 nor a date")
+    assert told[1].startswith("This allocation ends at 2023-11-1")
+    assert list(words_of_end({"SPRING_END_TIME": "", "SLURM_JOB_END_TIME": "N/A"})) == []
 
 
 @pytest.mark.parametrize(
