@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import PatternError
 from .geometry import Geometry
 from .readers import Frame
+from .readers.tiles import stacked
 from .source import Exclusion
 
 
@@ -87,6 +88,7 @@ def assembled(frame: Frame, geometry: Geometry) -> Frame:
     PatternError
         If the frame is not of this detector, or one of its modules has no panel.
     """
+    frame = _as_stack(frame, geometry)
     modules = _panels(frame, geometry)
     image, excluded = geometry.assemble(frame.data, modules)
     told = [Exclusion("the geometry (gaps, missing modules, bad regions)", int(excluded.sum()))]
@@ -99,6 +101,16 @@ def assembled(frame: Frame, geometry: Geometry) -> Frame:
     return frame._replace(
         data=image, mask=excluded, center=geometry.center, exclusions=(*frame.exclusions, *told)
     )
+
+
+def _as_stack(frame: Frame, geometry: Geometry) -> Frame:
+    """The modules of an image in which they lie side by side, if the geometry is of a stack."""
+    tiles, (modules, *module) = frame.info.get("tiles", ()), geometry.shape
+    if np.ndim(frame.data) != 2 or not 1 < modules == len(tiles):
+        return frame
+    shape = module[0], module[1]
+    mask = None if frame.mask is None else stacked(frame.mask, tiles, shape)
+    return frame._replace(data=stacked(frame.data, tiles, shape), mask=mask)
 
 
 def _panels(frame: Frame, geometry: Geometry) -> tuple[int, ...] | None:

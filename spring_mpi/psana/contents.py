@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,8 @@ class EventId:
 class FrameV1:
     """A camera's image; for formats that know no detectors the event's frame, whatever it is."""
 
-    def __init__(self, pixels: NDArray[Any]) -> None:
-        self._pixels = pixels
+    def __init__(self, pixels: NDArray[Any], info: Mapping[str, Any]) -> None:
+        self._pixels, self._info = pixels, info
 
     @classmethod
     def of(cls, event: Event, source: Source | None) -> FrameV1 | None:
@@ -74,7 +75,7 @@ class FrameV1:
         frame = event.frame(source)
         if frame is None or (event.reader == "xtc" and not _is_camera(frame)):
             return None
-        return cls(frame.data)
+        return cls(frame.data, frame.info)
 
     def data16(self) -> NDArray[Any]:
         """(rows, columns): 8 and 16 bits as uint16; other types as they are, never cut."""
@@ -96,8 +97,14 @@ class FrameV1:
         return int(self._pixels.shape[-2])
 
     def depth(self) -> int:
-        """Bits of a pixel."""
-        return 8 * self._pixels.dtype.itemsize
+        """Bits of a pixel as recorded, 12 of an Opal; of other formats those of the type."""
+        return int(self._info.get("depth", 8 * self._pixels.dtype.itemsize))
+
+    def offset(self) -> int:
+        """The value of a dark pixel as recorded; `SourceError` but for LCLS-I."""
+        if "offset" not in self._info:
+            raise SourceError("the format tells no offset of a frame; LCLS-I does")
+        return int(self._info["offset"])
 
 
 class Camera:

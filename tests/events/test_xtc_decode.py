@@ -12,8 +12,11 @@ from events.writers import xtc as write
 from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
+from spring_mpi.events.geometry.psana import read as read_objects
 from spring_mpi.events.readers import Scan, find_reader
 from spring_mpi.events.readers.xtc import XtcHandle
+from spring_mpi.events.stacking import assembled
+from spring_mpi.psana.contents import FrameV1
 
 SECTIONS = np.arange(8 * 185 * 388, dtype=np.int64).reshape(8, 185, 388).astype(np.int16)
 SHOT = write.segment(write.frame(np.zeros((2, 3), np.uint16)))
@@ -50,6 +53,18 @@ def test_camera(dtype: type, written: Any) -> None:
     data += 1  # memory of its own
 
 
+def test_depth_and_offset_of_a_camera_are_as_recorded(written: Any) -> None:
+    """An Opal with 12 bits in words of 16 says so."""
+    pixels = np.arange(15, dtype=np.uint16).reshape(3, 5)
+    _, handle, rows = written(write.segment(write.frame(pixels, offset=31, depth=12)))
+    frame = handle.event("", rows[0])
+    assert (frame.info["depth"], frame.info["offset"]) == (12, 31)
+    camera = FrameV1(frame.data, frame.info)
+    assert (camera.depth(), camera.offset()) == (12, 31)
+    with pytest.raises(SourceError, match="tells no offset"):
+        FrameV1(frame.data, {}).offset()
+
+
 def test_pnccd(written: Any) -> None:
     """Links 0, 3 above and 1, 2 below, both lower ones turned by 180 degrees."""
     links = np.random.default_rng(1).integers(0, 2**14, (4, 512, 512)).astype(np.uint16)
@@ -61,6 +76,24 @@ def test_pnccd(written: Any) -> None:
     assert np.array_equal(image[:512, 512:], links[3])
     assert np.array_equal(image[512:, :512], np.rot90(links[1], 2))
     assert np.array_equal(image[512:, 512:], np.rot90(links[2], 2))
+
+
+def test_pnccd_is_a_stack_for_a_geometry_of_its_sensors(written: Any) -> None:
+    """Each link is the module of its number, as in psana; its frame's own mask goes with it."""
+    links = np.random.default_rng(1).integers(0, 2**14, (4, 512, 512)).astype(np.uint16)
+    content = write.segment(write.pnccd(links))
+    _, handle, rows = written(content, configuration=write.pnccd_config())
+    frame = handle.event("Camp", rows[0])
+    sensors = "".join(f"C 0 PNCCD:V1 {k} 0 {k * 38400} 0 0 0 0 0 0 0\n" for k in range(4))
+    geometry = read_objects(f"{sensors}IP 0 C 0 0 0 100000 0 0 0 0 0 0\n")
+    expected, _ = geometry.assemble(links)
+    marked = frame._replace(mask=frame.data == frame.data.max())
+    image = assembled(marked, geometry)
+    assert image.data.tolist() == expected.tolist()
+    assert image.mask is not None
+    is_marked = expected == links.max()
+    assert (image.mask == geometry.excluded | is_marked).all()
+    assert is_marked.any()
 
 
 def test_early_pnccd(written: Any) -> None:

@@ -129,7 +129,8 @@ class XtcHandle:
         """The detector's image in the event there; of the first detector with images by default.
 
         CSPADs are stacks (modules, 185, 388) with their numbers in ``info["modules"]``, 8 x
-        quadrant + section; a pnCCD is (1024, 1024), its links side by side without a gap;
+        quadrant + section; a pnCCD is (1024, 1024), its links side by side without a gap, as
+        ``info["tiles"]`` has them; of a camera ``info`` has ``depth`` and ``offset`` as recorded;
         ``info["damage"]`` is the damage of the detector's data where there is any.
 
         Raises
@@ -151,7 +152,7 @@ class XtcHandle:
         if slot is None:
             raise SourceError(f"no image of {dataset or 'any detector'}; it holds {_told(found)}")
         data, layout = self._image(slot, empty)
-        info: dict[str, Any] = {"address": slot.address}
+        info: dict[str, Any] = {"address": slot.address, **layout.told}
         if layout.modules is not None:
             info["modules"] = layout.modules
         if slot.damage:

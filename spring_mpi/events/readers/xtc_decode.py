@@ -7,13 +7,15 @@ Layouts as in SLAC's pdsdata (``psddl/camera.ddl.h``, ``pnccd.ddl.h``, ``cspad.d
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from .tiles import Tile, side_by_side
 from .xtc_layout import Item, Octets, TypeId
 
 HEAD = 64
@@ -25,6 +27,13 @@ _CONFIGS = {TypeId.PNCCD_FRAME: TypeId.PNCCD_CONFIG, TypeId.CSPAD: TypeId.CSPAD_
 _LINK_SHAPE = (512, 512)
 _LINK_HEADER = 16
 _LINKS = 4
+_LINK_TILES = (
+    Tile((0, 0), False),
+    Tile((512, 0), True),
+    Tile((512, 512), True),
+    Tile((0, 512), False),
+)
+"""Where the links lie in the image; both lower ones are turned."""
 _EARLY_HEADER = 64
 
 _QUADS, _SECTIONS = 4, 8
@@ -44,6 +53,8 @@ class Layout(NamedTuple):
     dtype: str
     modules: tuple[int, ...] | None = None
     """Module numbers of a stack's planes."""
+    told: Mapping[str, Any] = MappingProxyType({})
+    """What else the payload says, for ``Frame.info``."""
 
 
 Config = tuple[int, Octets] | None
@@ -146,12 +157,12 @@ def _flat(payload: memoryview, layout: Layout, offset: int) -> NDArray[Any]:
 
 
 def _camera_layout(head: Octets, size: int, config: Config) -> Layout:
-    width, height, depth = _unpack("<3I", head)
+    width, height, depth, offset = _unpack("<4I", head)
     pixel = (depth + 7) // 8
     if pixel not in (1, 2, 4) or not width * height:
         raise ValueError(f"a frame of {height} x {width} pixels of {depth} bits cannot be")
     _check_size("a frame", size, 16 + width * height * pixel)
-    return Layout((height, width), f"<u{pixel}")
+    return Layout((height, width), f"<u{pixel}", told={"depth": depth, "offset": offset})
 
 
 def _camera(payload: memoryview, layout: Layout) -> NDArray[Any]:
@@ -169,14 +180,14 @@ def _pnccd_layout(head: Octets, size: int, config: Config) -> Layout:
             f"pnCCD with {links} links of {link_bytes} bytes cannot be decoded, only 4 of 524304"
         )
     _check_size("4 pnCCD links", size, links * link_bytes)
-    return Layout((2 * rows, 2 * columns), "<u2")
+    return Layout((2 * rows, 2 * columns), "<u2", told={"tiles": _LINK_TILES})
 
 
 def _pnccd(payload: memoryview, layout: Layout) -> NDArray[Any]:
-    """The four links as one image; both lower ones are turned by 180 degrees."""
+    """The four links as one image."""
     words = np.frombuffer(payload, "<u2", len(payload) // 2).reshape(_LINKS, -1)
     links = words[:, _LINK_HEADER // 2 :].reshape(_LINKS, *_LINK_SHAPE)
-    return np.block([[links[0], links[3]], [links[1, ::-1, ::-1], links[2, ::-1, ::-1]]])
+    return side_by_side(links, _LINK_TILES, layout.shape)
 
 
 def _early_pnccd_layout(head: Octets, size: int, config: Config) -> Layout:

@@ -91,10 +91,12 @@ def offsets(datagrams: Sequence[Datagram]) -> list[int]:
     return [sum(sizes[:number]) for number in range(len(sizes))]
 
 
-def frame(pixels: NDArray[Any], source: Source = TM6740, offset: int = 32, **more: int) -> bytes:
-    """A camera's frame of 8, 16 or 32 bits."""
+def frame(
+    pixels: NDArray[Any], source: Source = TM6740, offset: int = 32, depth: int = 0, **more: int
+) -> bytes:
+    """A camera's frame of 8, 16 or 32 bits, of which ``depth`` are said to count, or all."""
     rows, columns = pixels.shape
-    head = struct.pack("<4I", columns, rows, 8 * pixels.itemsize, offset)
+    head = struct.pack("<4I", columns, rows, depth or 8 * pixels.itemsize, offset)
     return container(head + pixels.tobytes(), 2, 1, source, **more)
 
 
