@@ -1,11 +1,12 @@
-"""The GPUs of this machine as people know them: id, name, load."""
+"""The GPUs of this machine as people know them: id, name, load; also parts of them (MIG)."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from shutil import which
 
 from .errors import LaunchError
@@ -16,19 +17,31 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU that this process may use."""
+    """One GPU that this process may use, or an instance of one (MIG), which counts like a GPU."""
 
     id: int
-    """As ``nvidia-smi`` counts."""
+    """As ``nvidia-smi`` counts; of an instance that of its GPU, -1 where it does not say."""
     ordinal: int
     """As CUDA counts the visible ones, in the order of their buses."""
     uuid: str
+    """By which ``CUDA_VISIBLE_DEVICES`` can name it."""
     name: str
     load: float
     """Share in use, 0 to 1: of the processor or of the memory, whichever is more."""
 
     def __str__(self) -> str:
         return f"- {self.name} (Id: {self.id}, load: {round(100 * self.load)}%)"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A part of a GPU that MIG makes a device of its own."""
+
+    parent: str
+    """UUID of the GPU."""
+    name: str
+    """Such as ``MIG 3g.40gb``."""
+    uuid: str
 
 
 def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
@@ -43,29 +56,49 @@ def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
     """
     if which("nvidia-smi") is None:
         return []
-    command = ["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"]
     try:
-        told = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=_PATIENCE
-        ).stdout
+        told = _answer(f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits")
     except (OSError, subprocess.SubprocessError) as fault:
         raise LaunchError(f"nvidia-smi does not work here: {fault}") from fault
-    return visible([line.split(", ") for line in told.splitlines()], environment)
+    rows = [line.split(", ") for line in told.splitlines()]
+    return visible(rows, environment, _instances(rows, environment))
 
 
-def visible(rows: Sequence[Sequence[str]], environment: Mapping[str, str]) -> list[Gpu]:
-    """The GPUs of ``nvidia-smi``'s rows that the environment leaves visible, in its order."""
+def visible(
+    rows: Sequence[Sequence[str]],
+    environment: Mapping[str, str],
+    instances: Sequence[Instance] = (),
+) -> list[Gpu]:
+    """The devices that the environment leaves visible, in its order.
+
+    The instances of a GPU stand in its place. A process can use the first of several alone, which
+    is no matter where each has a process of its own.
+
+    Parameters
+    ----------
+    rows
+        Of ``nvidia-smi``, one for each GPU.
+    instances
+        Those that ``nvidia-smi`` lists; where it lists none, names are taken as they are.
+    """
+    made = [_gpu(row) for row in rows]
     tokens = environment.get("CUDA_VISIBLE_DEVICES")
-    chosen = list(rows)
-    if tokens is not None:
-        # As CUDA reads it: the first that fits no device ends the list.
+    if tokens is None:
+        chosen = [part for gpu in made for part in _parts(gpu, instances)]
+    else:
         chosen = []
         for token in map(str.strip, tokens.split(",")):
-            fits = [row for row in rows if token and _names(token, row)]
-            if not fits:
+            # As CUDA reads it: the first that fits no device ends the list.
+            if not (named := _named(token, made, instances)):
                 break
-            chosen.append(fits[0])
-    return [_gpu(row, ordinal) for ordinal, row in enumerate(chosen)]
+            chosen += [one for one in named if one not in chosen]
+    return [replace(gpu, ordinal=ordinal) for ordinal, gpu in enumerate(chosen)]
+
+
+def of_one_process(present: Sequence[Gpu]) -> Sequence[Gpu]:
+    """Those of the visible that CUDA lets one process use: where instances are, the first alone."""
+    instances = [gpu for gpu in present if gpu.uuid.startswith("MIG-")]
+    return instances[:1] or present
 
 
 def select(wanted: int | Sequence[int], present: Sequence[Gpu]) -> list[Gpu]:
@@ -91,14 +124,77 @@ def select(wanted: int | Sequence[int], present: Sequence[Gpu]) -> list[Gpu]:
     return by_load[: wanted if wanted > 0 else None]
 
 
-def _names(token: str, row: Sequence[str]) -> bool:
-    return row[0] == token if token.isdigit() else row[1].startswith(token)
+def _answer(*options: str) -> str:
+    """What ``nvidia-smi`` prints."""
+    return subprocess.run(
+        ["nvidia-smi", *options], capture_output=True, text=True, check=True, timeout=_PATIENCE
+    ).stdout
 
 
-def _gpu(row: Sequence[str], ordinal: int) -> Gpu:
+def _instances(rows: Sequence[Sequence[str]], environment: Mapping[str, str]) -> Sequence[Instance]:
+    """Asked for only where there may be any: the load of a GPU with instances is not available."""
+    named = "MIG-" in environment.get("CUDA_VISIBLE_DEVICES", "")
+    if not named and not any(row[3].startswith("[N") for row in rows):
+        return ()
+    try:
+        return listed_instances(_answer("-L"))
+    except (OSError, subprocess.SubprocessError):
+        return ()
+
+
+def listed_instances(text: str) -> list[Instance]:
+    """Those that ``nvidia-smi -L`` prints, each below its GPU."""
+    found, parent = [], ""
+    for line in text.splitlines():
+        if gpu := re.match(r"GPU \d+: .*\(UUID: (GPU-[^)]+)\)", line):
+            parent = gpu[1]
+        elif one := re.match(r"\s+(MIG \S+)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)", line):
+            found.append(Instance(parent, one[1], one[2]))
+    return found
+
+
+def _named(token: str, gpus: Sequence[Gpu], instances: Sequence[Instance]) -> Sequence[Gpu]:
+    """The devices that a word of ``CUDA_VISIBLE_DEVICES`` names: none, one, or a GPU's parts."""
+    if token.isdecimal():
+        named = [gpu for gpu in gpus if gpu.id == int(token)]
+        return [part for gpu in named for part in _parts(gpu, instances)]
+    if token.startswith("GPU-"):
+        fits = [gpu for gpu in gpus if gpu.uuid.startswith(token)]
+        # A beginning has to be that of one device alone.
+        return list(_parts(fits[0], instances)) if len(fits) == 1 else []
+    if not token.startswith("MIG-"):
+        return []
+    known = [part for gpu in gpus for part in _parts(gpu, instances) if part.uuid != gpu.uuid]
+    fits = [part for part in known if part.uuid.startswith(token)]
+    if fits:
+        return fits if len(fits) == 1 else []
+    return _unlisted(token, gpus, are_others_listed=bool(known))
+
+
+def _unlisted(token: str, gpus: Sequence[Gpu], *, are_others_listed: bool) -> Sequence[Gpu]:
+    """An instance that ``nvidia-smi`` does not list: by an older name, or since it may not."""
+    # Before driver R470: MIG-<UUID of the GPU>/<GPU instance>/<compute instance>.
+    parents = [gpu for gpu in gpus if token.startswith(f"MIG-{gpu.uuid}/")]
+    if not parents and are_others_listed:
+        return []
+    if not parents and len(gpus) == 1:
+        parents = list(gpus)
+    parent = parents[0] if parents else Gpu(-1, 0, token, "NVIDIA", 0.0)
+    return [replace(parent, uuid=token, name=f"{parent.name} MIG", load=0.0)]
+
+
+def _parts(gpu: Gpu, instances: Sequence[Instance]) -> Iterator[Gpu]:
+    """Its instances; itself where it has none."""
+    own = [one for one in instances if one.parent == gpu.uuid]
+    yield from (replace(gpu, uuid=one.uuid, name=f"{gpu.name} {one.name}", load=0.0) for one in own)
+    if not own:
+        yield gpu
+
+
+def _gpu(row: Sequence[str]) -> Gpu:
     index, uuid, name, processor, used, total = row
     shares = [_number(processor) / 100, _number(used) / max(_number(total), 1.0)]
-    return Gpu(int(index), ordinal, uuid, name, min(max(shares), 1.0))
+    return Gpu(int(index), 0, uuid, name, min(max(shares), 1.0))
 
 
 def _number(text: str) -> float:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from . import hypervisor
-from .devices import gpus, select
+from .devices import gpus, of_one_process, select
 from .engine.backends import make_backend
 from .engine.mpr import Progress, reconstruct
 from .engine.population import Backend
@@ -73,7 +73,7 @@ class MPR:
 
     def _backend(self) -> Backend:
         """On the first of the GPUs that ``global.gpus`` selects; without any on the processor."""
-        present = gpus()
+        present = of_one_process(gpus())
         chosen = select(self.settings.global_.gpus, present) if present else []
         if not chosen:
             return self._processor()

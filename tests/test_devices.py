@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spring_mpi.devices import Gpu, gpus, select, visible
+from spring_mpi.devices import Gpu, gpus, listed_instances, of_one_process, select, visible
 from spring_mpi.errors import LaunchError
 
 ROWS = [
@@ -38,6 +38,66 @@ def test_visible_devices(tokens: str | None, expected: list[int]) -> None:
     found = visible(ROWS, environment)
     assert ids(found) == expected
     assert [gpu.ordinal for gpu in found] == list(range(len(found)))
+
+
+H200 = ["GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f", "GPU-5c89852c-ffff-c3f3-1b07-005d5ae1dc3f"]
+PARTED = [[str(one), uuid, "NVIDIA H200", "[N/A]", "9", "9000"] for one, uuid in enumerate(H200)]
+PARTS = [f"MIG-{one}1982c2c-a3e9-54d0-b2dc-4f16bbb8a1e2" for one in "abc"]
+OLD = [f"MIG-{H200[0]}/{one}/0" for one in (1, 2)]
+LISTED = f"""\
+GPU 0: NVIDIA H200 (UUID: {H200[0]})
+  MIG 3g.71gb     Device  0: (UUID: {PARTS[0]})
+  MIG 1g.18gb     Device  1: (UUID: {PARTS[1]})
+GPU 1: NVIDIA H200 (UUID: {H200[1]})
+  MIG 1c.2g.35gb  Device  0: (UUID: {PARTS[2]})
+GPU 2: NVIDIA H200 (UUID: GPU-00000000-ffff-c3f3-1b07-005d5ae1dc3f)
+"""
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        (None, PARTS),
+        (f"{PARTS[2]},{PARTS[0]}", [PARTS[2], PARTS[0]]),
+        ("MIG-b1982c2c, MIG-a", [PARTS[1], PARTS[0]]),
+        (f"{OLD[1]},{OLD[0]}", [OLD[1], OLD[0]]),
+        ("1,0", [PARTS[2], PARTS[0], PARTS[1]]),
+        (H200[1], [PARTS[2]]),
+        (f"{PARTS[0]},{PARTS[0]}", [PARTS[0]]),
+        ("GPU-5c89852c", []),
+        ("MIG-", []),
+        ("MIG-b,MIG-f,MIG-a", [PARTS[1]]),
+        ("NoDevFiles", []),
+        (f"{PARTS[0]},-1,{PARTS[1]}", [PARTS[0]]),
+    ],
+)
+def test_instances(tokens: str | None, expected: list[str]) -> None:
+    """MIG's parts of a GPU stand in its place, by whole names, beginnings, or the GPU's own."""
+    environment = {} if tokens is None else {"CUDA_VISIBLE_DEVICES": tokens}
+    found = visible(PARTED, environment, listed_instances(LISTED))
+    assert [gpu.uuid for gpu in found] == expected
+    assert [gpu.ordinal for gpu in found] == list(range(len(found)))
+
+
+def test_names_of_instances() -> None:
+    first, *_, last = visible(PARTED, {}, listed_instances(LISTED))
+    assert (first.id, first.name) == (0, "NVIDIA H200 MIG 3g.71gb")
+    assert (last.id, last.name) == (1, "NVIDIA H200 MIG 1c.2g.35gb")
+
+
+def test_instances_that_nobody_lists() -> None:
+    """In a container ``nvidia-smi`` may not list them: what the scheduler names is taken."""
+    found = visible(PARTED, {"CUDA_VISIBLE_DEVICES": f"{PARTS[1]},{OLD[0]}"})
+    assert [(gpu.uuid, gpu.id) for gpu in found] == [(PARTS[1], -1), (OLD[0], 0)]
+    found = visible(PARTED[:1], {"CUDA_VISIBLE_DEVICES": PARTS[1]})
+    assert [(gpu.uuid, gpu.id) for gpu in found] == [(PARTS[1], 0)]
+
+
+def test_one_process_has_one_instance() -> None:
+    parts = visible(PARTED, {}, listed_instances(LISTED))
+    assert of_one_process(parts) == parts[:1]
+    whole = visible(ROWS, {})
+    assert of_one_process(whole) == whole
 
 
 def test_load_is_that_of_processor_or_memory() -> None:
@@ -85,6 +145,21 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_nvidia_smi_is_read(smi: Path) -> None:
     assert gpus({}) == [Gpu(0, 0, "GPU-aa11", "NVIDIA GeForce RTX 3090", 0.07)]
+
+
+def test_nvidia_smi_is_asked_for_instances(smi: Path) -> None:
+    """Where the load is not available, or the environment names one."""
+    smi.write_text(
+        "#!/bin/sh\n"
+        f"if [ $1 = -L ]; then cat <<'END'\n{LISTED}END\n"
+        f"else echo '0, {H200[0]}, NVIDIA H200, [N/A], 10, 24576'; fi\n"
+    )
+    assert [gpu.uuid for gpu in gpus({})] == PARTS[:2]
+    assert [gpu.uuid for gpu in gpus({"CUDA_VISIBLE_DEVICES": "MIG-b"})] == [PARTS[1]]
+    # An older one, which knows no instances.
+    smi.write_text("#!/bin/sh\n[ $1 = -L ] && exit 6\n"
+                   f"echo '0, {H200[0]}, NVIDIA H200, [N/A], 10, 24576'\n")  # fmt: skip
+    assert [gpu.uuid for gpu in gpus({})] == H200[:1]
 
 
 def test_a_failing_nvidia_smi_is_told(smi: Path) -> None:

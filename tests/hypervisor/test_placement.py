@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spring_mpi.devices import Gpu
+from spring_mpi.devices import Gpu, visible
 from spring_mpi.errors import LaunchError
 from spring_mpi.hypervisor.placement import Need, place, table
 from spring_mpi.hypervisor.seat import Seat, own_cpus
+from spring_mpi.hypervisor.worker import child_environment
 
 CUDA = Need("cuda")
 
@@ -59,6 +60,29 @@ def test_workers_that_share() -> None:
     assert uuids(seats, need) == {1: "a0", 2: "a1", 3: "a0", 4: "a1"}
     equipment = place(seats, need, "1")[3].equipment(need)
     assert (equipment.device, equipment.gpu, equipment.sharers) == ("cuda", "GPU-a0", 2)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"MIG-{one}1982c2c-a3e9-54d0-b2dc-4f16bbb8a1e2" for one in "abc"],
+        ["MIG-GPU-aa11/1/0", "MIG-GPU-aa11/2/0", "MIG-GPU-bb22/7/0"],
+        ["GPU-bb22", "MIG-GPU-aa11/1/0", "MIG-GPU-aa11/2/0"],
+    ],
+)
+def test_instances_one_by_one(names: list[str]) -> None:
+    """What the scheduler lists, whole GPUs and parts of them, and its child sees one alone."""
+    rows = [["0", "GPU-aa11", "H200", "[N/A]", "0", "9"], ["1", "GPU-bb22", "H200", "0", "0", "9"]]
+    there = visible(rows, {"CUDA_VISIBLE_DEVICES": ",".join(names)})
+    seats = {rank: seat("a", *there) for rank in (1, 2, 3)}
+    placed = place(seats, CUDA, "1")
+    given = [placed[rank].equipment(CUDA) for rank in (1, 2, 3)]
+    assert [one.gpu for one in given] == names
+    assert {one.device for one in given} == {"cuda"}
+    children = [child_environment({"CUDA_VISIBLE_DEVICES": "all"}, one) for one in given]
+    assert [one["CUDA_VISIBLE_DEVICES"] for one in children] == names
+    with pytest.raises(LaunchError, match="4 workers on a are too many for 3 GPUs"):
+        place(seats | {4: seats[1]}, CUDA, "1")
 
 
 def test_less_choice_chooses_first() -> None:
