@@ -48,6 +48,20 @@ def replace_file(path: Path, content: Bytes, aside: Path | None = None, mode: in
         raise named(fault, path) from fault
 
 
+def read_text(path: str | os.PathLike[str], errors: str = "strict") -> str:
+    """Text that people write, UTF-8: lines end in any way, a mark at the beginning is left out.
+
+    Editors on Windows write that mark (BOM), and end lines with CR LF.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read; `UnicodeDecodeError` if it is not UTF-8.
+    """
+    with open(path, encoding="utf-8-sig", errors=errors) as file:
+        return file.read()
+
+
 def write_new(path: Path, content: Bytes, mode: int = 0) -> None:
     """Write a new file to the disk and read it back, or leave none.
 

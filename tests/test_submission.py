@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from campaigns import Campaign
+from campaigns import Campaign, make_campaign
 
 from spring_mpi.cli.submit import main
 
@@ -78,6 +79,53 @@ def test_scripts_are_right(name: str, tool: Callable[[str], str]) -> None:
     for check in (["bash", "-n"], [tool("shellcheck")]):
         done = subprocess.run([*check, str(_JOBS / name)], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "kind", ["slurm", "slurm --gpus 4", "slurm --parts 3", "lsf --gpus 2", "lsf"]
+)
+def test_names_reach_the_command_as_they_are(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Quotes, backslashes, spaces, $ and backticks: nothing of them is left to the shell."""
+    folder = tmp_path / 'it\'s \\1 \\g<0> "a" $HOME `id` #x;'
+    folder.mkdir()
+    campaign = make_campaign(folder, {"name": "odd"})
+    value = "output=a '$(id)' \\n \"b\""
+    text = rendered(campaign, capsys, "--scheduler", *kind.split(), "--set", value,
+                    "--launch", "mpirun -x 'A=\\1 $B'")  # fmt: skip
+    program(tmp_path / "bin", "mpirun", 'printf "%s\\0" "$@" >"$SEEN"')
+    (tmp_path / "hosts").write_text("a\na\n")
+    environment = {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "SEEN": str(tmp_path / "seen"),
+        "LSB_DJOB_HOSTFILE": str(tmp_path / "hosts"), "SLURM_NTASKS": "2", "SLURM_NNODES": "1",
+        "SLURM_NTASKS_PER_NODE": "2", "SLURM_CPUS_PER_TASK": "1", "SLURM_JOB_END_TIME": "0",
+        "SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "3",
+    }  # fmt: skip
+    script = re.sub("^PATH=.*", "", text, flags=re.M)
+    done = subprocess.run(["bash", "-s"], input=script, env=environment, text=True)
+    assert done.returncode == 0
+    words = (tmp_path / "seen").read_text().split("\0")
+    assert words[:2] == ["-x", "A=\\1 $B"]
+    assert str(campaign.config) in words
+    assert words[-3:] == ["--set", value, ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "output=a\n  b"], "line break"),
+        (["--queue", "a b"], "no name of a queue"),
+        (["--account", "x\n#SBATCH --wrap"], "no name of a queue or an account"),
+        (["--launch", "srun 'x"], "No closing quotation"),
+    ],
+)
+def test_what_a_script_cannot_pass_on_is_refused(
+    options: list[str], message: str, small: Callable[..., Campaign],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert main([str(small().config), "--print", *options]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_submission_to_lsf(

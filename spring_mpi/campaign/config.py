@@ -42,8 +42,8 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     path
         The YAML file. Its folder is where ``data.root`` starts.
     overrides
-        ``a.b=value`` each, the value in YAML; they replace what the file says. Their paths start
-        at the current folder.
+        ``a.b=value`` each, the value in YAML; they replace what the file says. Paths start where
+        those of the file do, but that of ``data.root`` at the current folder.
 
     Returns
     -------

@@ -36,16 +36,18 @@ Hook = Callable[[Decoder, Node, str], Any]
 
 @dataclass(frozen=True)
 class Folders:
-    """Where relative paths start; what the command line gives starts at the current folder."""
+    """Where relative paths start."""
 
     config: str
     root: str
 
     def from_config(self, text: str, place: Place) -> str:
+        """The config's folder, but for what the command line gives: the current folder."""
         return _absolute("" if place.on_command_line else self.config, text)
 
     def from_root(self, text: str, place: Place) -> str:
-        return _absolute("" if place.on_command_line else self.root, text)
+        """``data.root``, also for what the command line gives: it stands for the file's value."""
+        return _absolute(self.root, text)
 
     def from_here(self, text: str, place: Place) -> str:
         return _absolute("", text)

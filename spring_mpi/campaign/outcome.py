@@ -65,7 +65,7 @@ def read_status(rundir: Path) -> Status:
     """
     path = RunDirectory(rundir).status
     try:
-        status = json.loads(path.read_text(encoding="utf-8"))
+        status = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return Status()
     except OSError as fault:
@@ -91,7 +91,7 @@ def read_done(rundir: Path) -> dict[str, Ended]:
     """
     path = RunDirectory(rundir).summary
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             # The last line may be half written while the campaign runs.
             rows = [row for row in csv.DictReader(file) if row.get("file")]
         return {row["name"]: _ended(rundir, row) for row in rows}

@@ -61,7 +61,7 @@ class _Part:
         """Of its summary, with files relative to the whole campaign's folder."""
         path = RunDirectory(self.folder).summary
         if path.exists():
-            with path.open(encoding="utf-8", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:
                 for row in csv.DictReader(file):
                     yield row | {"file": f"parts/{self.folder.name}/{row['file']}"}
 
@@ -121,7 +121,7 @@ def _parts(folder: Path) -> list[_Part]:
 
 def _read(folder: Path) -> _Part:
     try:
-        status = json.loads(RunDirectory(folder).status.read_text("utf-8"))
+        status = json.loads(RunDirectory(folder).status.read_bytes())
     except FileNotFoundError:
         status = {}
     return _Part(folder, status)

@@ -15,8 +15,8 @@ from ..schema import option, suggest
 from ..settings import Settings
 from .sweep import Sweep
 
-# A path in the file starts at the config's folder, at data.root or at the current folder;
-# one on the command line at the current folder. Once loaded all are absolute.
+# A path starts at the config's folder (on the command line at the current folder), at data.root,
+# or at the current folder. Once loaded all are absolute.
 ConfigPath = NewType("ConfigPath", str)
 DataPath = NewType("DataPath", str)
 HerePath = NewType("HerePath", str)
@@ -129,7 +129,9 @@ class Data:
     """Where the frames, their pids and their masks are."""
 
     root: ConfigPath = option(
-        ".", "folder at which the paths of data, events and pattern start; itself from this file"
+        ".",
+        "folder at which the paths of data, events and pattern start, also those of --set; "
+        "itself from this file, that of --set data.root from the current folder",
     )
     source: tuple[SourceText, ...] = option(
         ..., "file, glob, list of them, or source string", check=_check_not_empty

@@ -12,6 +12,7 @@ from ..errors import ConfigError, SourceError
 from ..events.condition import parse_condition
 from ..events.index import EventIndex
 from ..events.search import first_not_below
+from ..files import read_text
 from ..names import parse_pid, pid_text
 from .sections import EventSelection, parse_slice
 
@@ -101,7 +102,7 @@ def _fulfilling(condition: str, index: EventIndex) -> NDArray[np.int64]:
 def _listed(path: Path) -> Iterator[tuple[int, ...]]:
     """The pids of a list file; empty lines and what follows ``#`` are left out."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as fault:
         raise ConfigError([f"events.list: cannot read {path}: {fault}"]) from None
     for number, line in enumerate(lines, start=1):

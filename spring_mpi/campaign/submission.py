@@ -16,6 +16,7 @@ from tempfile import TemporaryFile
 
 from ..durations import TimeLimit
 from ..errors import LaunchError
+from ..files import read_text
 
 SCHEDULERS = {"slurm": "sbatch", "lsf": "bsub"}
 _LISTINGS = {"slurm": "squeue --me", "lsf": "bjobs"}
@@ -77,22 +78,28 @@ def default_scheduler() -> str:
 
 
 def render(request: Request) -> str:
-    """The script of a request."""
-    text = (files("spring_mpi") / "jobs" / request.script).read_text(encoding="utf-8")
+    """The script of a request.
+
+    Raises
+    ------
+    LaunchError
+        If there is none, or a word of the request cannot stand in a script.
+    """
+    _refuse_unquotable(request)
+    text = read_text(str(files("spring_mpi") / "jobs" / request.script))
     directives = _slurm(request) if request.scheduler == "slurm" else _lsf(request)
     for option, value in directives.items():
         text = _directed(text, option, value)
-    text = _replaced(text, r"config=.*", f"config={quote(str(request.config))}")
-    text = _replaced(text, r"limit=\d+(.*)", rf"limit={_known_minutes(request.time)}")
-    text = _replaced(text, r"gpus=\d+ (.*)", rf"gpus={request.gpus} \g<1>")
+    text = _replaced(text, "config=.*", "config=", quote(str(request.config)))
+    text = _replaced(text, r"limit=\d+.*", "limit=", str(_known_minutes(request.time)))
+    text = _replaced(text, r"gpus=\d+(?= )", "gpus=", str(request.gpus))
     extra = [word for one in request.overrides for word in ("--set", one)]
     if extra:
-        text = _replaced(text, r"options=\((.*)\).*", rf"options=(\g<1> {_literal(join(extra))})")
+        text = _replaced(text, r"(options=\(.*)\).*", r"\1 ", f"{join(extra)})")
     if request.launch:
-        text = _replaced(text, r"launch=.*", f"launch=({_literal(join(request.launch))})")
+        text = _replaced(text, "launch=.*", "launch=", f"({join(request.launch)})")
     here = Path(sys.executable).parent
-    text = _replaced(text, r"# module load .*", f"PATH={_literal(quote(str(here)))}:$PATH")
-    return text
+    return _replaced(text, "# module load .*", "PATH=", f"{quote(str(here))}:$PATH")
 
 
 @dataclass
@@ -138,7 +145,7 @@ def submit(script: str, scheduler: str, tell: Callable[[str], None], *, wait: bo
     environment = {name: text for name, text in os.environ.items() if name not in _QUIET}
     try:
         # From a file: a pipe would break, or fill up, where the command does not read it at once.
-        with TemporaryFile("w+", encoding="utf-8") as stdin:
+        with TemporaryFile("w+", encoding="utf-8", errors="surrogateescape") as stdin:
             stdin.write(script)
             stdin.seek(0)
             process = subprocess.Popen(
@@ -174,6 +181,19 @@ def job_id(line: str) -> str | None:
     return next((one[1] for one in found if one), None)
 
 
+def _refuse_unquotable(request: Request) -> None:
+    for word in (str(request.config), *request.overrides, *request.launch):
+        if re.search(r"[\x00-\x1f\x7f]", word):
+            raise LaunchError(
+                f"{word!r} has a line break or another control character, which a script cannot "
+                "pass on: rename it, or write the value into the config"
+            )
+    for word in (request.queue, request.account):
+        # A directive is read by the scheduler, whose quotes are not those of a shell.
+        if not re.fullmatch(r"[\w.,:+@%/-]*", word):
+            raise LaunchError(f"{word!r} is no name of a queue or an account")
+
+
 def _slurm(request: Request) -> dict[str, str]:
     tasks = request.workers + 1
     found = {"--time=": f"{request.time.minutes or 'UNLIMITED'}"}
@@ -207,16 +227,18 @@ def _directed(text: str, option: str, value: str) -> str:
     """The script with a directive set, added, or without it where the value is empty."""
     mark = "#SBATCH" if text.startswith("#SBATCH", text.find("\n#SBATCH") + 1) else "#BSUB"
     line = f"{mark} {option}{value}\n" if value else ""
-    changed, number = re.subn(rf"^{mark} {re.escape(option)}.*\n", _literal(line), text, flags=re.M)
+    pattern = rf"^{mark} {re.escape(option)}.*\n"
+    changed, number = re.subn(pattern, lambda found: line, text, flags=re.M)
     if number:
         return changed
     return re.sub(rf"^{mark} ", lambda found: line + found[0], text, count=1, flags=re.M)
 
 
-def _replaced(text: str, pattern: str, line: str) -> str:
-    """The script with the one line of that pattern replaced."""
-    return re.sub(rf"^{pattern}$", line, text, count=1, flags=re.M)
+def _replaced(text: str, pattern: str, start: str, rest: str) -> str:
+    """The script with its one line that begins with the pattern replaced.
 
-
-def _literal(text: str) -> str:
-    return text.replace("\\", r"\\")
+    ``start`` may refer to the pattern's groups, ``rest`` is taken as it is.
+    """
+    return re.sub(
+        f"^{pattern}", lambda found: found.expand(start) + rest, text, count=1, flags=re.M
+    )

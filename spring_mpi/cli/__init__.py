@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -59,6 +60,15 @@ def guarded(run: Callable[[], int]) -> int:
     except OSError as fault:
         where = "" if fault.filename is None else f"{fault.filename}: "
         print(f"{where}{fault.strerror or fault}", file=sys.stderr)
+        return 2
+    except UnicodeEncodeError as fault:
+        if not re.search("[\ud800-\udfff]", fault.object):
+            raise
+        # What Python makes of bytes that are no text.
+        print(
+            f"{fault.object!r} is a name that is not UTF-8, and cannot be written down; rename it",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         return 130

@@ -50,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("config", help="the campaign's config file (YAML)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-        help="replace a value of the config, such as workers.retries=0; may be repeated",
+        help="replace a value of the config, such as workers.retries=0, its paths starting where "
+        "those of the config do; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--check", action="store_true", help="tell every fault, jobs and memory; run nothing"

@@ -100,6 +100,13 @@ def _time(text: str, scheduler: str) -> TimeLimit:
     return time
 
 
+def _words(launch: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(launch))
+    except ValueError as fault:
+        raise LaunchError(f"--launch {launch!r}: {fault}") from None
+
+
 def _request(arguments: argparse.Namespace, config: Config) -> Request:
     gpus = arguments.gpus or 0
     scheduler = arguments.scheduler or default_scheduler()
@@ -115,7 +122,7 @@ def _request(arguments: argparse.Namespace, config: Config) -> Request:
         is_live=arguments.live,
         queue=arguments.queue,
         account=arguments.account,
-        launch=tuple(shlex.split(arguments.launch)),
+        launch=_words(arguments.launch),
         overrides=tuple(arguments.overrides),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 import shlex
@@ -16,6 +15,7 @@ from .experiment import located, names_experiment
 from .experiment_files import complete_files, experiment_files
 from .incremental import Earlier
 from .index import EventIndex
+from .patterns import matching
 from .readers import (
     READ_FAULTS,
     WITHOUT_FILE,
@@ -253,7 +253,7 @@ def _expand(
 
 def _matches(text: str, root: str) -> list[str]:
     """Absolute paths of the files that a name, pattern or source string stands for."""
-    if names_experiment(text):
+    if _is_source_string(text, root):
         found = experiment_files(text, root)
         for remark in found.remarks:
             _log.warning(remark)
@@ -281,12 +281,14 @@ def named_paths(text: str, root: str) -> list[str]:
     SourceError
         If the text is the name of a folder, or a source string whose files are not complete.
     """
-    if names_experiment(text):
+    if _is_source_string(text, root):
         return complete_files(text, root)
     path = os.path.abspath(os.path.join(root, text))
     if os.path.isdir(path):
         raise SourceError(f"{path} is a folder; name its files, as in {os.path.join(text, '*')}")
-    if os.path.isfile(path):
-        return [path]
-    found = glob.iglob(text, root_dir=root, recursive=True)
-    return [os.path.abspath(os.path.join(root, one)) for one in found]
+    return list(matching(text, root))
+
+
+def _is_source_string(text: str, root: str) -> bool:
+    """Whether a text names an experiment; a file of that very name is a file."""
+    return names_experiment(text) and not os.path.isfile(os.path.join(root, text))

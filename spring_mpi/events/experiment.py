@@ -68,7 +68,7 @@ class Experiment:
 
 def names_experiment(text: str) -> bool:
     """Whether a source is a source string, not a file."""
-    return re.search(r"(^|:)exp=", text) is not None
+    return re.match(r"(\w+(=[^:]*)?:)*exp=", text) is not None
 
 
 def with_folder(text: str, absolute: Callable[[str], str]) -> str:

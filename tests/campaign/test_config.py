@@ -217,12 +217,25 @@ def test_paths_start_where_the_documentation_says(load, tmp_path):
     assert config.events.list == f"{root}/hits.txt"
 
 
-def test_paths_of_the_command_line_start_at_the_current_folder(load, tmp_path):
-    """An overriding path starts at the current folder, the other paths where they did."""
-    config = load(LEAST, "data.mask={file: m.npy, bad: 1}", "pattern.center=c.npy")
-    assert config.data.mask[0].file == f"{tmp_path}/here/m.npy"
-    assert config.pattern.center == ArraySpec(file=f"{tmp_path}/here/c.npy")
-    assert load(LEAST, "data.root=d").data.source == (f"{tmp_path}/here/d/x.npy",)
+def test_paths_of_the_command_line_start_where_those_of_the_file_do(load, tmp_path):
+    """Data paths start at data.root, too; that itself, output and index at the current folder."""
+    text = LEAST.replace("{source: x.npy}", "{root: d, source: x.npy}")
+    config = load(
+        text, "data.mask={file: m.npy, bad: 1}", "pattern.center=c.npy", "data.source=y.npy",
+        "events.list=hits.txt", "data.geometry=a.geom", "data.reader=my.py:load",
+        "pattern.gain=g.npy", "pattern.background={file: b.npy}", "data.index=i.h5", "output=o",
+    )  # fmt: skip
+    root, here = f"{tmp_path}/d", f"{tmp_path}/here"
+    assert config.data.mask[0].file == f"{root}/m.npy"
+    assert config.pattern.center == ArraySpec(file=f"{root}/c.npy")
+    assert config.pattern.gain == ArraySpec(file=f"{root}/g.npy")
+    assert config.pattern.background == ArraySpec(file=f"{root}/b.npy")
+    assert (config.data.source, config.events.list) == ((f"{root}/y.npy",), f"{root}/hits.txt")
+    assert config.data.geometry.file == f"{root}/a.geom"
+    assert config.data.reader == f"{root}/my.py:load"
+    assert (config.data.index, config.output) == (f"{here}/i.h5", f"{here}/o")
+    moved = load(text, "data.root=e", "data.source=y.npy")
+    assert moved.data.source == (f"{here}/e/y.npy",)
 
 
 def test_a_simulated_source_is_no_path(load):

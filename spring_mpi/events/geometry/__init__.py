@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 
 from ...errors import SourceError
+from ...files import read_text
 from ...schema import option
 from ..readers import READ_FAULTS, starts_with
 from .layout import FileMask, Geometry, lay_out
@@ -57,8 +58,7 @@ def _read(spec: GeometrySpec) -> Geometry:
 def _read_text(path: str) -> Geometry:
     if os.path.getsize(path) > _LARGEST_TEXT:
         raise ValueError("is too large for a text")
-    with open(path, encoding="utf-8", errors="replace") as file:
-        text = file.read()
+    text = read_text(path, errors="replace")
     lines = (line.strip() for line in text.splitlines())
     if any("=" in line and not line.startswith(("#", ";")) for line in lines):
         from .crystfel import read as read_panels

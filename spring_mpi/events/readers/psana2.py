@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -115,7 +116,8 @@ class TableRun(Psana2Run):
     def _refuse_chunks(self) -> None:
         """psana 4.3 looks for all events in the first chunk (github.com/slac-lcls/lcls2, #130)."""
         for path in map(str, self._run.dm.xtc_files):
-            chunks = glob.glob(re.sub(r"-c\d+\.", "-c*.", glob.escape(path)))
+            folder, name = map(glob.escape, os.path.split(path))
+            chunks = glob.glob(os.path.join(folder, re.sub(r"-c\d+\.", "-c*.", name)))
             if len(chunks) > 1:
                 raise SourceError(
                     f"{self._text}: {path} is one of {len(chunks)} chunks, and psana finds events "
