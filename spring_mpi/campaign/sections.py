@@ -154,8 +154,8 @@ class Data:
     mask: tuple[MaskSpec, ...] = option(
         (),
         "{file: F, dataset: P, bad: V}, with good: V or bad_bits: N instead of bad, or a list; "
-        "without file: in the source; without dataset: npy; without both, as {bad: 65535}: the raw "
-        "values of the frame; any one excludes a pixel",
+        "without file: in the source; without dataset: npy, or the one array of an HDF5 file; "
+        "without both, as {bad: 65535}: the raw values of the frame; any one excludes a pixel",
     )
     follow: float | None = option(
         None,

@@ -25,7 +25,8 @@ from .source import Event, EventRef, Exclusion, Source, file_digest
 class ArraySpec:
     """A number, a file, or a dataset; exactly one of ``value`` and ``file or dataset`` is given.
 
-    ``file`` alone is an ``.npy`` file; ``dataset`` alone is a dataset of the event's own source.
+    ``file`` alone is an npy file, or an HDF5 file with one array; ``dataset`` alone is a dataset of
+    the event's own source.
     """
 
     value: float | None = None
@@ -118,6 +119,7 @@ class Calibrator:
         self.satvalue = calibration.satvalue
         """Raw value at and above which a pixel is saturated."""
         self._stacks: dict[Spec, NDArray[Any] | None] = {}
+        self._named: dict[Spec, tuple[str, str]] = {}
 
     def mask(self, ref: EventRef, event: Event) -> NDArray[np.bool_]:
         """True = excluded by the event's own mask or by any other, (row, column)."""
@@ -222,11 +224,12 @@ class Calibrator:
         return True
 
     def _field(self, spec: Spec, ref: EventRef) -> NDArray[Any]:
-        dataset = spec.dataset or ""
         if spec.file is None:
-            return self._loader.field(ref, dataset)
-        source = Source(spec.file, "hdf5" if dataset else "npy")
-        return self._file_loader.field(replace(ref, source=source), dataset)
+            return self._loader.field(ref, spec.dataset or "")
+        if spec not in self._named:
+            self._named[spec] = _named(spec.file, spec.dataset)
+        reader, dataset = self._named[spec]
+        return self._file_loader.field(replace(ref, source=Source(spec.file, reader)), dataset)
 
 
 def calibration_digest(calibration: Calibration) -> str:
@@ -265,6 +268,18 @@ def calibration_digest(calibration: Calibration) -> str:
         counted["geometry"]["masks"] = [asdict(stamped(mask)) for mask in masks]
     text = json.dumps(counted, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _named(path: str, dataset: str | None) -> tuple[str, str]:
+    # Workers, which know calibrations, do without HDF5.
+    from .readers.arrays import reader_of_array
+
+    try:
+        return reader_of_array(path, dataset)
+    except SourceError:
+        raise
+    except OSError as fault:
+        raise SourceError(f"cannot read {path}: {fault.strerror or fault}") from fault
 
 
 def _files(calibration: Calibration) -> Iterator[tuple[str, str]]:

@@ -147,10 +147,26 @@ def test_missing_file(tmp_path: Path) -> None:
         calibrate(masks=(MaskSpec(file=str(tmp_path / "none.npy"), bad=1),))
 
 
-def test_file_of_another_format(ref: EventRef, event: Event) -> None:
-    """An HDF5 file without a dataset is an error that names the file."""
-    with pytest.raises(SourceError, match=r"run\.h5: cannot be read as npy"):
+def test_file_of_another_format(ref: EventRef, event: Event, tmp_path: Path) -> None:
+    """An HDF5 file with several arrays, and what is neither, are errors that say what to do."""
+    with pytest.raises(SourceError, match=r"run\.h5: name the dataset .* it holds .*/masks"):
         calibrate(masks=(MaskSpec(file=ref.source.path, bad=1),)).mask(ref, event)
+    np.savez(tmp_path / "dark.npz", dark=np.zeros((5, 7)))
+    with pytest.raises(SourceError, match=r"dark\.npz is neither an npy nor an HDF5 file"):
+        calibrate(background=ArraySpec(file=str(tmp_path / "dark.npz"))).background(ref, event)
+    np.save(tmp_path / "dark.npy", np.zeros((5, 7)))
+    with pytest.raises(SourceError, match=r"dark\.npy is an npy file, .* leave 'a' out"):
+        calibrate(gain=ArraySpec(file=str(tmp_path / "dark.npy"), dataset="a")).gain(ref, event)
+
+
+@pytest.mark.parametrize("block", [0, 512])
+def test_only_array_of_a_file(ref: EventRef, event: Event, tmp_path: Path, block: int) -> None:
+    """Of an HDF5 file with one array its dataset need not be named."""
+    with h5py.File(tmp_path / "mask.h5", "w", userblock_size=block) as file:
+        file["entry/mask"] = np.eye(5, 7, dtype=np.uint8)
+        file["entry/name"], file["entry/count"] = "bad pixels", 5
+    mask = calibrate(masks=(MaskSpec(file=str(tmp_path / "mask.h5"), bad=1),)).mask(ref, event)
+    assert mask.tolist() == np.eye(5, 7, dtype=bool).tolist()
 
 
 def with_files(folder: Path) -> Calibration:

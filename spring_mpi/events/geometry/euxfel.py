@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..readers.opening import open_file
+from ..readers.rows import read_all
 from .layout import Geometry, lay_out
 from .panels import Panel, positions_of
 
@@ -89,7 +90,7 @@ def _place(file: Any, name: str) -> tuple[float, float]:
     """(x, y), millimetres."""
     item = file.get(f"{name}/Position")
     is_line = isinstance(item, h5py.Dataset) and item.ndim == 1 and item.dtype.kind in "iuf"
-    values = [float(value) for value in item[:2]] if is_line else []
+    values = read_all(item)[:2].tolist() if is_line else []
     if len(values) != 2 or not all(abs(value) < _FARTHEST for value in values):
         raise ValueError(f"{name}/Position is {'not two numbers' if item else 'missing'}")
     return values[0], values[1]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import DAMAGED, PidDatasets, Scan
-from .hdf5 import find_dataset, find_frames, incomplete
+from .contents import candidates, find_dataset
+from .hdf5 import find_frames, incomplete
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .opening import open_file
 from .rows import check_size, read_all
@@ -114,7 +115,9 @@ def choose(file: h5py.File, names: Iterable[str], wanted: str | None) -> str:
     if found and not distinct:
         return found[0]
     what = "frames" if wanted is None else f"frames of {wanted!r}"
-    shown = ", ".join((found or known)[:_MOST_NAMED]) or "none"
+    if not known:
+        raise SourceError(f"{file.filename}: no {what}; {candidates(file)}")
+    shown = ", ".join((found or known)[:_MOST_NAMED])
     few = "several" if found else "no"
     raise SourceError(f"{file.filename}: {few} {what}; name one (dataset) of: {shown}")
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..source import Exclusion, run_in_name
 from . import Empty, Frame, PidDatasets, Scan
 from .axes import Axes, said_axes, usual_axes
-from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, holes_told, is_frames, modules_of
+from .contents import is_frames
+from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, holes_told, modules_of
 from .limits import OwnLimit, limited, own_limits
 from .masks import OwnMask, excluded_by_bits, groups_on_the_way, own_masks
 from .opening import is_file_of

@@ -24,13 +24,8 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 from . import DAMAGED, INCOMPLETE, Empty, Frame, PidDatasets, Scan
 from .channels import choose, meant, row_numbers
-from .hdf5 import (
-    find_dataset,
-    find_frames,
-    incomplete,
-    is_frames,
-    readable_names,
-)
+from .contents import find_dataset, is_frames, readable_names
+from .hdf5 import find_frames, incomplete
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .modules import module_of
 from .opening import is_file_of, open_file

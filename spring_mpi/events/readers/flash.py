@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from . import Empty, Frame
 from .channels import ChannelFile, ChannelReader, as_integers, row_numbers
-from .hdf5 import all_datasets, is_frames
+from .contents import all_datasets, is_frames
 from .joined import JoinedHandle
 from .opening import is_file_of
 from .rows import read_all

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import h5py
@@ -21,18 +20,18 @@ from . import (
     Scan,
     has_rows,
     row_for,
-    starts_with,
     whole_numbers,
 )
 from .axes import Axes, usual_axes
 from .beside import Beside, beside
-from .faults import broken_link, missing_filter
-from .opening import MAGIC, open_file
+from .contents import candidates, find_dataset, is_frames
+from .faults import missing_filter
+from .opening import is_hdf5, open_file
 from .rows import Rows, check_size, read_all, row_reader
 from .stored import lacking, refuse_missing, unwritten
 from .virtual import VirtualParts
 
-_MOST_NAMED = 8
+_log = logging.getLogger(__name__)
 
 
 class Hdf5Reader:
@@ -44,8 +43,8 @@ class Hdf5Reader:
     modules of a detector."""
 
     def sniff(self, path: str) -> bool:
-        """Whether the file begins as HDF5 files do."""
-        return starts_with(path, MAGIC)
+        """Whether the file begins as HDF5 files do; see `is_hdf5`."""
+        return is_hdf5(path)
 
     def scan(self, source: str, *, dataset: str | None, pid: PidDatasets) -> Scan:
         """Shape of the frames and the pids, which are datasets with one integer per event.
@@ -106,6 +105,7 @@ class Hdf5Reader:
         name = dataset or self.default_dataset(file)
         frames = find_frames(file, name, *self.axes)
         shape = self.axes_of(frames).shape(frames.shape)
+        _tell_of_matlab(frames)
         count = min((shape[0], *lengths))
         flags = incomplete(frames, count)
         if lengths:
@@ -205,6 +205,16 @@ class Hdf5Handle:
         return self._datasets[name]
 
 
+def _tell_of_matlab(frames: h5py.Dataset) -> None:
+    """A warning for arrays of MATLAB, whose axes are in the reverse order in the file."""
+    if "MATLAB_class" in frames.attrs:
+        _log.warning(
+            "%s: %s is an array of MATLAB: what is (row, column, event) there is (event, column, "
+            "row) in the file and here, so that rows are columns; give center, masks and other "
+            "arrays as they are in the file", frames.file.filename, frames.name,
+        )  # fmt: skip
+
+
 def modules_of(data: NDArray[Any]) -> dict[str, Any]:
     """Of a stack: the numbers of its modules, as `stacking.joined` wants them."""
     return {"modules": tuple(range(len(data)))} if data.ndim == 3 else {}
@@ -213,18 +223,6 @@ def modules_of(data: NDArray[Any]) -> dict[str, Any]:
 def holes_told(hole: NDArray[np.bool_] | None) -> tuple[Exclusion, ...]:
     """What pixels without a value are called."""
     return () if hole is None else (Exclusion("what was never written", int(hole.sum())),)
-
-
-def find_dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """The dataset of that name; `SourceError` with what there is if there is none."""
-    found = file.get(name) if name else None
-    if isinstance(found, h5py.Dataset):
-        return found
-    if reason := broken_link(file, name or ""):
-        raise SourceError(f"{file.filename}: {reason}")
-    near = difflib.get_close_matches(name, all_datasets(file), n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise SourceError(f"{file.filename}: no dataset {name!r}; {hint}{candidates(file)}")
 
 
 def integers(
@@ -248,11 +246,6 @@ def integers(
         return whole_numbers(read_all(dataset).reshape(dataset.size)[:count])
     except ValueError as fault:
         raise SourceError(f"{file.filename}: {name}: {fault}") from fault
-
-
-def is_frames(item: Any, *axes: int) -> bool:
-    """Whether an item of a file is a dataset of real numbers with so many axes."""
-    return isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and item.ndim in axes
 
 
 def find_frames(file: h5py.File, name: str, *axes: int) -> h5py.Dataset:
@@ -283,64 +276,3 @@ def incomplete(frames: h5py.Dataset, count: int) -> NDArray[np.uint32]:
     if frames.ndim == 2:
         return np.zeros(count, np.uint32)
     return np.where(lacking(frames)[:count], INCOMPLETE, 0).astype(np.uint32)
-
-
-def candidates(file: h5py.File) -> str:
-    """The datasets of a file that may be frames, those with most axes first, for people."""
-    items = all_datasets(file)
-    frames = [
-        f"{name} {item.shape}{_elsewhere(file, item)}"
-        for axes in ((3, 4), (2,))
-        for name, item in items.items()
-        if is_frames(item, *axes)
-    ]
-    broken = [text for name in _links(file) if (text := broken_link(file, name))]
-    if not frames:
-        return "; ".join(["it holds no numeric dataset with 2, 3 or 4 axes", *broken[:_MOST_NAMED]])
-    more = len(frames) - _MOST_NAMED
-    shown = (
-        "it holds " + ", ".join(frames[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    )
-    return "; ".join([shown, *broken[:_MOST_NAMED]])
-
-
-def _elsewhere(file: h5py.File, item: h5py.Dataset) -> str:
-    return "" if item.file == file else f" in {item.file.filename}"
-
-
-def all_datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Every dataset of the file by its path, and those that links outside lead to."""
-    found: dict[str, h5py.Dataset] = {}
-
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[f"/{name}"] = item
-
-    with readable_names():
-        file.visititems(note)
-    for name in _links(file):
-        if isinstance(item := file.get(name), h5py.Dataset) and item.file != file:
-            found[name] = item
-    return found
-
-
-def _links(file: h5py.File) -> list[str]:
-    """The paths of all soft and external links."""
-    found: list[str] = []
-
-    def note(name: str, link: Any) -> None:
-        if isinstance(link, h5py.SoftLink | h5py.ExternalLink):
-            found.append(f"/{name}")
-
-    with readable_names():
-        file.visititems_links(note)
-    return found
-
-
-@contextlib.contextmanager
-def readable_names() -> Iterator[None]:
-    """For visits of items: `ValueError` for a name that is no text, where h5py has no reason."""
-    try:
-        yield
-    except SystemError as fault:
-        raise ValueError("the names in it are damaged") from fault

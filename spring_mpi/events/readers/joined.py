@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import Empty, Frame
-from .hdf5 import Hdf5Handle, find_dataset
+from .contents import find_dataset
+from .hdf5 import Hdf5Handle
 
 _RUN = re.compile(r"(?<![A-Za-z0-9])(?:[rR]|run_?)(\d{4,9})(?!\d)")
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..limits import Limit, as_limit
 from ..source import Exclusion
 from . import Frame
+from .rows import read_all
 from .stored import union
 
 _HOMES = ("", "detectorSpecific", "detector_information", "detectorSpecific/detectorModule_000")
@@ -98,5 +99,5 @@ def _number(dataset: h5py.Dataset) -> float | None:
     """The single number in a dataset, exact; None where it holds none."""
     if dataset.size != 1 or dataset.dtype.kind not in "iuf":
         return None
-    value = np.asarray(dataset[()]).reshape(-1)[0].item()
+    value = read_all(dataset).reshape(-1)[0].item()
     return None if np.isnan(value) else value

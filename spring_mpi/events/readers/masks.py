@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 from ..bits import has_bits
 from .axes import Axes, said_axes
+from .faults import missing_filter
 
 EXCLUDING_BITS = 1 | 2 | 4 | 8 | 16 | 64 | 128 | 512 | 1024 | 4096
 """Bits of a CXI mask that say a value is not to be trusted: invalid, saturated, hot, dead,
@@ -70,6 +71,8 @@ def own_masks(frames: h5py.Dataset, axes: Axes, groups: Iterable[h5py.Group]) ->
 
 
 def _own_mask(mask: h5py.Dataset, frames: h5py.Dataset, axes: Axes) -> OwnMask:
+    if reason := missing_filter(mask):
+        raise SourceError(f"{mask.file.filename}: {reason}")
     own = said_axes(mask)
     if own is None:
         own = axes if mask.ndim == frames.ndim else axes.without_events()

@@ -98,7 +98,7 @@ def says_nxmx(entry: h5py.Group) -> bool:
 
 def text_of(dataset: h5py.Dataset) -> str:
     """A dataset's text, which may be an array of one; empty where it holds none."""
-    value: Any = dataset[()] if dataset.size == 1 else b""
+    value: Any = read_all(dataset) if dataset.size == 1 else b""
     value = value.reshape(-1)[0] if isinstance(value, np.ndarray) else value
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 

@@ -12,9 +12,11 @@ import h5py
 
 from ...errors import HeldFileError, SourceError
 from ...hdf5 import opened
-from . import READ_FAULTS, starts_with
+from . import READ_FAULTS
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
+_LARGEST_BLOCK = 21
+"""Powers of two up to which the signature is looked for."""
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +44,25 @@ def open_file(path: str) -> h5py.File:
         raise SourceError(f"{path}: cannot be read as HDF5: {fault}") from fault
 
 
+def is_hdf5(path: str) -> bool:
+    """Whether a file begins as HDF5 files do, maybe after a block of another program's bytes.
+
+    HDF5 looks for its signature at 0, 512, 1024, 2048, ...; files of MATLAB have it at 512.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb") as file:
+        for place in (0, *(2**power for power in range(9, _LARGEST_BLOCK))):
+            file.seek(place)
+            found = file.read(len(MAGIC))
+            if found == MAGIC or len(found) < len(MAGIC):
+                return found == MAGIC
+    return False
+
+
 def is_file_of(path: str, known: Callable[[h5py.File], bool]) -> bool:
     """Whether an HDF5 file can be opened and is one of the known.
 
@@ -50,7 +71,7 @@ def is_file_of(path: str, known: Callable[[h5py.File], bool]) -> bool:
     OSError
         If it is missing; `HeldFileError` if it cannot be known as long as a writer holds it.
     """
-    if not starts_with(path, MAGIC):
+    if not is_hdf5(path):
         return False
     try:
         with open_file(path) as file:

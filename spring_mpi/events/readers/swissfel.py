@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from . import DAMAGED, INCOMPLETE
 from .channels import ChannelReader, row_numbers
-from .hdf5 import is_frames
+from .contents import is_frames
 from .opening import is_file_of
 
 _FLAGS = {"is_good_frame": DAMAGED, "is_data_present": INCOMPLETE}

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import READ_FAULTS
+from .faults import missing_filter
 from .linked import VIRTUAL, find_linked
 from .opening import open_file
 
@@ -141,7 +142,8 @@ class VirtualParts:
             return f"{file.filename}: {part.dataset} is virtual in too many others"
         if dataset.is_virtual:
             VirtualParts(dataset, self._depth + 1).refuse_missing()
-        return ""
+        reason = missing_filter(dataset)
+        return f"{file.filename}: {reason}" if reason else ""
 
 
 def _parts(dataset: h5py.Dataset) -> Iterator[Part]:

@@ -1,0 +1,44 @@
+"""Arrays that a config names by their files: masks, backgrounds, gains, centres."""
+
+from __future__ import annotations
+
+import h5py
+
+from ...errors import SourceError
+from . import starts_with
+from .contents import all_datasets, candidates
+from .npy import MAGIC
+from .opening import is_hdf5, open_file
+
+
+def reader_of_array(path: str, dataset: str | None) -> tuple[str, str]:
+    """The reader of an array in a file, and its dataset; the only one where none is named.
+
+    Raises
+    ------
+    SourceError
+        If the file is of another format, or it is not clear which dataset is meant.
+    OSError
+        If it cannot be read.
+    """
+    if is_hdf5(path):
+        return "hdf5", dataset or _only_dataset(path)
+    if not starts_with(path, MAGIC):
+        raise SourceError(
+            f"{path} is neither an npy nor an HDF5 file; numpy.save writes an array as npy"
+        )
+    if dataset:
+        raise SourceError(f"{path} is an npy file, which has no datasets; leave {dataset!r} out")
+    return "npy", ""
+
+
+def _only_dataset(path: str) -> str:
+    with open_file(path) as file:
+        images = [name for name, item in all_datasets(file).items() if _is_image(item)]
+        if len(images) != 1:
+            raise SourceError(f"{path}: name the dataset of the array; {candidates(file)}")
+        return images[0]
+
+
+def _is_image(item: h5py.Dataset) -> bool:
+    return item.dtype.kind in "iufb" and item.ndim in (2, 3, 4)
