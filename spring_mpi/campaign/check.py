@@ -46,6 +46,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
     """
     config = load_config(path, overrides)
     rundir = RunDirectory(Path(config.output))
+    rundir.refuse_moved(path, overrides)
     problems = [*faults(config), *_unusable(rundir)]
     first: Prepared | None = None
     try:

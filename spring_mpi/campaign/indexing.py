@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from ..comm import NullCommunicator
 from ..errors import ConfigError, SpringError
@@ -49,9 +50,13 @@ def open_index(config: Config, rundir: RunDirectory) -> Opened:
     """
     data = config.data
     if data.index and Path(data.index).exists():
-        index = _checked(load_index(data.index))
-        if problems := list(differences(_wanted(config), index)):
-            raise ConfigError([f"data.index: {data.index} {problem}" for problem in problems])
+        index, wanted = load_index(data.index), _wanted(config)
+        if problems := list(differences(wanted, index)):
+            told = [f"data.index: {data.index} {problem}" for problem in problems]
+            again = f"{wanted.command} -o {quote(data.index)}"
+            raise ConfigError([*told, f"build the index that the config names: {again}"])
+        # Its own command may name folders that it was moved from.
+        replace(index, command=wanted.command, root=wanted.root).check()
         return Opened(index)
     before = None if data.index else _own(rundir)
     was_followed = before is not None and any(source.grows for source in before.sources)

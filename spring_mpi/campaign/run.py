@@ -75,6 +75,7 @@ def run_campaign(
     if problems := list(faults(config)):
         raise ConfigError(problems)
     rundir = RunDirectory(Path(config.output))
+    rundir.refuse_moved(path, overrides)
     aside = rundir.set_aside() if options.fresh else None
     rundir.create()
     rundir.acquire()

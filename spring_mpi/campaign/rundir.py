@@ -6,10 +6,11 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ..errors import RunDirectoryError
@@ -91,6 +92,22 @@ class RunDirectory:
     def user(self) -> str:
         """Who uses it now, and what can be done about that; empty where nobody does."""
         return Lock(self.lock).obstacle()
+
+    def refuse_moved(self, config: str, overrides: Sequence[str]) -> None:
+        """Raise `RunDirectoryError` for the config that lies in another run directory than this.
+
+        That directory was moved or copied, and all paths in its config are those of before. It is
+        no fault if the command line says where the output is.
+        """
+        beside = RunDirectory(Path(config).absolute().parent)
+        is_effective = Path(config).name == self.config.name and beside.journal.exists()
+        is_asked = any(one.partition("=")[0].strip() == "output" for one in overrides)
+        if is_effective and not is_asked and beside.path.resolve() != self.path.resolve():
+            option = quote(f"output={beside.path}")
+            raise RunDirectoryError(
+                f"{config} is the config of a run directory that was moved or copied: its output "
+                f"is still {self.path}; to go on in the new place give --set {option}"
+            )
 
     def results_present(self) -> set[str]:
         """Complete result files, relative to the run directory; each folder is read once.

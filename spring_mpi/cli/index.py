@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..comm import Communicator, connect
@@ -167,7 +168,7 @@ def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
               f"{len(index)} events")  # fmt: skip
         if known.statistics and not index.statistics:
             print(f"sums and lit pixels are dropped, since the sources changed; "
-                  f"measure them: spring-index stats {output}", file=sys.stderr)  # fmt: skip
+                  f"measure them: spring-index stats {quote(output)}", file=sys.stderr)  # fmt: skip
     if count := duplicates(index):
         print(f"{count} events share their pid with others", file=sys.stderr)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,12 +78,12 @@ def _description(index: EventIndex) -> Iterator[tuple[str, str]]:
     yield "stale", str(len(stale))
     yield from (("", f"  {change}") for change in stale[:_MOST_LISTED])
     if stale:
-        yield "rebuild", f"{index.command} -o {index.file}"
+        yield "rebuild", index.rebuilding()
 
 
 def _statistics_text(index: EventIndex) -> str:
     if (found := index.statistics) is None:
-        return f"none; spring-index stats {index.file}"
+        return f"none; spring-index stats {quote(index.file)}"
     return f"sum, lit (raw value {found.threshold:g} and above)"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..campaign.config import load_config
+from ..campaign.rundir import RunDirectory
 from ..campaign.sections import Config
 from ..campaign.submission import SCHEDULERS, Request, default_scheduler, render, submit
 from ..durations import TimeLimit, time_limit
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, arguments.overrides)
+    RunDirectory(Path(config.output)).refuse_moved(arguments.config, arguments.overrides)
     request = _request(arguments, config)
     script = render(request)
     if arguments.only_print:

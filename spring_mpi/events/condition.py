@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from shlex import quote
 from types import MappingProxyType
 from typing import Any
 
@@ -173,7 +174,7 @@ def _value(node: ast.expr, index: EventIndex) -> Any:
 
 def _remedy(index: EventIndex) -> str:
     if os.path.isabs(index.file):
-        return f"spring-index stats {index.file}"
+        return f"spring-index stats {quote(index.file)}"
     # It was built for this campaign, and is not saved yet.
     return (
         f"{index.command} -o FILE, then spring-index stats FILE, and name that file as data.index"

@@ -220,9 +220,13 @@ class EventIndex:
         changes = list(self.stale())
         if changes:
             more = f" (and {len(changes) - 1} more files changed)" if len(changes) > 1 else ""
-            raise StaleIndexError(
-                f"{changes[0]}{more}; rebuild the index: {self.command} -o {self.file}"
-            )
+            raise StaleIndexError(f"{changes[0]}{more}; rebuild the index: {self.rebuilding()}")
+
+    def rebuilding(self) -> str:
+        """The command that builds the index again, of the files where they are now."""
+        from .rebuilding import rebuild_text
+
+        return rebuild_text(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index as `load_index` reads it; `SourceError` where that is impossible."""

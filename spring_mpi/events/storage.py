@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import h5py
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import HeldFileError, SourceError
 from ..hdf5 import new_file, reading
 from .index import TRANSITIONS, EventIndex, Frames, Statistics
+from .rebuilding import moved
 from .source import Source
 
 FORMAT_VERSION = 1
@@ -143,7 +145,7 @@ def _raise_if_unreadable(fault: Exception) -> None:
 
 
 def _rebuild(path: str | os.PathLike[str]) -> str:
-    return f"build it: spring-index build SOURCE... -o {os.fspath(path)}"
+    return f"build it: spring-index build SOURCE... -o {quote(os.fspath(path))}"
 
 
 def _moved(index: EventIndex, root: str) -> EventIndex:
@@ -152,7 +154,8 @@ def _moved(index: EventIndex, root: str) -> EventIndex:
         if source.is_file else source
         for source in index.sources
     )  # fmt: skip
-    return replace(index, sources=tuple(sources), root=root)
+    command = moved(index.command, index.root, root)
+    return replace(index, sources=tuple(sources), root=root, command=command)
 
 
 def _write(index: EventIndex, file: h5py.File) -> None:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -427,3 +428,25 @@ def test_results_present(rundir, monkeypatch):
     assert sorted(looks) == ["0a1", "fff", "results"]
     monkeypatch.undo()
     assert names(rundir.results / "fff") == [".1-7.h5.old", ".nfs0123", "1-7.h5"]
+
+
+def test_the_config_of_a_moved_run_directory_does_not_begin_anew(small, tmp_path):
+    """The refusal names the new place, and what it says goes on there."""
+    campaign = small(events={"slice": "0:1"})
+    assert campaign.run()[0] == 0
+    moved = campaign.rundir.rename(tmp_path / "moved [1]")
+
+    def told(*arguments):
+        command = [sys.executable, "-m", "spring_mpi.cli.batch", moved / "config.yaml", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    code, said = told()
+    assert (code, told("--check")) == (2, (2, said))
+    assert str(campaign.rundir) in said
+    option = shlex.split(said.partition("give ")[2])
+    assert option == ["--set", f"output={moved}"]
+    assert not campaign.rundir.exists()
+    code, said = told(*option)
+    assert code == 0
+    assert "1 of 1 jobs (1 variants of the settings) are done" in said
