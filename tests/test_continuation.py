@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from contextlib import suppress
 
 import pytest
 from campaigns import assert_same_results, children, finish, make_campaign, rank_processes
@@ -39,6 +40,14 @@ def checkpoints(campaign):
 def has_checkpoint(campaign):
     """The job that runs has saved a state; one that is being written does not count."""
     return any(campaign.rundir.glob("checkpoints/[!.]*.npz"))
+
+
+def state_of(campaign):
+    """The content of the newest state of the job that runs; None where there is none."""
+    for path in campaign.rundir.glob("checkpoints/[!.]*.npz"):
+        with suppress(OSError):
+            return path.read_bytes()
+    return None
 
 
 def assert_continued(campaign, undisturbed, output):
@@ -94,6 +103,36 @@ def test_ended_rank0(small, undisturbed, number):
     code, output = campaign.run()
     assert code == 0, output
     assert_continued(campaign, undisturbed, output)
+
+
+def test_outages_are_no_fault_of_a_job_that_gets_on(small, undisturbed):
+    """However often rank 0 is killed without notice: the job saved a state in each run."""
+    workers = {"checkpoint": 2, "retries": 0}
+    campaign = small(**(LONG | {"workers": workers}))
+    seen = None
+    for _ in range(3):
+        process = campaign.start()
+        campaign.wait_for(lambda old=seen: state_of(campaign) not in (None, old), process)
+        seen = state_of(campaign)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    code, output = campaign.run()
+    assert code == 0, output
+    assert_same_results(campaign, undisturbed)
+
+
+def test_a_job_that_ends_every_run_is_given_up(small):
+    """It runs alone in the last one; then it fails with that reason."""
+    campaign = small(**(LONG | {"workers": {"checkpoint": 1000, "retries": 0}}))
+    for number in range(2):
+        process = campaign.start()
+        campaign.wait_for(lambda count=number: len(campaign.in_state("running")) > count, process)
+        os.kill(process.pid, signal.SIGKILL)
+        _, output = finish(process)
+        assert ("is put last and will run alone" in output) == bool(number)
+    code, output = campaign.run()
+    assert code == 1, output
+    assert "given up: 2 runs in a row ended while it ran, the last one while it ran" in output
 
 
 def test_notice_before_the_walltime(small_mpi, undisturbed):

@@ -21,9 +21,10 @@ from ..names import pid_text
 from ..pattern import Pattern
 from .config import load_config
 from .indexing import open_index
+from .past import Past
 from .placing import placed
 from .plan import Plan, calibration
-from .resume import Past, refuse_changes
+from .resume import refuse_changes
 from .rundir import RunDirectory
 from .sampling import suspects_of
 from .sections import Config

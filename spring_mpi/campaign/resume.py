@@ -3,95 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError, SourceError
+from ..hypervisor.checkpoint import owner_of, saved_generation
 from ..hypervisor.decisions import State
-from ..hypervisor.journal import replay
 from ..hypervisor.messages import Summary
 from ..hypervisor.queue import Queue
 from ..hypervisor.status import Finished
 from ..result import Result
 from .config import load_config, plain
-from .plan import Plan
+from .past import Past
+from .plan import Plan, checkpoint_file
 from .rundir import RunDirectory
 
-_OPEN = (State.RUNNING, State.WAITING)
-_PAUSED_AFTER = {"pause": True, "resume": False}
-"""What people asked for -> whether the campaign is paused from then on."""
+_GIVEN_UP = "given up: {} runs in a row ended while it ran, the last one while it ran alone"
 
 
-@dataclass
-class Past:
-    """The last word of a journal on every job it names."""
+@dataclass(frozen=True)
+class Interrupted:
+    """A job that ran when the last run ended."""
 
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Name -> last line, with the number of its run."""
-    last_exit: int | None = None
-    """Exit code of the last run; None where it ended without a word."""
-    starts: int = 0
-    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Of the jobs that people added."""
-    moves: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
-    """Jobs that people put to the front (True) or, by `retry`, to the back; oldest first."""
-    answered: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
-    """Id of a message that was applied -> its reply, and whether it was refused."""
-    is_sharded: bool | None = None
-    """Whether results lie in sub-folders; None before the first run."""
-    is_paused: bool = False
-    """Whether people paused the campaign and did not resume it. `drain` ends with its run."""
+    name: str
+    attempts: int
+    """In which its own child or worker was lost."""
+    outages: int
+    """So many runs in a row ended without notice while it ran, and it saved nothing in them."""
+    generation: int
+    """Of its checkpoint, 0 where there is none."""
 
     @classmethod
-    def read(cls, path: Path) -> Past:
-        """From a journal; a missing one says nothing."""
-        past = cls()
-        if path.exists():
-            for line in replay(path):
-                past._take(line)
-        return past
+    def of(cls, plan: Plan, past: Past, name: str) -> Interrupted:
+        """From what the journal says, and from its checkpoint."""
+        line = past.jobs[name]
+        owner = owner_of(name, plan.fingerprint(name))
+        generation = saved_generation(plan.folder / checkpoint_file(name), owner)
+        outages = int(line.get("outages", 0))
+        if generation not in (0, line.get("generation", 0)):
+            outages = 0
+        elif past.ended_under(name):
+            outages += 1
+        return cls(name, int(line["attempt"]) - 1, outages, generation)
 
-    def _take(self, line: dict[str, Any]) -> None:
-        if "journal" in line:
-            self.is_sharded = bool(line.get("sharded"))
-        elif "start" in line:
-            self.starts, self.last_exit = line["start"], None
-        elif "exit" in line:
-            self.last_exit = line["exit"]
-            for job in self._running():
-                # The end was orderly: it is no fault of the jobs that ran.
-                job["attempt"] -= 1
-        elif "message" in line:
-            self.answered[line["message"]] = tuple(line["reply"]), bool(line["refused"])
-            for record in line["records"]:
-                self._take(record)
-            if line.get("front"):
-                self.moves.append((tuple(line["front"]), True))
-            if line["verb"] == "retry":
-                self.moves.append((tuple(record["job"] for record in line["records"]), False))
-            if not line["refused"]:
-                self.is_paused = _PAUSED_AFTER.get(line["verb"], self.is_paused)
-        elif "job" in line:
-            if "request" in line:
-                self.requests[line["job"]] = line["request"]
-            self.jobs[line["job"]] = line | {"run": self.starts}
-
-    def ending(self) -> str:
-        """How the last run ended, in words."""
-        running = sum(1 for _ in self._running())
-        how = "was killed without a word"
-        if self.last_exit is not None:
-            how = f"ended with exit {self.last_exit}"
-        return f"{how} while {running} jobs ran" if running else how
-
-    def _running(self) -> Iterator[dict[str, Any]]:
-        """The jobs that the last run had given out when it ended."""
-        return (
-            line
-            for line in self.jobs.values()
-            if line["state"] == State.RUNNING and line["run"] == self.starts
-        )
+    @property
+    def line(self) -> dict[str, Any]:
+        """As the journal keeps it."""
+        return {
+            "job": self.name, "state": State.WAITING.value, "attempt": self.attempts,
+            "outages": self.outages, "generation": self.generation,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,6 +66,8 @@ class Resumption:
     """Journal lines of results that were complete but not yet in the journal."""
     given_up: tuple[tuple[str, str], ...]
     """(job, reason) of jobs that were lost too often, now failed."""
+    interrupted: tuple[Interrupted, ...]
+    """Jobs that ran when the last run ended and wait again."""
     retried: int
     """Failed jobs that are tried again."""
     unplanned: tuple[str, ...]
@@ -126,34 +89,48 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory) -> Resumption:
     refuse_changes(plan, past, present, rundir)
     workers = plan.config.workers
     queue = Queue(workers.retries, workers.pack, plan.kind, is_paused=past.is_paused)
-    finished, adopted, given_up, retried = [], [], [], 0
+    finished, adopted, given_up, interrupted, retried = [], [], [], [], 0
     for name in _interrupted_first(plan, past):
         line = past.jobs.get(name, {})
         state, attempts = State(line.get("state", State.WAITING)), int(line.get("attempt", 0))
+        outages = int(line.get("outages", 0))
         if state is State.DONE and plan.result_file(name) in present:
             finished.append(_finished(plan, line))
-        elif _may_be_complete(state, attempts) and (found := _adopt(plan, name)):
+        elif _may_be_complete(state, attempts + outages) and (found := _adopt(plan, name)):
             state = State.DONE
             adopted.append(found)
             finished.append(_finished(plan, found))
-        elif state is State.RUNNING and attempts > workers.retries:
-            state = State.FAILED
-            given_up.append((name, f"given up after {attempts} attempts: the run ended with it"))
+        elif state is State.RUNNING:
+            job = Interrupted.of(plan, past, name)
+            attempts, outages, state = job.attempts, job.outages, State.WAITING
+            if outages > workers.retries + 1:
+                state = State.FAILED
+                given_up.append((name, _GIVEN_UP.format(outages)))
+            else:
+                interrupted.append(job)
         elif state not in (State.REMOVED, State.STOPPED):
             retried += state is State.FAILED
-            attempts = attempts if state in _OPEN else 0
+            attempts = attempts if state is State.WAITING else 0
             state = State.WAITING
         queue.settle(name, state, attempts)
+        if outages and state is State.WAITING:
+            queue.unpacked.add(name)
+            if outages > workers.retries:
+                queue.alone.add(name)
+    queue.postpone([name for name in queue.waiting if name in queue.alone])
     for names, to_front in past.moves:
         move = queue.prepend if to_front else queue.postpone
         move([name for name in names if name in queue.waiting])
     unplanned = tuple(name for name in past.jobs if not plan.knows(name))
-    return Resumption(queue, tuple(finished), tuple(adopted), tuple(given_up), retried, unplanned)
+    return Resumption(
+        queue, tuple(finished), tuple(adopted), tuple(given_up), tuple(interrupted), retried,
+        unplanned,
+    )  # fmt: skip
 
 
-def _may_be_complete(state: State, attempts: int) -> bool:
+def _may_be_complete(state: State, losses: int) -> bool:
     """Whether a child may have ended the job without the journal knowing."""
-    return state is State.RUNNING or (state is State.WAITING and attempts > 0)
+    return state is State.RUNNING or (state is State.WAITING and losses > 0)
 
 
 def _interrupted_first(plan: Plan, past: Past) -> Iterator[str]:

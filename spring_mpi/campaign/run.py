@@ -39,9 +39,10 @@ from .check import faults, refuse_short_stacks
 from .config import dump_config, load_config
 from .following import Following
 from .indexing import Opened, open_index
+from .past import Past
 from .placing import need, placed
 from .plan import Plan, checkpoint_file, digest
-from .resume import Past, Resumption, complete, resume
+from .resume import Resumption, complete, resume
 from .rundir import RunDirectory
 from .sampling import suspects_of
 from .sections import Config
@@ -213,6 +214,8 @@ def _first_lines(
         }
     yield {"start": past.starts + 1, "t": round(time.time(), 3), "host": platform.node()}
     yield from resumption.adopted
+    for job in resumption.interrupted:
+        yield job.line
     for name, reason in resumption.given_up:
         yield {"job": name, "state": State.FAILED.value, "reason": reason}
 
@@ -243,6 +246,11 @@ def _first_words(
         yield (
             f"{withdrawn} jobs were removed or stopped by people and stay so; to run them after "
             "all, start with --serve and use spring-ctl RUNDIR retry"
+        )
+    for name in sorted(resumption.queue.alone):
+        yield (
+            f"{name} is put last and will run alone: several runs in a row ended while it ran, "
+            "without a new checkpoint of it"
         )
     if resumption.retried:
         yield f"{resumption.retried} failed jobs are tried again"

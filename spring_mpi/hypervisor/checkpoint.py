@@ -57,7 +57,7 @@ class CheckpointFile:
         # Not made unique: what a killed child left half written is replaced by the next one.
         self._aside = self._path.with_name(f".{self._path.name}")
         # The name keys the random numbers, and two names can have the same file name.
-        self._owner = f"format {_FORMAT}, {job.fingerprint}, {job.name}"
+        self._owner = owner_of(job.name, job.fingerprint)
         self._generations = job.settings.global_.generations
         self._warn, self._note = warn, note
         self._clock, self._began = clock, clock()
@@ -112,6 +112,22 @@ class CheckpointFile:
         """The result is complete: nothing of the state is needed any more."""
         _unlink(self._path)
         _unlink(self._aside)
+
+
+def owner_of(name: str, fingerprint: str) -> str:
+    """What the checkpoint of a job says of itself."""
+    return f"format {_FORMAT}, {fingerprint}, {name}"
+
+
+def saved_generation(path: Path, owner: str) -> int:
+    """The generation of the state in a checkpoint; 0 where there is none that can be used."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _array(archive, archive.getinfo("owner.npy")).item() != owner:
+                return 0
+            return len(_array(archive, archive.getinfo("history.npy")))
+    except Exception:  # damage has many faces, and then nothing is saved
+        return 0
 
 
 def packed(owner: str, arrays: Arrays) -> memoryview:

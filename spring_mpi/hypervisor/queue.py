@@ -50,6 +50,10 @@ class Queue:
     kind: Callable[[str], Hashable] = lambda name: None
     waiting: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """Name -> attempts so far, in the order of execution."""
+    unpacked: set[str] = field(default_factory=set)
+    """Jobs that are given to a worker without others: a run ended while they ran."""
+    alone: set[str] = field(default_factory=set)
+    """Jobs that run last, and only while no other job does: they may have ended several runs."""
     running: dict[str, Run] = field(default_factory=dict)
     idle: dict[int, None] = field(default_factory=dict)
     """Workers without a job, longest idle first (a dict for its order)."""
@@ -157,6 +161,8 @@ class Queue:
         for name in map(self.known_as, names):
             if self.states.get(file_name(name)) in ended:
                 self.waiting[name] = 0
+                self.unpacked.discard(name)
+                self.alone.discard(name)
                 records.append(self._enter(name, State.WAITING))
         if not records:
             return Decision(reply=("No such job has failed, was removed or stopped",), refused=True)
@@ -225,6 +231,8 @@ class Queue:
         records, orders = [], []
         while self.idle and self.waiting and not (self.is_paused or self.is_draining):
             worker, names = next(iter(self.idle)), self._next()
+            if not names:
+                break
             del self.idle[worker]
             for name in names:
                 attempt = self.waiting.pop(name) + 1
@@ -256,18 +264,25 @@ class Queue:
         return self.names.get(file_name(name), name)
 
     def _next(self) -> tuple[str, ...]:
-        """The first waiting job, and those of its kind that go with it.
+        """The first waiting job, and those of its kind that go with it; none if it must wait.
 
         No worker gets more than its share of the waiting jobs: others would be idle in the end. A
         job that was lost before is tried alone, so that it takes no others with it.
         """
-        first = next(iter(self.waiting))
+        if not self.alone.isdisjoint(self.running):
+            return ()
+        first = next((name for name in self.waiting if name not in self.alone), None)
+        if first is None:
+            return () if self.running else (next(iter(self.waiting)),)
         share = min(self.pack, -(-len(self.waiting) // len(self.workers)))
-        if share == 1 or self.waiting[first] or (kind := self.kind(first)) is None:
+        if share == 1 or not self._may_be_packed(first) or (kind := self.kind(first)) is None:
             return (first,)
-        near = islice(self.waiting.items(), _WINDOW)
-        alike = (name for name, attempts in near if not attempts and self.kind(name) == kind)
+        near = islice(self.waiting, _WINDOW)
+        alike = (name for name in near if self._may_be_packed(name) and self.kind(name) == kind)
         return tuple(islice(alike, share))
+
+    def _may_be_packed(self, name: str) -> bool:
+        return not self.waiting[name] and name not in self.unpacked and name not in self.alone
 
     def _switched(self, done: str, refused: str, **flags: bool) -> Decision:
         if all(getattr(self, name) == value for name, value in flags.items()):

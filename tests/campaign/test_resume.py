@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from spring_mpi.campaign.plan import Plan
-from spring_mpi.campaign.resume import Past, resume
+from spring_mpi.campaign.past import Past
+from spring_mpi.campaign.plan import Plan, checkpoint_file
+from spring_mpi.campaign.resume import resume
 from spring_mpi.campaign.rundir import RunDirectory
 from spring_mpi.events import build_index
+from spring_mpi.hypervisor.checkpoint import owner_of, packed
 from spring_mpi.hypervisor.decisions import State
 
 TEXT = """
@@ -59,25 +64,110 @@ def test_a_new_campaign(plan, rundir):
     assert list(resumption.queue.waiting) == list(plan.numbers)
 
 
-def test_killed_jobs_come_first_with_their_attempts(resumed):
-    """A job that ran when rank 0 was killed is the first again, and the attempt counts."""
-    _, waiting = resumed({"start": 1}, running(2))
+def test_jobs_under_which_a_run_ended_come_first(resumed):
+    """A job that ran when rank 0 was killed is the first again; that is no attempt of its own."""
+    resumption, waiting = resumed({"start": 1}, running(2, attempt=2))
     assert waiting == [(2, 1), (0, 0), (1, 0), (3, 0)]
+    assert [(job.outages, job.generation) for job in resumption.interrupted] == [(1, 0)]
 
 
 def test_an_orderly_end_costs_no_attempt(resumed):
     """After an interruption the jobs that ran have all their attempts, however often."""
     lines = [{"start": 1}, running(2), {"exit": 3}, {"start": 2}, {"exit": 3}, {"start": 3}]
-    assert resumed(*lines)[1][0] == (2, 0)
-
-
-def test_a_job_that_kills_every_run_is_given_up(resumed):
-    """After ``retries`` lost attempts a job fails, even if rank 0 died with it each time."""
-    lines = [line for run in (1, 2, 3) for line in ({"start": run}, running(1, run))]
     resumption, waiting = resumed(*lines)
-    assert waiting == [(0, 0), (2, 0), (3, 0)]
-    ((_, reason),) = resumption.given_up
-    assert reason == "given up after 3 attempts: the run ended with it"
+    assert waiting[0] == (2, 0)
+    assert [job.outages for job in resumption.interrupted] == [0]
+
+
+class Runs:
+    """Runs of a campaign, one after the other: what each one writes is what the next one reads."""
+
+    def __init__(self, plan, rundir):
+        self._plan, self._rundir, self._number = plan, rundir, 0
+        rundir.journal.write_text("")
+
+    def begin(self):
+        """What the next run starts with; its first lines are in the journal."""
+        resumption = resume(self._plan, Past.read(self._rundir.journal), self._rundir)
+        self._number += 1
+        self._write({"start": self._number}, *(job.line for job in resumption.interrupted))
+        self._write(*({"job": name, "state": "failed"} for name, _ in resumption.given_up))
+        return resumption
+
+    def give(self, name, attempt=1):
+        """The job runs."""
+        self._write({"job": name, "state": "running", "worker": 1, "attempt": attempt})
+
+    def save(self, name, generation):
+        """The job writes a checkpoint."""
+        owner = owner_of(name, self._plan.fingerprint(name))
+        history = np.zeros((generation, 4), np.float32)
+        path = self._rundir.path / checkpoint_file(name)
+        path.write_bytes(packed(owner, {"history": history}))
+
+    def end_in_order(self):
+        """The run ends after a notice."""
+        self._write({"exit": 3})
+
+    def _write(self, *lines):
+        with self._rundir.journal.open("a") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def test_a_job_that_ends_every_run_is_tried_alone_and_then_given_up(plan, rundir):
+    """After ``retries`` + 1 runs it is put last and alone; if that ends a run, too, it fails."""
+    runs, (first, second, *_) = Runs(plan, rundir), plan.numbers
+    for _ in range(3):
+        assert not runs.begin().queue.alone
+        runs.give(second)
+    alone = runs.begin()
+    assert (alone.queue.alone, list(alone.queue.waiting)[-1]) == ({second}, second)
+    runs.give(first)
+    still = runs.begin()
+    assert (still.queue.alone, next(iter(still.queue.waiting))) == ({second}, first)
+    runs.give(second)
+    ((name, reason),) = runs.begin().given_up
+    assert name == second
+    assert reason == (
+        "given up: 4 runs in a row ended while it ran, the last one while it ran alone"
+    )
+    assert second in runs.begin().queue.waiting, "a failed job is tried again"
+    assert not runs.begin().queue.alone
+
+
+@given(data=st.data())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_only_runs_without_progress_count(plan, rundir, data):
+    """Whatever happens, a job has as many outages as runs ended under it since it last saved."""
+    for path in (rundir.path / "checkpoints").iterdir():
+        path.unlink()
+    runs, names = Runs(plan, rundir), list(plan.numbers)
+    outages, saved, failed = dict.fromkeys(names, 0), dict.fromkeys(names, 0), set()
+    for _ in range(data.draw(st.integers(1, 9))):
+        resumption = runs.begin()
+        given_up = {name for name, _ in resumption.given_up}
+        assert given_up == {name for name in names if outages[name] == 4}
+        outages |= dict.fromkeys(given_up, 0)
+        queue = resumption.queue
+        assert queue.alone == {name for name in names if outages[name] == 3}
+        assert queue.unpacked == {name for name in names if outages[name]}
+        if failed := given_up:
+            resumption = runs.begin()
+        in_order = data.draw(st.booleans())
+        for name in data.draw(st.lists(st.sampled_from(names), max_size=2, unique=True)):
+            if name in failed:
+                continue
+            runs.give(name)
+            if data.draw(st.booleans()):
+                saved[name] += 1
+                runs.save(name, saved[name])
+                outages[name] = 0
+            elif not in_order:
+                outages[name] += 1
+        if in_order:
+            runs.end_in_order()
 
 
 @pytest.mark.parametrize("state", ["removed", "stopped"])

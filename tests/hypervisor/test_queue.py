@@ -295,17 +295,28 @@ class History(RuleBasedStateMachine):
     @rule()
     def assign(self):
         before = dict(self.queue.waiting)
+        alone = self.queue.alone
         for names in [order.names for order in self.queue.assign().instructions]:
-            assert names[0] == next(iter(before))
+            others = [name for name in before if name not in alone]
+            assert names[0] == (others or list(before))[0]
+            assert len(names) == 1 or not alone & {*names}
             assert [name for name in before if name in names] == list(names)
             if len(names) > 1:
                 assert len(names) <= self.queue.pack
                 assert {kind(name) for name in names} == {kind(names[0])} != {None}
-                assert not any(before[name] for name in names)
+                assert not any(before[name] or name in self.queue.unpacked for name in names)
             before = {name: tries for name, tries in before.items() if name not in names}
         assert before == self.queue.waiting
         held = self.queue.is_paused or self.queue.is_draining
+        waits = alone & {*self.queue.running} or {*self.queue.waiting} <= alone
+        held = held or (waits and self.queue.running)
         assert held or not (self.queue.idle and self.queue.waiting)
+
+    @precondition(lambda self: self.queue.waiting)
+    @rule(kind=st.sampled_from(["alone", "unpacked"]), place=st.integers(0, 5))
+    def set_apart(self, kind, place):
+        waiting = list(self.queue.waiting)
+        getattr(self.queue, kind).add(waiting[place % len(waiting)])
 
     @rule(worker=workers, name=names, how=st.sampled_from(["done", "stopped"]))
     def end(self, worker, name, how):
@@ -321,6 +332,11 @@ class History(RuleBasedStateMachine):
         name, run = next(iter(self.queue.running.items()))
         extra = ("because",) if how in ("failed", "lost") else ()
         assert len(getattr(self.queue, how)(run.worker, name, *extra).records) == 1
+
+    @invariant()
+    def what_runs_alone_has_no_company(self):
+        running = self.queue.running
+        assert len(running) < 2 or self.queue.alone.isdisjoint(running)
 
     @invariant()
     def every_job_is_in_one_state(self):
