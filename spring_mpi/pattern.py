@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import PatternError
 from .names import pid_text
+from .plausibility import doubts
 from .rings import object_extent
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Pattern:
         Same shape; non-zero excludes a pixel.
     center
         (row, column) of the zero frequency in pixels, 0.0 = centre of the first pixel; default:
-        the middle of the frame.
+        the middle of the frame, which is warned about.
     pid
         Numbers that identify the event; the first is the run.
     cropsize
@@ -59,6 +60,8 @@ class Pattern:
         (size, size) float32, photons, zero frequency at [size // 2, size // 2].
     masked, saturated, measured
         (size, size) bool; a measured pixel is neither masked nor saturated.
+    is_centered
+        Whether the centre was given.
     offset
         (row, column) of the true zero frequency relative to pixel [size // 2, size // 2], in
         binned pixels.
@@ -72,7 +75,8 @@ class Pattern:
     ------
     PatternError
         For a frame that is not 2-D, a mask of another shape, a binning that is not an integer, a
-        gain that is not positive, or a pattern without a measured pixel or without light.
+        gain that is not positive, intensities beyond float32, or a pattern without a measured pixel
+        or without light.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Pattern:
         self.raw = _frame(pattern)
         self.excluded = _excluded(mask, self.raw.shape)
         self.pid = _pid(pid)
+        self.is_centered = center is not None
         self.center = _center(center, self.raw.shape)
         self.cropsize = min(self.raw.shape) if cropsize is None else int(cropsize)
         self.size = self.cropsize if size is None else int(size)
@@ -138,13 +143,24 @@ class Pattern:
                 f"{self.masked.size} are masked, {self.saturated.sum()} saturated; "
                 "check mask, center, cropsize and satvalue"
             )
+        if not np.isfinite(self.intensity).all():
+            raise PatternError(
+                f"pattern {self.name} has intensities beyond {np.finfo(np.float32).max:.0e} "
+                "photons; check gain, raw units per photon, and background"
+            )
         if self.photons <= 0:
             raise PatternError(
                 f"pattern {self.name} is empty: its measured pixels sum to {self.photons:g} "
-                "photons; leave this event out, or check background and gain"
+                "photons; leave this event out, or check background, gain and satvalue"
             )
 
-    def _warnings(self) -> Iterable[str]:
+    def _warnings(self) -> Iterator[str]:
+        if not self.is_centered:
+            row, column = self.center
+            yield (
+                f"no center is given: the middle of the frame, ({row:g}, {column:g}), is used; "
+                "give center, (row, column) in pixels"
+            )
         if (share := self.measured.mean()) < _LEAST_MEASURED:
             yield (
                 f"only {share:.0%} of the pattern is measured, so that wrong objects explain it as "
@@ -159,6 +175,7 @@ class Pattern:
                 f"{_LEAST_SPECKLE:g}: the object (about {self.object_size:.0f} px) is larger than "
                 "half the field of view; bin less"
             )
+        yield from doubts(self.intensity, self.masked, self.saturated)
 
 
 def check_binning(cropsize: int, size: int) -> int:
@@ -276,5 +293,6 @@ def _bin(
     total = np.where(valid, counts, 0).reshape(blocks).sum(axis=(1, 3))
     masked = number * 2 < binning**2
     mean = total / np.maximum(number, 1)
-    intensity = np.where(masked, 0, mean * binning**2).astype(np.float32)
+    with np.errstate(over="ignore"):
+        intensity = np.where(masked, 0, mean * binning**2).astype(np.float32)
     return intensity, masked, full.reshape(blocks).any(axis=(1, 3)) & ~masked

@@ -126,9 +126,23 @@ def test_symmetric_light_stays_symmetric_about_the_middle(
 
 def test_off_center_is_warned_about() -> None:
     """A warning comes from a quarter of a binned pixel on, and not below."""
-    near, far = (Pattern(frame_of(), center=(8 + off, 8)) for off in (0.24, 0.26))
-    assert [len(near.warnings), len(far.warnings)] == [0, 1]
-    assert "(+0.26, +0.00) binned pixels off the grid" in far.warnings[0]
+    for off, is_told in ((0.24, False), (0.26, True)):
+        told = [
+            text for text in Pattern(frame_of(), center=(8 + off, 8)).warnings if "grid" in text
+        ]
+        assert bool(told) == is_told
+    assert "(+0.26, +0.00) binned pixels off the grid" in told[0]
+
+
+def test_the_center_that_nobody_gave_is_told() -> None:
+    """The middle of the frame is used, and its numbers are said; a centre that is given is not."""
+    frame = np.ones((16, 21))
+    (told,) = (text for text in Pattern(frame).warnings if "center" in text)
+    assert told == (
+        "no center is given: the middle of the frame, (7.5, 10), is used; give center, "
+        "(row, column) in pixels"
+    )
+    assert not [text for text in Pattern(frame, center=(7.5, 10)).warnings if "center" in text]
 
 
 def test_light_is_kept_by_binning() -> None:
@@ -159,7 +173,8 @@ def test_light_is_kept_by_binning() -> None:
         ({"mask": np.ones((16, 16))}, "no measured pixel: 256 of 256 are masked"),
         ({"satvalue": 1}, "256 saturated"),
         ({"pattern": np.zeros((16, 16))}, "is empty: its measured pixels sum to 0 photons"),
-        ({"background": 5}, "check background and gain"),
+        ({"background": 5}, "check background, gain and satvalue"),
+        ({"gain": 1e-45}, r"has intensities beyond 3e\+38 photons; check gain"),
         ({"size": 4}, "size 4 must be at least 8"),
         ({"cropsize": 16, "size": 32}, "size 32 must be at least 8 and at most cropsize 16"),
         ({"cropsize": 20, "size": 16}, "nearest legal: 16 and 32"),

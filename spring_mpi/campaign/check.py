@@ -109,7 +109,11 @@ def _unusable(rundir: RunDirectory) -> Iterator[str]:
 
 
 def _measured(pattern: Pattern) -> str:
-    return f"{pattern.measured.mean():.0%} of {pattern.size} x {pattern.size} pixels measured"
+    row, column = pattern.center
+    return (
+        f"{pattern.measured.mean():.0%} of {pattern.size} x {pattern.size} pixels measured, "
+        f"centre ({row:g}, {column:g})"
+    )
 
 
 def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:

@@ -171,8 +171,8 @@ class Calibrator:
         """Raw units per photon; a shape is checked against the event's where that is given."""
         return self._number_or_frame("gain", self._calibration.gain, ref, event)
 
-    def center(self, ref: EventRef, event: Event) -> tuple[float, float]:
-        """(row, column) in pixels: as given, else the event's own, else the frame's middle."""
+    def center(self, ref: EventRef, event: Event) -> tuple[float, float] | None:
+        """(row, column) in pixels: as given, else the event's own; None where neither is."""
         given = self._calibration.center
         if isinstance(given, ArraySpec):
             try:
@@ -180,8 +180,7 @@ class Calibrator:
             except ValueError as fault:
                 place = _place("center", given, ref)
                 raise PatternError(f"{place}: {fault}") from fault
-        rows, columns = event.data.shape
-        return given or event.center or ((rows - 1) / 2, (columns - 1) / 2)
+        return given or event.center
 
     def _number_or_frame(
         self, what: str, spec: ArraySpec, ref: EventRef, event: Event | None

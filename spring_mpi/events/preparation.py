@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import PatternError
+from ..names import pid_text
 from ..pattern import Pattern
 from .calibration import Calibrator
 from .loader import Loader
@@ -60,6 +62,11 @@ def prepare(
     """
     event = loader.read(ref, calibrator.geometry)
     mask, exclusions = calibrator.masked(ref, event)
+    if mask.all():
+        raise PatternError(
+            f"pattern {pid_text(ref.pid)} has no measured pixel: "
+            f"{'; '.join(map(str, exclusions))}; is what a mask marks bad or good?"
+        )
     pattern = Pattern(
         pattern=event.data,
         mask=mask,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ class Known:
     """Job -> reason, the first thousand."""
     masks: set[str] = field(default_factory=set)
     """What the log has told to exclude pixels."""
+    warned: Counter[str] = field(default_factory=Counter)
+    """Warning -> jobs of this run that have it, the first thousand warnings."""
     done: int = 0
     """Jobs done in this run."""
     under_way: float = 0.0

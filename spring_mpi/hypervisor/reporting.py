@@ -23,6 +23,7 @@ from .status import Finished, SummaryFile, write_status
 
 _STATUS_EVERY = 1.0
 _FAILURES_LISTED = 1000
+_WARNINGS_COUNTED = 1000
 _ENDINGS = {0: "done", 1: "failed", 3: "interrupted"}
 
 
@@ -123,7 +124,15 @@ class Reporter:
             self.known.masks.update(new)
             self._desk.log(f"pixels are excluded by: {'; '.join(new)}")
         for warning in done.warnings:
-            self._warn(worker, done.name, f": {warning}")
+            self._tell_warning(worker, done.name, warning)
+
+    def _tell_warning(self, worker: int, name: str, warning: str) -> None:
+        """Log a warning of the first job that has it; `ended` says how many have."""
+        warned = self.known.warned
+        if warning not in warned:
+            self._warn(worker, name, f": {warning}")
+        if warning in warned or len(warned) < _WARNINGS_COUNTED:
+            warned[warning] += 1
 
     def ended_otherwise(self, record: Record, worker: int, details: str = "") -> None:
         """A job failed, was stopped, or was lost and waits again."""
@@ -147,6 +156,9 @@ class Reporter:
 
     def ended(self, code: int, interruption: str | None) -> None:
         """The run is over; the exit code is the last word."""
+        for warning, jobs in self.known.warned.items():
+            if jobs > 1:
+                self._desk.log(f"{jobs} jobs of this run: {warning}", Level.FAULT)
         counts = self._queue.counts
         tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
         if interruption:

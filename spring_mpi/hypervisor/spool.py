@@ -31,8 +31,8 @@ class Submission(Protocol):
 def spool(pattern: Pattern, folder: Path) -> Path:
     """Write the raw frame and what prepares it into a new npz file, completely or not at all.
 
-    Keys: pattern (row, column), mask (uint8, 1 = excluded), center (row, column), pid, background
-    and gain (one number, or one for each pixel).
+    Keys: pattern (row, column), mask (uint8, 1 = excluded), center (row, column) where it was
+    given, pid, background and gain (one number, or one for each pixel).
 
     Raises
     ------
@@ -77,10 +77,10 @@ def request(mpr: Submission, file: Path) -> dict[str, Any]:
 def _arrays(pattern: Pattern) -> dict[str, Any]:
     # Readers take frames of numbers only; all other types stay as they are.
     raw = pattern.raw.astype(np.uint8) if pattern.raw.dtype == bool else pattern.raw
-    return {
+    center = {"center": np.array(pattern.center, np.float64)} if pattern.is_centered else {}
+    return center | {
         "pattern": raw,
         "mask": pattern.excluded.astype(np.uint8),
-        "center": np.array(pattern.center, np.float64),
         "pid": np.array(pattern.pid, np.int64),
         "background": np.asarray(pattern.background, np.float64),
         "gain": np.asarray(pattern.gain, np.float64),

@@ -230,6 +230,18 @@ def test_jobs_that_finish_together(tmp_path):
     assert (view.done, view.total, view.share) == (2, 3, 2 / 3)
 
 
+def test_a_warning_of_many_jobs(rank0):
+    """It is told once, with the first job, and at the end with their number."""
+    rank0.ready()
+    rank0.done(10.0, "a")
+    assert rank0.told(Level.FAULT) == [f"a on {PLACE}: it is blurred"]
+    rank0.give()
+    rank0.done(10.0, "b")
+    assert rank0.told(Level.FAULT) == []
+    rank0.reporter.ended(0, None)
+    assert rank0.told(Level.FAULT) == ["2 jobs of this run: it is blurred"]
+
+
 def test_a_job_without_resolution(rank0):
     """It is said in words, and its field in ``summary.csv`` is empty."""
     rank0.ready()

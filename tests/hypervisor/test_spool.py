@@ -151,3 +151,10 @@ def test_what_can_be_submitted():
     assert isinstance(MPR(make_pattern()), Submission)
     assert not isinstance(make_pattern(), Submission)
     assert not isinstance(Reply(()), Submission)
+
+
+def test_a_center_that_nobody_gave_is_not_written(tmp_path):
+    """Else rank 0 would take the middle of the frame for one that somebody knows."""
+    pattern = make_pattern(center=None)
+    path = spool(pattern, tmp_path / "spool")
+    assert set(loaded(path)) == KEYS - {"center"}
