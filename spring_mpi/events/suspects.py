@@ -60,7 +60,7 @@ class Suspects:
         return [self._sentence(value, pixels) for value, pixels in found if pixels]
 
     def _sentence(self, value: float, pixels: int) -> str:
-        bits = "" if value < 0 else f", the largest value of {math.log2(value + 1):.0f} bits,"
+        bits = "" if value < 0 else f", {_in_bits(value)},"
         is_saturated = self.satvalue is not None and value >= self.satvalue
         taken = "bright, as saturated ones" if is_saturated else "measured"
         events = f"all {self.events} events" if self.events > 1 else "the only event"
@@ -69,6 +69,12 @@ class Suspects:
             f"excludes them, so that they are taken for {taken}; if they are gaps, bad or "
             f"saturated, add {{bad: {int(value)}}} to data.mask"
         )
+
+
+def _in_bits(value: float) -> str:
+    bits = round(math.log2(value + 1))
+    place = "" if value >= 2**bits - 1 else "next to "
+    return f"{place}the largest value of {bits} bits"
 
 
 NOTHING_SUSPECT = Suspects()
@@ -125,14 +131,19 @@ def _marks(raw: NDArray[Any], valid: NDArray[np.bool_]) -> Marks:
         return {}
     start = valid.reshape(-1).argmax()
     highest = np.max(raw, where=valid, initial=raw.reshape(-1)[start]).item()
-    candidates = [highest] if _is_full(highest) else []
+    candidates = [highest] if _is_full(highest, raw.dtype) else []
+    if candidates and raw.dtype.type(highest - 1) != highest:
+        # EIGER's next value marks pixels, too.
+        candidates.append(highest - 1)
     if raw.dtype.kind != "u":
         candidates += _few_negative(raw[valid & (raw < 0)])
     return {value: valid & (raw == value) for value in candidates}
 
 
-def _is_full(value: float) -> bool:
-    """Whether a value is the largest of so many bits; single precision rounds those of many up."""
+def _is_full(value: float, kind: np.dtype[Any]) -> bool:
+    """Whether a value is the largest of its type or of so many bits, or a float's nearest to it."""
+    if kind.kind in "iu" and value == np.iinfo(kind).max:
+        return True
     number = int(value)
     is_rounded = isinstance(value, float) and value >= _ROUNDED
     return number == value and number >= _LEAST and 0 in (

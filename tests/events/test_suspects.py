@@ -40,7 +40,7 @@ def found(frames: Frames, excluded: NDArray[np.bool_] | None = None) -> Suspects
         ("u2", 2**16 - 1), ("u4", 2**32 - 1), ("u8", 2**64 - 1), ("i4", 2**31 - 1),
         (">u2", 2**16 - 1), ("u4", 2**16 - 1), ("i4", 2**20 - 1), ("u2", 2**12 - 1),
         ("u2", 2**14 - 1), ("f4", 2**16 - 1), ("f4", 2**32), ("f8", 2**32 - 1), ("i4", -1),
-        ("i2", -2), ("i4", -(2**31)), ("f4", -1), ("f8", -9999),
+        ("i2", -2), ("u1", 255), ("i1", 127), ("i4", -(2**31)), ("f4", -1), ("f8", -9999),
     ],
 )  # fmt: skip
 def test_marks_are_found(kind: str, value: float, count: int) -> None:
@@ -50,6 +50,15 @@ def test_marks_are_found(kind: str, value: float, count: int) -> None:
     (sentence,) = told.sentences()
     assert sentence.startswith(f"20 pixels hold {int(value)}")
     assert f"add {{bad: {int(value)}}} to data.mask" in sentence
+
+
+def test_both_marks_of_an_eiger() -> None:
+    """The largest value and the one before it are two values; alone the latter says nothing."""
+    frames = marked("u2", 2**16 - 1)
+    frames[:, 9, :3] = 2**16 - 2
+    assert dict(found(frames).pixels) == {2**16 - 2: 3, 2**16 - 1: 20}
+    assert "65534, next to the largest value of 16 bits," in found(frames).sentences()[0]
+    assert not found(marked("u2", 2**16 - 2)).pixels
 
 
 def test_both_marks_of_a_pilatus() -> None:
@@ -71,7 +80,7 @@ def test_only_pixels_that_hold_it_always() -> None:
 def test_ordinary_frames(kind: str) -> None:
     """Photons hold no marks, also none that are brighter than others all the time."""
     frames = photons(kind)
-    frames[:, 3, 3] = 127
+    frames[:, 3, 3] = 126
     assert not found(frames).pixels
 
 
