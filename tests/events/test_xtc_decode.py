@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,29 @@ def test_empty_slow_control_is_passed_over(written: Any) -> None:
     others = write.container(b"", 13, 1, write.EPICS), write.epics(1, 5, "<f8", 24, [2.0])
     _, handle, rows = written(SHOT + write.segment(*others), configuration=configuration)
     assert handle.field("A", rows[0]) == 1.0
+
+
+def test_a_variable_that_was_not_connected_leaves_the_others(written: Any) -> None:
+    """Its record is header and name, 72 bytes; it has no value, the others have theirs."""
+    lost = write.container(struct.pack("<3h64s2x", 0, 34, 1, b"TTSPEC:AMPL"), 13, 1, write.EPICS)
+    configuration = lost + write.epics(1, 34, "<f8", 152, [1.5], "GDET:ENRC")
+    recorded = write.segment(write.epics(1, 20, "<f8", 24, [2.5]))
+    _, handle, rows = written(SHOT, SHOT + recorded, configuration=configuration)
+    assert [float(handle.field("GDET:ENRC", row)) for row in rows] == [1.5, 2.5]
+    with pytest.raises(SourceError, match=r"no value of TTSPEC:AMPL .* not connected"):
+        handle.field("TTSPEC:AMPL", rows[1])
+
+
+def test_aliases_that_are_missing_leave_the_others(
+    written: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A table that is shorter than it says is told, and read as far as it goes."""
+    table = struct.pack("<ih64s2xf", 2, 1, b"energy", 1.0)
+    configuration = write.epics(1, 34, "<f8", 152, [1.5], "GDET:ENRC")
+    configuration += write.container(table, 54, 1, write.EPICS)
+    _, handle, rows = written(SHOT, configuration=configuration)
+    assert float(handle.field("energy", rows[0])) == 1.5
+    assert "2 aliases in 76 bytes: only 1 are there" in caplog.text
 
 
 def test_unknown_names_are_told_what_there_is(written: Any) -> None:

@@ -123,7 +123,7 @@ class XtcHandle:
 
     def __init__(self, path: str) -> None:
         self._file = XtcFile(path)
-        self._last_slow: tuple[str, int, dict[Key, NDArray[Any]]] = ("", -1, {})
+        self._last_slow: tuple[str, int, dict[Key, NDArray[Any] | None]] = ("", -1, {})
 
     def event(self, dataset: str, row: int) -> Frame:
         """The detector's image in the event there; of the first detector with images by default.
@@ -214,12 +214,18 @@ class XtcHandle:
         if name not in self._variables:
             raise SourceError(_unknown(name, found, self._variables))
         for file, offset in _slow_rows(self._file, row):
-            values = self._slow_values(file, offset).get(self._variables[name])
+            recorded, key = self._slow_values(file, offset), self._variables[name]
+            values = recorded.get(key)
             if values is not None:
                 return values
+            if key in recorded:
+                raise SourceError(
+                    f"no value of {name} up to this event: its last record ends before the values, "
+                    "as it was not connected"
+                )
         raise SourceError(f"no value of {name} was recorded up to this event")
 
-    def _slow_values(self, file: XtcFile, offset: int) -> dict[Key, NDArray[Any]]:
+    def _slow_values(self, file: XtcFile, offset: int) -> dict[Key, NDArray[Any] | None]:
         """All variables in the datagram there; those of the last one asked for are kept."""
         if self._last_slow[:2] != (file.path, offset):
             kept = (slot for slot in file.slots(offset) if slot.type == TypeId.EPICS)

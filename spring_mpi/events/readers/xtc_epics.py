@@ -6,6 +6,7 @@ values at a time has no name; a record of the configuration with the same source
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .xtc_layout import Item, TypeId
+
+_log = logging.getLogger(__name__)
 
 _HEADER = struct.Struct("<3h")
 _NAME = slice(6, 70)
@@ -44,18 +47,13 @@ class Record(NamedTuple):
     key: Key
     name: str
     """Empty where the record brings none."""
-    values: NDArray[Any]
-    """(values,), or () of a single one."""
+    values: NDArray[Any] | None
+    """(values,), or () of a single one; None where the record ends before them, as that of a
+    variable that was not connected when the run began: 72 bytes of header and name."""
 
 
 def records_in(items: Iterable[Item]) -> Iterator[Record]:
-    """The records among the data of a datagram; those without a known layout are passed over.
-
-    Raises
-    ------
-    ValueError
-        If a payload is too short for its number of values.
-    """
+    """The records among the data of a datagram; those without a known layout are passed over."""
     for item in items:
         if item.type == TypeId.EPICS and len(item.payload) >= _HEADER.size:
             record = _record(item)
@@ -64,7 +62,7 @@ def records_in(items: Iterable[Item]) -> Iterator[Record]:
 
 
 def names_in(items: Iterable[Item]) -> dict[str, Key]:
-    """The variables that a configuration names, by name and by alias; errors as `records_in`."""
+    """The variables that a configuration names, by name and by alias, connected or not."""
     items = list(items)
     named = {record.name: record.key for record in records_in(items) if record.name}
     return {**dict(_aliases(items)), **named}
@@ -75,24 +73,28 @@ def _record(item: Item) -> Record | None:
     if item.version != 1 or kind not in _VALUES:
         return None
     dtype, place = np.dtype(_VALUES[kind][0]), _VALUES[kind][1]
-    if count < 0 or place + count * dtype.itemsize > len(item.payload):
-        raise ValueError(
-            f"{count} values of EPICS variable {number} in a payload of {len(item.payload)} bytes"
-        )
-    values = np.frombuffer(item.payload, dtype, count, place)
+    key = item.log, item.phy, number
     name = _text(bytes(item.payload[_NAME])) if kind >= _FIRST_NAMED else ""
+    if count < 0 or place + count * dtype.itemsize > len(item.payload):
+        return Record(key, name, None)
+    values = np.frombuffer(item.payload, dtype, count, place)
     if dtype.kind == "S":
         values = np.array([_text(value) for value in values.tolist()], dtype="U40")
     shape = () if count == 1 else (count,)
-    return Record((item.log, item.phy, number), name, values.reshape(shape).copy())
+    return Record(key, name, values.reshape(shape).copy())
 
 
 def _aliases(items: Iterable[Item]) -> Iterator[tuple[str, Key]]:
     for item in items:
         if (item.type, item.version) == (TypeId.EPICS_CONFIG, 1):
             count = int.from_bytes(item.payload[:4], "little", signed=True)
-            if not 0 <= count <= (len(item.payload) - 4) // _ALIAS.itemsize:
-                raise ValueError(f"{count} EPICS aliases in a payload of {len(item.payload)} bytes")
+            present = max(len(item.payload) - 4, 0) // _ALIAS.itemsize
+            if not 0 <= count <= present:
+                _log.warning(
+                    "EPICS names %d aliases in %d bytes: only %d are there",
+                    count, len(item.payload), present,
+                )  # fmt: skip
+                count = present
             for number, name in np.frombuffer(item.payload, _ALIAS, count, 4).tolist():
                 yield _text(name), (item.log, item.phy, number)
 
