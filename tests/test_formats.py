@@ -56,12 +56,15 @@ def run(campaign: Campaign, *arguments: str) -> int:
 
 
 def arrays(campaign: Campaign) -> dict[str, dict[str, bytes]]:
-    """By result file, the bytes of everything but the fingerprint, which knows the data files."""
+    """By result file, the bytes of all that does not depend on the format.
+
+    The fingerprint knows the data files, and formats of raw data are warned about.
+    """
     return {
         name: {
             key: np.asarray(value).tobytes()
             for key, value in datasets(campaign.rundir / "results" / name).items()
-            if not key.endswith("fingerprint")
+            if not key.endswith(("fingerprint", "warnings"))
         }
         for name in campaign.results()
     }

@@ -293,6 +293,7 @@ def calibration(config: Config) -> Calibration:
         section.center,
         section.satvalue,
         config.data.geometry,
+        config.data.gain_bits,
     )
 
 

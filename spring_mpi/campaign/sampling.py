@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 
+from ..events.gain_stages import UndecodedError
 from ..events.readers import WITHOUT_FILE
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
@@ -23,6 +24,11 @@ def suspects_of(plan: Plan) -> tuple[Suspects, str]:
     """Raw values that look like marks of bad pixels and count as measured; why they are not known.
 
     An event that cannot be read is left out here: its job tells what is wrong.
+
+    Raises
+    ------
+    UndecodedError
+        If values hold gain stages, and the config does not tell what each is worth.
     """
     references = sampled(plan)
     if not references:
@@ -38,6 +44,8 @@ def suspects_of(plan: Plan) -> tuple[Suspects, str]:
         found: Suspects = pickle.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, pickle.UnpicklingError, EOFError) as fault:
         return NOTHING_SUSPECT, f"No event was looked at for marks of bad pixels: {_reason(fault)}"
+    if found.refusal:
+        raise UndecodedError(found.refusal)
     return found, ""
 
 

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal, NewType
 
-from ..events.calibration import ArraySpec, MaskSpec
+from ..events.calibration import ArraySpec, MaskSpec, Stages
 from ..events.condition import parse_condition
+from ..events.gain_stages import CODINGS, NO_GAIN_BITS
 from ..events.geometry import GeometrySpec
 from ..events.readers import BUILT_IN, reader_names
 from ..names import file_name
@@ -116,8 +117,19 @@ def _check_geometry(geometry: GeometrySpec | None) -> str | None:
     return f"must have 4 quadrants [x, y], not {len(geometry.quadrants)}"
 
 
-def _check_gain(gain: ArraySpec) -> str | None:
+def _check_gain(gain: ArraySpec | Stages) -> str | None:
+    if not isinstance(gain, ArraySpec):
+        return None if gain and all(gain) else "must have a number other than 0 for each gain stage"
     return None if gain.value is None or gain.value > 0 else f"must be >0, not {gain.value:g}"
+
+
+def _check_background(background: ArraySpec | Stages) -> str | None:
+    return "must have a number for each gain stage" if background == () else None
+
+
+def _check_gain_bits(kind: str | None) -> str | None:
+    known = (*CODINGS, NO_GAIN_BITS)
+    return None if kind in (None, *known) else f"must be one of {', '.join(known)}, not {kind!r}"
 
 
 def _check_not_empty(values: tuple[object, ...] | None) -> str | None:
@@ -170,6 +182,13 @@ class Data:
         "of the first panel's module in the data; null: frames are images",
         check=_check_geometry,
     )
+    gain_bits: str | None = option(
+        None,
+        f"kind of detector whose gain stage is in the bits of the raw values, one of "
+        f"{', '.join(CODINGS)}, or {NO_GAIN_BITS}: there are no such bits; null: as the reader "
+        "knows; background and gain are then given for each stage",
+        check=_check_gain_bits,
+    )
     index: HerePath | None = option(
         None, "the event index, from the current folder; null: index.h5 in the run directory"
     )
@@ -202,12 +221,17 @@ class PatternSection:
     cropsize: int = option(..., "side of the square cut about the centre, pixels", at_least=2)
     size: int = option(None, "side after binning; divides cropsize; null: cropsize", at_least=2)
     satvalue: float | None = option(
-        None, "raw value at and above which a pixel is saturated; null: none is"
+        None,
+        "raw value at and above which a pixel is saturated, photons where there are gain stages; "
+        "null: none is",
     )
-    background: ArraySpec = option(
-        ArraySpec(value=0.0), "raw units: number, file, {file: F, dataset: P} or {dataset: P}"
+    background: ArraySpec | Stages = option(
+        ArraySpec(value=0.0),
+        "raw units: number, file, {file: F, dataset: P} or {dataset: P}; where there are gain "
+        "stages a file with these as its first axis, or a list of numbers",
+        check=_check_background,
     )
-    gain: ArraySpec = option(
+    gain: ArraySpec | Stages = option(
         ArraySpec(value=1.0), "raw units per photon, written as background", check=_check_gain
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,13 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import PatternError, SourceError
+from ..errors import PatternError, SourceError, SpringError
 from ..names import pid_text
 from .bits import has_bits
+from .gain_stages import CODINGS, NO_GAIN_BITS, GainBits, UndecodedError, refusal
 from .geometry import FileMask, Geometry, GeometrySpec, read_geometry
 from .loader import Loader
 from .readers import as_center
 from .source import Event, EventRef, Exclusion, Source, file_digest
+
+Stages = tuple[float, ...]
+"""A number for each gain stage, from the highest gain to the lowest."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,9 @@ class Calibration:
     """What turns raw frames into intensities."""
 
     masks: tuple[MaskSpec, ...] = ()
-    background: ArraySpec = ArraySpec(value=0.0)
+    background: ArraySpec | Stages = ArraySpec(value=0.0)
     """Raw value without light."""
-    gain: ArraySpec = ArraySpec(value=1.0)
+    gain: ArraySpec | Stages = ArraySpec(value=1.0)
     """Raw units per photon."""
     center: ArraySpec | tuple[float, float] | None = None
     """(row, column) in pixels; None: the event's own, or the middle of the frame."""
@@ -87,6 +92,8 @@ class Calibration:
     """Raw value at and above which a pixel is saturated."""
     geometry: GeometrySpec | None = None
     """Where the pixels are; None: frames are images."""
+    gain_bits: str | None = None
+    """A key of `CODINGS`, or `NO_GAIN_BITS`; None: what the reader says of the frames."""
 
 
 class Calibrator:
@@ -94,7 +101,8 @@ class Calibrator:
 
     An array of two dimensions holds for all events, of three for the event's row of its source.
     With a geometry it may also be a stack, in a file of its own for all events, and is assembled as
-    the frames are.
+    the frames are. For frames with gain stages backgrounds and gains have these as their first
+    axis instead, in a file of their own for all events.
 
     Raises
     ------
@@ -120,6 +128,7 @@ class Calibrator:
         """Raw value at and above which a pixel is saturated."""
         self._stacks: dict[Spec, NDArray[Any] | None] = {}
         self._named: dict[Spec, tuple[str, str]] = {}
+        self._staged: dict[ArraySpec, NDArray[Any]] = {}
 
     def mask(self, ref: EventRef, event: Event) -> NDArray[np.bool_]:
         """True = excluded by the event's own mask or by any other, (row, column)."""
@@ -151,7 +160,10 @@ class Calibrator:
         return union, tuple(exclusions)
 
     def refuse_short(self, ref: EventRef) -> None:
-        """Raises `SourceError` if an array has no entry for an event; reads no frame."""
+        """Raises `SourceError` if an array has no entry for an event.
+
+        What has an axis of gain stages is the same for all events.
+        """
         calibration = self._calibration
         named: list[tuple[str, Any]] = [("mask", mask) for mask in self._masks]
         named += [("background", calibration.background), ("gain", calibration.gain),
@@ -161,7 +173,50 @@ class Calibrator:
                 try:
                     self._values(spec, ref)
                 except SourceError as fault:
+                    if what in ("background", "gain") and self._has_stages(ref):
+                        continue
                     raise SourceError(f"{_place(what, spec, ref)}: {fault}") from fault
+
+    def gain_bits(self, event: Event) -> GainBits | None:
+        """How the event's values hold gain stages, as the user or else the reader says.
+
+        Raises
+        ------
+        UndecodedError
+            If they cannot be used in any way that is known here.
+        """
+        said = self._calibration.gain_bits
+        if said is not None:
+            return None if said == NO_GAIN_BITS else CODINGS[said]
+        if event.raw and event.raw.undecoded:
+            raise UndecodedError(event.raw.undecoded)
+        return event.raw.gain_bits if event.raw else None
+
+    @property
+    def has_background(self) -> bool:
+        """Whether anything but 0 is given for the raw value without light."""
+        return self._calibration.background != ArraySpec(value=0.0)
+
+    def stages(
+        self, bits: GainBits, ref: EventRef, event: Event
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Background and gain of each gain stage, (stages, rows, columns) or (stages, 1, 1).
+
+        Raises
+        ------
+        UndecodedError
+            If one of them is not given for each stage.
+        """
+        given = {"pattern.background": self._calibration.background,
+                 "pattern.gain": self._calibration.gain}  # fmt: skip
+        count = len(bits.stages)
+        if missing := [key for key, one in given.items() if not _is_staged(one, count)]:
+            raise refusal(bits, missing)
+        first, second = (
+            self._of_stages(key.partition(".")[2], one, ref, event, count)
+            for key, one in given.items()
+        )
+        return first, second
 
     def background(self, ref: EventRef, event: Event | None = None) -> float | NDArray[Any]:
         """Raw values without light; a shape is checked against the event's where that is given."""
@@ -182,9 +237,51 @@ class Calibrator:
                 raise PatternError(f"{place}: {fault}") from fault
         return given or event.center
 
+    def _has_stages(self, ref: EventRef) -> bool:
+        if (said := self._calibration.gain_bits) is not None:
+            return said != NO_GAIN_BITS
+        # Whoever needs the event tells what is wrong with it.
+        with contextlib.suppress(SpringError):
+            raw = self._loader.frame(ref).raw
+            return raw is not None and raw.gain_bits is not None
+        return False
+
+    def _of_stages(
+        self, what: str, given: ArraySpec | Stages, ref: EventRef, event: Event, count: int
+    ) -> NDArray[Any]:
+        if not isinstance(given, ArraySpec):
+            return np.array(given).reshape(-1, 1, 1)
+        if given not in self._staged:
+            self._staged[given] = self._read_stages(what, given, ref, count)
+        values = self._staged[given]
+        if values.shape[1:] != (1, 1):
+            _check_shape(what, given, ref, values.shape[1:], event.data.shape)
+        return values
+
+    def _read_stages(self, what: str, spec: ArraySpec, ref: EventRef, count: int) -> NDArray[Any]:
+        """An array in a file of its own, whose first axis is the stages, each one assembled."""
+        first = self._field(spec, replace(ref, row=0))
+        if first.shape == (count,):
+            return first.reshape(-1, 1, 1)
+        if not self._has_row(spec, replace(ref, row=count - 1)) or self._has_row(
+            spec, replace(ref, row=count)
+        ):
+            raise PatternError(
+                f"{_place(what, spec, ref)} does not have {count} entries on its first axis, one "
+                "for each gain stage"
+            )
+        found = (self._field(spec, replace(ref, row=stage)) for stage in range(count))
+        return np.stack([_without_modules(self._image(one)) for one in found])
+
     def _number_or_frame(
-        self, what: str, spec: ArraySpec, ref: EventRef, event: Event | None
+        self, what: str, spec: ArraySpec | Stages, ref: EventRef, event: Event | None
     ) -> float | NDArray[Any]:
+        if not isinstance(spec, ArraySpec):
+            raise PatternError(
+                f"pattern.{what} has a number for each gain stage, but the frames of "
+                f"{ref.source.path} are not known to have any; if they do, name the kind of their "
+                f"detector, as in data.gain_bits: {next(iter(CODINGS))}"
+            )
         if spec.value is not None:
             return spec.value
         values = self._image(self._values(spec, ref))
@@ -261,10 +358,12 @@ def calibration_digest(calibration: Calibration) -> str:
     )
     counted = asdict(content)
     if geometry is None:
-        # Results from before there were geometries keep their digest.
+        # Results from before there were geometries keep their digest, and so below.
         del counted["geometry"]
     else:
         counted["geometry"]["masks"] = [asdict(stamped(mask)) for mask in masks]
+    if calibration.gain_bits is None:
+        del counted["gain_bits"]
     text = json.dumps(counted, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -279,6 +378,16 @@ def _named(path: str, dataset: str | None) -> tuple[str, str]:
         raise
     except OSError as fault:
         raise SourceError(f"cannot read {path}: {fault.strerror or fault}") from fault
+
+
+def _is_staged(given: ArraySpec | Stages, count: int) -> bool:
+    """Whether something is given for each of so many gain stages."""
+    return given.file is not None if isinstance(given, ArraySpec) else len(given) == count
+
+
+def _without_modules(values: NDArray[Any]) -> NDArray[Any]:
+    """What belongs to a frame of a single module, as that of an image."""
+    return values[0] if values.ndim == 3 and len(values) == 1 else values
 
 
 def _files(calibration: Calibration) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from ..errors import PatternError
 from ..names import pid_text
 from ..pattern import Pattern
 from .calibration import Calibrator
+from .intensity import intensity, remarks
 from .loader import Loader
 from .source import EventRef, Exclusion
 from .suspects import NOTHING_SUSPECT, Suspects
@@ -21,7 +22,7 @@ class Prepared:
     exclusions: tuple[Exclusion, ...]
     """All masks and limits in use."""
     suspicions: tuple[str, ...] = ()
-    """What `Suspects.told` says of it, as of other events."""
+    """What `Suspects.told` and `remarks` say of it, as of other events."""
 
     @property
     def own_warnings(self) -> tuple[str, ...]:
@@ -61,21 +62,22 @@ def prepare(
         If no pattern can be made of it.
     """
     event = loader.read(ref, calibrator.geometry)
-    mask, exclusions = calibrator.masked(ref, event)
-    if mask.all():
+    values = intensity(calibrator, ref, event, *calibrator.masked(ref, event))
+    if values.mask.all():
         raise PatternError(
             f"pattern {pid_text(ref.pid)} has no measured pixel: "
-            f"{'; '.join(map(str, exclusions))}; is what a mask marks bad or good?"
+            f"{'; '.join(map(str, values.exclusions))}; is what a mask marks bad or good?"
         )
     pattern = Pattern(
-        pattern=event.data,
-        mask=mask,
+        pattern=values.data,
+        mask=values.mask,
         center=calibrator.center(ref, event),
         pid=event.pid,
         cropsize=cropsize,
         size=size,
         satvalue=calibrator.satvalue,
-        background=calibrator.background(ref, event),
-        gain=calibrator.gain(ref, event),
+        background=values.background,
+        gain=values.gain,
     )
-    return Prepared(pattern, exclusions, tuple(suspects.told(event.data, mask)))
+    suspicions = (*remarks(calibrator, event), *suspects.told(event.data, values.mask))
+    return Prepared(pattern, values.exclusions, suspicions)

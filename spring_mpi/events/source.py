@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
+from .gain_stages import RawForm
 
 Pid = tuple[int, ...]
 
@@ -101,6 +102,8 @@ class Event:
     """What else the reader knows of the shot."""
     exclusions: tuple[Exclusion, ...] = ()
     """What ``mask`` is made of."""
+    raw: RawForm | None = None
+    """What the values are where nobody has corrected them, as far as the reader knows."""
 
 
 def source_of_file(path: str, reader: str) -> Source:

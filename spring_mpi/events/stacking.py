@@ -52,6 +52,7 @@ def joined(frames: Sequence[Frame]) -> Frame:
         center=next((frame.center for frame in frames if frame.center), None),
         info=info | {"modules": modules},
         exclusions=_summed(chain.from_iterable(frame.exclusions for frame in frames)),
+        raw=frames[0].raw,
     )
 
 

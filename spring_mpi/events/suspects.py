@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from ..errors import SpringError
 from .calibration import Calibrator
+from .gain_stages import UndecodedError
+from .intensity import remarks
 from .loader import Loader
 from .source import EventRef
 
@@ -43,10 +45,15 @@ class Suspects:
     """How many were looked at."""
     satvalue: float | None = None
     """Raw value at and above which pixels are saturated."""
+    remarks: tuple[str, ...] = ()
+    """What else a person should know of their raw values."""
+    refusal: str = ""
+    """Why no pattern can be made of such values; empty where it can be."""
 
     def sentences(self) -> list[str]:
         """What a person should know of these events."""
-        return [self._sentence(value, pixels) for value, pixels in self.pixels.items()]
+        marks = (self._sentence(value, pixels) for value, pixels in self.pixels.items())
+        return [*self.remarks, *marks]
 
     def told(self, raw: NDArray[Any], excluded: NDArray[np.bool_]) -> list[str]:
         """What a person should know of any event: with the pixels that hold the values there.
@@ -83,7 +90,8 @@ NOTHING_SUSPECT = Suspects()
 def find_suspects(refs: Sequence[EventRef], calibrator: Calibrator, loader: Loader) -> Suspects:
     """Look at some events; those that cannot be read are left out."""
     found = suspects_in(_readable(refs, calibrator, loader))
-    return replace(found, satvalue=calibrator.satvalue)
+    told, refusal = _of_values(refs, calibrator, loader)
+    return replace(found, satvalue=calibrator.satvalue, remarks=told, refusal=refusal)
 
 
 def suspects_in(frames: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]]) -> Suspects:
@@ -116,6 +124,22 @@ def _readable(
             yield event.data, calibrator.mask(ref, event)
         if left <= 0:
             return
+
+
+def _of_values(
+    refs: Sequence[EventRef], calibrator: Calibrator, loader: Loader
+) -> tuple[tuple[str, ...], str]:
+    """Remarks and refusal, by the first event that can be read."""
+    for ref in refs:
+        with suppress(SpringError):
+            event = loader.read(ref, calibrator.geometry)
+            try:
+                if bits := calibrator.gain_bits(event):
+                    calibrator.stages(bits, ref, event)
+            except UndecodedError as fault:
+                return (), str(fault)
+            return tuple(remarks(calibrator, event)), ""
+    return (), ""
 
 
 def _common(value: float, held: NDArray[np.bool_], now: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..gain_stages import RawForm
 from ..source import Exclusion
 
 PidDatasets = str | Sequence[str] | None
@@ -99,6 +100,7 @@ class Frame(NamedTuple):
     center: tuple[float, float] | None = None
     info: Mapping[str, Any] = {}
     exclusions: tuple[Exclusion, ...] = ()
+    raw: RawForm | None = None
 
 
 class Handle(Protocol):

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from . import DAMAGED, PidDatasets, Scan
+from ..gain_stages import RawForm
+from . import DAMAGED, Empty, Frame, PidDatasets, Scan
 from .contents import candidates, find_dataset
 from .hdf5 import find_frames, incomplete
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
@@ -71,6 +72,10 @@ class ChannelReader:
         """`DAMAGED` and `INCOMPLETE` for each row of the frames."""
         raise NotImplementedError
 
+    def raw(self, file: h5py.File, dataset: str) -> RawForm | None:
+        """What the values of frames are, if they are known to be as the detector gave them."""
+        return None
+
     def beside(self, path: str) -> Sequence[str]:
         """The other files of the run."""
         raise NotImplementedError
@@ -83,6 +88,7 @@ class ChannelFile(KeyedFile):
         super().__init__(path)
         self._reader = reader
         self._keys: dict[str, Keys | None] = {}
+        self._raw: dict[str, RawForm | None] = {}
 
     def row_of(self, dataset: str, key: int) -> int | None:
         """The row of the channel with that key."""
@@ -92,6 +98,13 @@ class ChannelFile(KeyedFile):
     def has_keys(self, dataset: str) -> bool:
         """Whether the dataset belongs to a channel."""
         return self._keys_of(dataset) is not None
+
+    def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
+        """The frames in those rows, and what their values are."""
+        if dataset not in self._raw:
+            self._raw[dataset] = self._reader.raw(self._file, dataset)
+        frames = super().frames(dataset, rows, empty)
+        return [frame._replace(raw=self._raw[dataset]) for frame in frames]
 
     def _keys_of(self, dataset: str) -> Keys | None:
         if dataset not in self._keys:

@@ -13,7 +13,7 @@ import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..gain_stages import NO_GAIN_BITS, RawForm, coding_of
 from . import DAMAGED, INCOMPLETE, Empty, Frame, PidDatasets, Scan
 from .channels import choose, meant, row_numbers
 from .contents import find_dataset, is_frames, readable_names
@@ -37,8 +38,21 @@ PID_NAMES = ("run", "train", "pulse")
 PLACE_BITS = 16
 """Low bits of a row: the frame's place in its train, which is in the bits above."""
 _LARGEST_TRAIN = 2**46
+_ANALOG_GAIN = (
+    "raw frames of this detector are pairs of data and gain, and the gain, from which follows in "
+    "which stage a pixel was, is not decoded: take the corrected data of the run; or, if all pixels"
+    f" were in one stage, write data.gain_bits: {NO_GAIN_BITS}, and give the raw values of that "
+    "stage without light (pattern.background)"
+)
 _RUN_OF_FILE = re.compile(r"-R\d{4}-")
 _DETECTOR_FILE = re.compile(r"-(?:AGIPD|LPD|DSSC|JNGFR)\d\d-")
+WITHOUT_GAIN = RawForm(
+    undecoded="the raw frames (adc) of this detector have no gain beside them, which says in which "
+    "stage a pixel was: take whole files, or corrected data; or, if all pixels were in one stage, "
+    f"write data.gain_bits: {NO_GAIN_BITS}, and give the raw values of that stage without light "
+    "(pattern.background)"
+)
+"""What is known of raw frames of a Jungfrau without the dataset of their gain stages."""
 
 
 class EuxfelReader:
@@ -111,17 +125,23 @@ class TrainFile(KeyedFile):
         layout = self._layout(dataset)
         # Of raw data, pairs of data and gain or single planes, the first is the frame.
         planes = layout.planes
-        data = (
+        data: Sequence[NDArray[Any]] = (
             self._many(dataset, [row * planes for row in rows], empty, 2)
             if planes
             else self._values(dataset, rows, empty)
         )
+        if layout.gain:
+            codes = self._values(layout.gain, rows, np.empty)
+            data = [with_codes(*pair) for pair in zip(data, codes, strict=True)]
         masks = self._values(layout.mask, rows, np.empty) if layout.mask else [None] * len(rows)
         holes = self._holes(dataset, [row * max(planes, 1) for row in rows])
         return [
-            Frame(one, union(None if mask is None else excluded(mask), hole), info=layout.info)
+            Frame(
+                one, union(None if mask is None else excluded(mask), hole),
+                info=layout.info, raw=layout.raw,
+            )
             for one, mask, hole in zip(data, masks, holes, strict=True)
-        ]
+        ]  # fmt: skip
 
     def values(self, dataset: str, row: int) -> NDArray[Any]:
         """One row, or one memory cell of it."""
@@ -147,6 +167,36 @@ def excluded(mask: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(bad.any(axis=-1) if bad.ndim == 3 else bad)
 
 
+def with_gain(raw: RawForm) -> RawForm:
+    """The form of frames that `with_codes` gives."""
+    return replace(raw, is_joined=True)
+
+
+def with_codes(values: NDArray[Any], codes: NDArray[Any]) -> NDArray[np.uint16]:
+    """Frames of a Jungfrau as it sends them: the codes of the gain stages in the two top bits."""
+    return np.asarray(values & 0x3FFF | codes.astype(np.uint16) << 14, np.uint16)
+
+
+def raw_form(name: str, dtype: np.dtype[Any], planes: int, *, has_mask: bool) -> RawForm | None:
+    """What the values of a detector's frames are; None where they are corrected.
+
+    Parameters
+    ----------
+    name
+        The source, or the path of the dataset.
+    planes
+        Length of the second axis of data and gain; 0 or 1 where there is no such pair.
+    has_mask
+        Whether a mask is beside the frames, as corrected data have.
+    """
+    module = module_of(name)
+    if dtype.kind not in "iu" or has_mask or "/CORR/" in name or module is None:
+        return None
+    if planes == 2:
+        return RawForm(undecoded=_ANALOG_GAIN)
+    return RawForm(coding_of(name, dtype))
+
+
 @dataclass(frozen=True)
 class _Ranges:
     """The rows of a source for each train of the file's list."""
@@ -168,18 +218,31 @@ class _Layout:
     mask: str
     """The dataset beside frames that excludes pixels; empty where there is none."""
     info: Mapping[str, Any]
+    raw: RawForm | None
+    """What the values of frames are, if they are as the detector gave them."""
+    gain: str = ""
+    """The dataset beside Jungfrau frames with the codes of their gain stages."""
 
 
 def _layout(file: h5py.File, dataset: str) -> _Layout:
     values, cells, module = file.get(dataset), _cells(file, dataset), module_of(dataset)
     planes = values.shape[1] if is_frames(values, 4) and not cells else 0
     mask = f"{dataset.rpartition('/')[0]}/mask"
+    has_mask = isinstance(file.get(mask), h5py.Dataset)
+    raw = raw_form(dataset, values.dtype, planes, has_mask=has_mask) if values else None
+    gain = f"{dataset.rpartition('/')[0]}/gain"
+    if cells and raw and raw.gain_bits:
+        codes = file.get(gain)
+        is_there = isinstance(codes, h5py.Dataset) and codes.shape == values.shape
+        raw = with_gain(raw) if is_there else WITHOUT_GAIN
     return _Layout(
         ranges=_ranges(file, dataset),
         cells=cells,
         planes=planes,
-        mask=mask if isinstance(file.get(mask), h5py.Dataset) else "",
+        mask=mask if has_mask else "",
         info={} if module is None else module.info,
+        raw=raw,
+        gain=gain if raw and raw.is_joined else "",
     )
 
 

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..gain_stages import RawForm
 from ..stacking import joined
 from . import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
-from .euxfel import PID_NAMES, PLACE_BITS, excluded
+from .euxfel import PID_NAMES, PLACE_BITS, WITHOUT_GAIN, excluded, raw_form, with_codes, with_gain
 from .facility import faults_told, package
 from .joined import run_in_path
 from .modules import Module, module_of
@@ -118,17 +119,26 @@ class _Channel:
     cells: int
     """Memory cells of a Jungfrau, the second axis; 0 where that is something else."""
     module: Module | None
+    raw: RawForm | None
+    """What its values are, if they are as the detector gave them."""
+    gain: Any
+    """Codes of the gain stages beside raw frames of a Jungfrau."""
 
     @classmethod
     def of(cls, source: Any, key: str, module: Module | None) -> _Channel:
         """Of a `SourceData`."""
         data, group = source[key], key.rpartition(".")[0]
-        mask, ids = (
+        mask, ids, gain = (
             source[name] if (name := f"{group}.{one}") in source else None
-            for one in ("mask", "pulseId")
+            for one in ("mask", "pulseId", "gain")
         )
         cells = data.entry_shape[0] if len(data.entry_shape) == 3 and group == "data" else 0
-        return cls(data, mask, None if cells else ids, cells, module)
+        planes = data.entry_shape[0] if len(data.entry_shape) == 3 and not cells else 0
+        raw = raw_form(data.source, data.dtype, planes, has_mask=mask is not None)
+        if cells and raw and raw.gain_bits:
+            raw = WITHOUT_GAIN if gain is None else with_gain(raw)
+        codes = gain if raw and raw.is_joined else None
+        return cls(data, mask, None if cells else ids, cells, module, raw, codes)
 
 
 @contextlib.contextmanager
@@ -243,7 +253,11 @@ def _frame(channel: _Channel, row: int) -> Frame | None:
     # Of raw data, pairs of data and gain or single planes, the first is the frame.
     mask = None if bad is None else excluded(bad)
     info = {} if channel.module is None else channel.module.info
-    return Frame(data[0] if data.ndim == 3 else data, mask, info=info)
+    codes = None if channel.gain is None else _value(channel.gain, row, channel.cells)
+    data = data[0] if data.ndim == 3 else data
+    return Frame(
+        data if codes is None else with_codes(data, codes), mask, info=info, raw=channel.raw
+    )
 
 
 def _value(values: Any, row: int, cells: int) -> NDArray[Any] | None:

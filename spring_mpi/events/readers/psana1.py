@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import SourceError
 from ..experiment import MODES, names_experiment
 from . import Frame
-from .psana_run import METHODS, Events, only_run, unknown_detector
+from .psana_run import METHODS, Events, only_run, raw_form, unknown_detector
 
 
 class Psana1Run:
@@ -49,7 +49,10 @@ class Psana1Run:
         """The image, or the stack of all modules."""
         event = self._run.event(self._times[row])
         data = None if event is None else self._method(event)
-        return None if data is None else Frame(np.asarray(data))
+        if data is None:
+            return None
+        frame = np.asarray(data)
+        return Frame(frame, raw=raw_form(self.dataset, frame.dtype))
 
     def close(self) -> None:
         """Let psana release its files."""

@@ -15,7 +15,7 @@ from ...errors import SourceError
 from ..experiment import parse_experiment
 from ..source import run_in_name
 from . import INCOMPLETE, Frame
-from .psana_run import METHODS, Events, only_run, unknown_detector
+from .psana_run import METHODS, Events, only_run, raw_form, unknown_detector
 
 
 class Psana2Run:
@@ -47,7 +47,9 @@ class Psana2Run:
         data = self._method()(event)
         if data is None:
             return None
-        return Frame(np.asarray(data), info=self._numbered(np.shape(data)))
+        frame = np.asarray(data)
+        raw = raw_form(f"{self._kind} {self.dataset}", frame.dtype)
+        return Frame(frame, info=self._numbered(frame.shape), raw=raw)
 
     def close(self) -> None:
         """Release the files, which psana leaves open."""
@@ -75,6 +77,7 @@ class Psana2Run:
         self._name, self._algorithm, self._call = self.dataset.split(".")
         config = self._run.dsparms.configinfo_dict[self._name]
         self._configs, self._segments = config.configs, config.sorted_segment_ids
+        self._kind = str(getattr(config, "dettype", ""))
         self._interface: Any = None
 
     def _method(self) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
 from ..experiment import parse_experiment
+from ..gain_stages import RawForm, coding_of
 from . import Frame
 
 METHODS = ("raw", "calib", "image")
@@ -44,6 +45,11 @@ class PsanaRun(Protocol):
     def close(self) -> None:
         """Release the files."""
         ...
+
+
+def raw_form(dataset: str, dtype: np.dtype[Any]) -> RawForm | None:
+    """What the values of a frame are, by the name of its detector; None where psana calibrates."""
+    return RawForm(coding_of(dataset, dtype)) if dataset.endswith(".raw") else None
 
 
 def only_run(source: str) -> int:

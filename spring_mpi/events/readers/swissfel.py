@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ..gain_stages import RawForm, coding_of
 from . import DAMAGED, INCOMPLETE
 from .channels import ChannelReader, row_numbers
 from .contents import is_frames
@@ -54,6 +56,13 @@ class SwissfelReader(ChannelReader):
             if isinstance(said, h5py.Dataset):
                 flags |= np.where(row_numbers(said, count) == 0, flag, 0).astype(np.uint32)
         return flags
+
+    def raw(self, file: h5py.File, dataset: str) -> RawForm | None:
+        """That of Jungfrau detectors (``JF07T32V01``) as recorded: unsigned 16-bit integers."""
+        bits = None
+        if re.match(r"JF\d|JUNGFRAU", os.path.basename(os.path.dirname(dataset)), re.IGNORECASE):
+            bits = coding_of("jungfrau", file[dataset].dtype)
+        return RawForm(bits) if bits else None
 
     def beside(self, path: str) -> list[str]:
         """The files of the same acquisition, ``acq0001.BSDATA.h5`` for ``acq0001.JF06.h5``."""

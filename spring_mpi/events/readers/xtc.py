@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..gain_stages import RawForm, coding_of
 from . import (
     DAMAGED,
     INCOMPLETE,
@@ -157,7 +158,7 @@ class XtcHandle:
             info["modules"] = layout.modules
         if slot.damage:
             info["damage"] = slot.damage
-        return Frame(data, info=info)
+        return Frame(data, info=info, raw=RawForm(coding_of(slot.address, data.dtype)))
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """Other values of the event there.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..gain_stages import RawForm, coding_of
 from .xtc2_layout import Block, Field
 
 _MOST_NAMED = 8
@@ -33,6 +34,14 @@ class Dataset:
     def dtype(self) -> np.dtype[Any]:
         """Type of the values."""
         return self.field.dtype
+
+    @property
+    def raw(self) -> RawForm | None:
+        """What its values are, if they are as the detector gave them."""
+        block = next(iter(self.blocks.values()))
+        bits = coding_of(block.kind, self.dtype) or coding_of(block.detector, self.dtype)
+        is_raw = bits or (block.algorithm == "raw" and self.dtype.kind in "iu")
+        return RawForm(bits) if is_raw else None
 
 
 def datasets_of(names: Mapping[int, Block]) -> dict[str, Dataset]:

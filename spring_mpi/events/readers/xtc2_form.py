@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..gain_stages import RawForm
 from . import Empty, Frame
 from .file_bytes import Bytes
 from .xtc2_datasets import Dataset
@@ -58,6 +59,8 @@ class Form:
     """Offset from that of the event, and what stands there."""
     is_camera: bool
     """Whether a frame is (rows, columns), and no stack of modules."""
+    raw: RawForm | None
+    """What the values of a frame are, if they are as the detector gave them."""
 
     @classmethod
     def of(cls, take: Take, offset: int, dataset: Dataset) -> Form:
@@ -88,6 +91,7 @@ class Form:
             tuple(sorted(found, key=lambda one: one.number)),
             tuple((start - offset, bytes(take(start, end - start))) for start, end in spans),
             len(dataset.blocks) == 1 and dataset.field.rank == 2,
+            dataset.raw,
         )
 
     def read(self, data: Bytes, offset: int, empty: Empty) -> Frame | None:
@@ -102,7 +106,8 @@ class Form:
             for one in self.segments
         ]
         stack = planes[0] if len(planes) == 1 else _stacked(planes, empty)
-        return Frame(stack[0] if self.is_camera else stack, info={"modules": self._numbers})
+        frame = stack[0] if self.is_camera else stack
+        return Frame(frame, info={"modules": self._numbers}, raw=self.raw)
 
     def _taken(
         self, data: Bytes, offset: int, empty: Empty

@@ -100,6 +100,8 @@ class Block:
     algorithm: str
     segment: int
     fields: tuple[Field, ...]
+    kind: str = ""
+    """Type of the detector, ``epix10ka`` for ``epixquad``."""
 
 
 Place = tuple[Field, tuple[int, ...], int]
@@ -185,6 +187,7 @@ def parse_names(take: Take, node: Node) -> Block:
             Field(_text(name), _TYPES[kind], int(rank), kind == _TEXT)
             for name, kind, rank in zip(names["name"], names["type"], names["rank"], strict=True)
         ),
+        _text(info["type"]),
     )
 
 

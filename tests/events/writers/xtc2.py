@@ -31,12 +31,16 @@ def datagram(time: int, service: int, payload: bytes = b"", damage: int = 0) -> 
 
 
 def names(
-    source: int, detector: str, algorithm: str, fields: Mapping[str, tuple[int, int]], segment=0
+    source: int,
+    detector: str,
+    algorithm: str,
+    fields: Mapping[str, tuple[int, int]],
+    segment: int = 0,
+    kind: str = "type",
 ) -> bytes:
     """Names of fields with their type and number of axes."""
-    info = struct.pack(
-        "<I256s256s256s256sII", 1, b"type", detector.encode(), b"id", algorithm.encode(), 1, segment
-    )
+    texts = (kind.encode(), detector.encode(), b"id", algorithm.encode())
+    info = struct.pack("<I256s256s256s256sII", 1, *texts, 1, segment)
     declared = (
         struct.pack("<256sI256sII", b"", 0, name.encode(), code, rank)
         for name, (code, rank) in fields.items()
@@ -91,13 +95,15 @@ class Stream:
     dtype: str = "u2"
     run: int | None = 34
     detector: str = "cam"
+    kind: str = "type"
+    """Type of the detector."""
     datagrams: list[bytes] = field(default_factory=list)
 
     def configure(self, time: int = 1) -> Stream:
         """The names of all that follows."""
-        code = CODES[self.dtype]
+        camera = {"image": (CODES[self.dtype], 2), "gain": (2, 0)}
         cameras = (
-            names(CAMERA + number, self.detector, "raw", {"image": (code, 2), "gain": (2, 0)}, one)
+            names(CAMERA + number, self.detector, "raw", camera, one, self.kind)
             for number, one in enumerate(self.segments)
         )
         slow = names(EPICS, "epics", "raw", {"PRESSURE": (9, 0), "STATE": (TEXT, 1)})

@@ -1,0 +1,154 @@
+"""Raw values of detectors that switch their gain: which bits are the value, which the gain stage.
+
+A pixel of such a detector lowers its gain when much light falls on it, and writes the stage that it
+was in beside its value into the same 16 bits. As numbers these words mean nothing: each stage has a
+pedestal and a gain of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PatternError
+
+NO_GAIN_BITS = "none"
+"""What a user writes who knows that there are no gain bits, whatever the detector."""
+
+
+@dataclass(frozen=True)
+class GainBits:
+    """How a kind of detector writes value and gain stage into one unsigned integer."""
+
+    detector: str
+    value_bits: tuple[int, int]
+    """First and last bit of the value, 0 = the lowest one."""
+    stage_bits: tuple[int, int]
+    """First and last bit of the code of the gain stage."""
+    codes: tuple[int, ...]
+    """The code of each stage, from the highest gain to the lowest."""
+    stages: tuple[str, ...]
+    """What the stages are called."""
+    full: int
+    """Value in the last stage at which a pixel can hold no more."""
+
+    def values(self, raw: NDArray[Any]) -> NDArray[np.uint32]:
+        """The values without their stages; same shape."""
+        return _field(raw, self.value_bits)
+
+    def places(self, raw: NDArray[Any]) -> NDArray[np.int8]:
+        """The number of each pixel's stage, 0 = the highest gain, -1 = no stage; same shape."""
+        first, last = self.stage_bits
+        table = np.full(2 ** (last - first + 1), -1, np.int8)
+        table[list(self.codes)] = np.arange(len(self.codes))
+        return table[_field(raw, self.stage_bits)]
+
+    def is_full(self, raw: NDArray[Any]) -> NDArray[np.bool_]:
+        """True where a pixel could hold no more, so that it saw at least so much; same shape."""
+        is_last = _field(raw, self.stage_bits) == self.codes[-1]
+        return np.asarray(is_last & (self.values(raw) == self.full))
+
+    def decode(
+        self,
+        raw: NDArray[Any],
+        pedestals: NDArray[Any],
+        gains: NDArray[Any],
+    ) -> NDArray[np.float64]:
+        """Photons: (value - pedestal) / gain, both those of the pixel's stage.
+
+        Parameters
+        ----------
+        raw
+            (rows, columns), unsigned integers with gain bits.
+        pedestals, gains
+            (stages, rows, columns) or (stages, 1, 1); raw units, and raw units per photon, which
+            are negative where values fall as light increases.
+
+        Returns
+        -------
+        array
+            (rows, columns); NaN where there is no such stage, or no gain.
+        """
+        places, values = self.places(raw), self.values(raw).astype(np.float64)
+        photons = np.full(raw.shape, np.nan)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            for stage, (pedestal, gain) in enumerate(zip(pedestals, gains, strict=True)):
+                scale = np.where(gain == 0, np.nan, gain)
+                np.copyto(photons, (values - pedestal) / scale, where=places == stage)
+        return photons
+
+    def __str__(self) -> str:
+        first, last = self.stage_bits
+        bits = f"bits {first} and {last}" if last > first else f"bit {first}"
+        return f"{bits} of the raw values of {self.detector}"
+
+
+@dataclass(frozen=True)
+class RawForm:
+    """What the values of a frame are that nobody has corrected yet."""
+
+    gain_bits: GainBits | None = None
+    """None where a value is a number like any other, with an offset."""
+    is_joined: bool = False
+    """Whether the bits were put there by the reader: the file has values and stages apart."""
+    undecoded: str = ""
+    """Why values cannot be used as they are, though they have no gain bits; what to do."""
+
+
+class UndecodedError(PatternError):
+    """Frames hold gain stages, and the config does not say what each stage is worth."""
+
+
+CODINGS = {
+    one.detector: one
+    for one in (
+        GainBits("jungfrau", (0, 13), (14, 15), (0, 1, 3), ("G0", "G1", "G2"), 0),
+        GainBits("epix10ka", (0, 13), (14, 14), (0, 1), ("high or medium", "low"), 2**14 - 1),
+        GainBits("epixhr", (0, 14), (15, 15), (0, 1), ("high or medium", "low"), 2**15 - 1),
+        GainBits("epixm", (0, 14), (15, 15), (0, 1), ("high", "low"), 2**15 - 1),
+        GainBits("epixuhr", (1, 11), (0, 0), (0, 1), ("high or medium", "low"), 2**11 - 1),
+        GainBits("lpd", (0, 11), (12, 13), (0, 1, 2), ("high", "medium", "low"), 2**12 - 1),
+    )
+}  # fmt: skip
+"""By the name of the kind. After the packages that read them at their facilities: jungfrau_utils,
+psana (``epix_base``, ``UtilsEpix10ka``, ``epixhr2x2``, ``epixm320``, ``UtilsEpixUHR``), EXtra-data.
+Jungfrau's G1 and G2 count downwards, so that G2 is full at 0."""
+
+_KINDS = (
+    ("jungfrau", "jungfrau"), ("jngfr", "jungfrau"), ("_jungf", "jungfrau"), ("_jf", "jungfrau"),
+    ("epix10k", "epix10ka"), ("epixquad", "epix10ka"),
+    ("epixhr", "epixhr"), ("epixm", "epixm"), ("epixuhr", "epixuhr"), ("lpd", "lpd"),
+)  # fmt: skip
+
+
+def coding_of(detector: str, dtype: np.dtype[Any]) -> GainBits | None:
+    """How frames of that type are coded, by the name of a detector or of its type.
+
+    None where the detector is of no kind with gain bits, or its frames are no unsigned 16-bit
+    integers, as corrected ones are not.
+    """
+    if dtype.kind != "u" or dtype.itemsize != 2:
+        return None
+    name = detector.lower()
+    return next((CODINGS[kind] for start, kind in _KINDS if start in name), None)
+
+
+def refusal(bits: GainBits, missing: Sequence[str]) -> UndecodedError:
+    """Why frames cannot be used, and what to give."""
+    count = len(bits.stages)
+    return UndecodedError(
+        f"{bits} say in which gain stage a pixel was, and {' and '.join(missing)} "
+        f"{'is' if len(missing) == 1 else 'are'} not given for each of the {count} stages "
+        f"({', '.join(bits.stages)}): name a file with the axes ({count}, rows, columns) or "
+        f"({count}, modules, rows, columns), or a list of {count} numbers; or take corrected data; "
+        f"or, if the values have no such bits, write data.gain_bits: {NO_GAIN_BITS}"
+    )
+
+
+def _field(raw: NDArray[Any], bits: tuple[int, int]) -> NDArray[np.uint32]:
+    first, last = bits
+    return np.asarray(raw.astype(np.uint32) >> first & 2 ** (last - first + 1) - 1)

@@ -1,0 +1,95 @@
+"""From raw values to what a pattern is made of, with what a person should know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PatternError
+from ..names import pid_text
+from .calibration import Calibrator
+from .gain_stages import GainBits
+from .source import Event, EventRef, Exclusion
+
+
+@dataclass(frozen=True, eq=False)
+class Intensity:
+    """Values of a frame; (value - background) / gain is photons."""
+
+    data: NDArray[Any]
+    background: float | NDArray[Any]
+    gain: float | NDArray[Any]
+    mask: NDArray[np.bool_]
+    """True = excluded; all (row, column)."""
+    exclusions: tuple[Exclusion, ...]
+
+
+def intensity(
+    calibrator: Calibrator,
+    ref: EventRef,
+    event: Event,
+    mask: NDArray[np.bool_],
+    exclusions: tuple[Exclusion, ...],
+) -> Intensity:
+    """What an event's values are; those with gain stages are photons already.
+
+    Parameters
+    ----------
+    mask, exclusions
+        As `Calibrator.masked` gives them.
+
+    Raises
+    ------
+    SourceError, PatternError
+        As the methods of the `Calibrator`; `UndecodedError` where the values hold gain stages and
+        it is not given what each is worth.
+    """
+    bits = calibrator.gain_bits(event)
+    if bits is None:
+        background, gain = calibrator.background(ref, event), calibrator.gain(ref, event)
+        return Intensity(_plain(event), background, gain, mask, exclusions)
+    _refuse_others(bits, event)
+    photons = bits.decode(event.data, *calibrator.stages(bits, ref, event))
+    told = list(exclusions)
+    for what, excluded in _excluded(bits, event.data, photons):
+        if number := int((excluded & ~mask).sum()):
+            told.append(Exclusion(what, number))
+            mask = mask | excluded
+    return Intensity(photons, 0.0, 1.0, mask, tuple(told))
+
+
+def remarks(calibrator: Calibrator, event: Event) -> Iterator[str]:
+    """What is true of an event's values and of those of others like it, a sentence each."""
+    if event.raw and not calibrator.has_background:
+        yield (
+            "raw data without a pedestal: values are detector units with an offset, taken for "
+            "light; give the raw values without light (pattern.background), or take corrected data"
+        )
+
+
+def _plain(event: Event) -> NDArray[Any]:
+    """The values as they are in the file, without a stage that the reader added."""
+    if event.raw and event.raw.gain_bits and event.raw.is_joined:
+        return event.raw.gain_bits.values(event.data)
+    return event.data
+
+
+def _refuse_others(bits: GainBits, event: Event) -> None:
+    if event.data.dtype.kind != "u" or event.data.dtype.itemsize != 2:
+        raise PatternError(
+            f"event {pid_text(event.pid)} of {event.source} holds {event.data.dtype}, but data."
+            f"gain_bits: {bits.detector} is for unsigned integers of 16 bits; leave it out where "
+            "data are corrected"
+        )
+
+
+def _excluded(
+    bits: GainBits, raw: NDArray[Any], photons: NDArray[np.float64]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    yield f"values whose {bits} name no gain stage", bits.places(raw) < 0
+    yield f"values of {bits.detector} that can hold no more light (saturated)", bits.is_full(raw)
+    yield "pedestals or gains of a stage that are not finite, or gains of 0", ~np.isfinite(photons)
