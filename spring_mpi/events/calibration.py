@@ -155,7 +155,7 @@ class Calibrator:
             exclusions.append(told)
             union |= excluded
         if event.data.dtype.kind == "f" and (wild := ~np.isfinite(event.data) & ~union).any():
-            exclusions.append(Exclusion("raw values that are not finite", int(wild.sum())))
+            exclusions.append(Exclusion("what is not finite (NaN, infinite)", int(wild.sum())))
             union |= wild
         return union, tuple(exclusions)
 

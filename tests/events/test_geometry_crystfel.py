@@ -50,6 +50,12 @@ b/corner_y = -20
 BAD = GOLDEN + "badr/min_fs = 1\nbadr/max_fs = 1\nbadr/min_ss = 1\nbadr/max_ss = 2\n"
 
 
+def badx(*limits: float) -> str:
+    """A bad region from x to x and from y to y."""
+    keys = ("min_x", "max_x", "min_y", "max_y")
+    return "\n".join(f"badx/{key} = {limit}" for key, limit in zip(keys, limits, strict=True))
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str], Geometry]:
     """``write(text)``: the geometry of a file with that text."""
@@ -128,12 +134,15 @@ def test_detector_shift(write: Callable[[str], Geometry]) -> None:
         ("b/mask_edge_pixels = 1", [6, 7, 8, 9, 10, 11]),
         (BAD[len(GOLDEN) :], [4, 7]),
         (BAD[len(GOLDEN) :] + "badr/panel = b\n", [7]),
-        ("badx/min_x = 11\nbadx/max_x = 12.5\nbadx/min_y = 21\nbadx/max_y = 21.5", [1, 2]),
+        (badx(10.9, 12.1, 20, 21), [1, 2]),
+        (badx(11, 12.1, 20.5, 22), [5]),
+        (badx(10, 12, 20, 21.5), [1]),
+        ("detector_shift_x = 0.5 mm\ndetector_shift_y = 0\n" + badx(15.9, 17, 20, 21), [1]),
     ],
 )
 def test_bad_regions(write: Callable[[str], Geometry], lines: str, pixels: list[int]) -> None:
-    """Whole panels, edges, and regions in data coordinates or in pixels from the beam; inclusive,
-    by the centres of the pixels."""
+    """Whole panels, edges, and regions: those in data coordinates with their edges, those in pixels
+    from the beam without, by the first corners of the pixels of the shifted detector."""
     assert bad_pixels(write(GOLDEN + lines)) == pixels
 
 

@@ -23,7 +23,7 @@ from .flags import ValueFlag
 from .layout import FileMask, Geometry, lay_out
 from .panels import Panel, positions_of
 
-_LONGEST = 200
+_LONGEST, _DIGITS = 200, 6
 _KEYS = re.compile(
     r"(min|max)_(fs|ss|x|y)|fs|ss|corner_[xy]|res|coffset|clen|dim[0-9]|no_index|mask_edge_pixels|"
     r"detector_shift_[xy]|mask|mask_(file|good|bad)|mask[0-7]_(data|file|goodbits|badbits)|panel|"
@@ -65,9 +65,10 @@ def read(text: str, folder: str) -> Geometry:
     bad = np.zeros(positions.shape[:3], np.bool_)
     for name, panel in panels.items():
         _mark_panel(bad[panel.place], file.panels[name])
+    shift = _shift(file.whole)
     for region in file.regions.values():
-        _mark_region(bad, region, panels, positions * resolution)
-    positions[..., :2] += _shift(file.whole)
+        _mark_region(bad, region, panels, _Corners(resolution, shift))
+    positions[..., :2] += shift
     pitch = 1 / resolution
     return lay_out(
         positions, (pitch, pitch), bad, is_part=True,
@@ -207,13 +208,28 @@ def _mark_panel(bad: NDArray[np.bool_], fields: Fields) -> None:
         bad[:width], bad[:, :width], bad[-width:], bad[:, -width:] = True, True, True, True
 
 
+@dataclass(frozen=True)
+class _Corners:
+    """Where the pixels are for bad regions: their first corners, in pixels from the beam."""
+
+    resolution: float
+    """Pixels per metre."""
+    shift: tuple[float, float]
+    """Of the whole detector, metres."""
+
+    def of(self, panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """x and y, each (rows, columns)."""
+        half = (np.asarray(panel.ss) + np.asarray(panel.fs)) / 2
+        corners = (panel.centers() - half)[..., :2] + self.shift
+        # So that a corner on the edge of a region is on it, and not next to it.
+        x, y = np.moveaxis(np.round(corners * self.resolution, _DIGITS), -1, 0)
+        return x, y
+
+
 def _mark_region(
-    bad: NDArray[np.bool_],
-    region: Fields,
-    panels: Mapping[str, Panel],
-    places: NDArray[np.float64],
+    bad: NDArray[np.bool_], region: Fields, panels: Mapping[str, Panel], corners: _Corners
 ) -> None:
-    """``places`` in pixels from the beam, (modules, rows, columns, 3)."""
+    """Edges of regions in fs and ss belong to them, in x and y they do not, as in CrystFEL."""
     limits = [key for key in region.values if key.startswith(("min_", "max_"))]
     if sorted(limits) == ["max_fs", "max_ss", "min_fs", "min_ss"]:
         rows, columns = (
@@ -223,10 +239,11 @@ def _mark_region(
         for panel in _concerned(region, panels):
             bad[panel.module, _both(rows, panel.rows), _both(columns, panel.columns)] = True
     elif sorted(limits) == ["max_x", "max_y", "min_x", "min_y"]:
-        x, y = places[..., 0], places[..., 1]
-        bad |= (x >= region.number("min_x")) & (x <= region.number("max_x")) & (
-            y >= region.number("min_y")
-        ) & (y <= region.number("max_y"))  # fmt: skip
+        for panel in panels.values():
+            x, y = corners.of(panel)
+            bad[panel.place] |= (x > region.number("min_x")) & (x < region.number("max_x")) & (
+                y > region.number("min_y")
+            ) & (y < region.number("max_y"))  # fmt: skip
     else:
         raise ValueError(
             f"line {region.line}: {region.name} needs min_x, max_x, min_y and max_y, "
