@@ -8,7 +8,8 @@
    FAIL_FOREVER  1: all later calls of any of the four kinds fail, too
    FAIL_RECORD   file outside the folder that takes a line for each process with a failed call
 
-   A close that fails has closed the file all the same, as on Linux. */
+   A close that fails has closed the file all the same, as on Linux. A write that fails has written
+   half of its bytes: what is torn must not be taken for whole. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -112,8 +113,13 @@ static int fails(const char *kind, const char *path)
 ssize_t write(int file, const void *bytes, size_t size)
 {
     char path[PATH_MAX];
-    if (is_concerned && fails("write", path_of(file, path)))
+    if (is_concerned && fails("write", path_of(file, path))) {
+        int error = errno;
+        if (real_write(file, bytes, size / 2) < 0)
+            abort();
+        errno = error;
         return -1;
+    }
     return real_write(file, bytes, size);
 }
 

@@ -40,7 +40,7 @@ class Command:
         code, output = self._run()
         assert code == 0, output
         self.new = self._contents(self.folder)
-        assert all(self.old[name] != self.new[name] for name in self.files)
+        assert self.old != self.new
         return self
 
     def prove(self, library: Path, fault: Fault) -> str:
