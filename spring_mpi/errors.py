@@ -9,6 +9,7 @@
     ├── SourceError        a file that cannot be read      (also OSError)
     │   ├── StaleIndexError    it changed since it was indexed
     │   └── HeldFileError      another program has it open for writing
+    ├── UnsavedError       a result that cannot be saved; it is not lost (also OSError)
     ├── UnknownPidError    no such event in the index      (also KeyError)
     ├── RunDirectoryError  the run directory cannot be used
     ├── NoAnswerError      no hypervisor answers
@@ -55,6 +56,14 @@ class StaleIndexError(SourceError):
 
 class HeldFileError(SourceError):
     """A data file that another program has open for writing."""
+
+
+class UnsavedError(SpringError, OSError):
+    """A result that was computed and cannot be saved; ``result`` is that `spring_mpi.Result`."""
+
+    def __init__(self, reason: str, result: object) -> None:
+        super().__init__(reason)
+        self.result = result
 
 
 class UnknownPidError(SpringError, KeyError):

@@ -11,7 +11,7 @@ from .devices import gpus, of_one_process, select
 from .engine.backends import make_backend
 from .engine.mpr import Progress, reconstruct
 from .engine.population import Backend
-from .errors import LaunchError
+from .errors import LaunchError, SettingsError, UnsavedError
 from .names import job_name
 from .pattern import Pattern
 from .result import Result
@@ -47,12 +47,14 @@ class MPR:
         Raises
         ------
         SettingsError, PatternError
-            If the settings do not go together or do not suit the pattern.
+            If the settings do not go together or do not suit the pattern, or nothing can be
+            written in ``global.workdir``.
         LaunchError
             If ``global.gpus`` asks for GPUs that are not here.
-        OSError
-            If the result cannot be saved.
+        UnsavedError
+            If the result cannot be saved after all: it is the error's ``result``.
         """
+        self._check_workdir()
         result = reconstruct(
             self.pattern,
             self.settings,
@@ -61,8 +63,24 @@ class MPR:
             seed=self.seed,
             report=report or self._meter,
         )
-        result.save()
+        try:
+            result.save()
+        except OSError as fault:
+            raise UnsavedError(
+                f"cannot save the result: {fault}; it is not lost: catch this UnsavedError as e "
+                "(afterwards it is sys.last_value) and call e.result.save(PATH)",
+                result,
+            ) from fault
         return result
+
+    def _check_workdir(self) -> None:
+        """Refuse what would end hours of work in an error."""
+        folder = self.settings.global_.workdir
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+            raise SettingsError(
+                f"global.workdir: no result can be saved in {folder}: make that folder, mend its "
+                "permissions, or set another one"
+            )
 
     def runasync(self) -> None:
         """Submit the job to the hypervisor and return at once; the same as ``hv.append(mpr)``.

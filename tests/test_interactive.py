@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -252,6 +253,17 @@ def test_hypervisor_that_cannot_start(own, monkeypatch):
     with pytest.raises(LaunchError, match=r"could not be started in (.|\n)*Mend that"):
         own.info()
     assert not own._local.is_alive
+
+
+def test_no_room_for_temporary_files(own, monkeypatch):
+    """Where the local hypervisor's config cannot be written, the remedy is told."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(local, "write_new", full)
+    with pytest.raises(LaunchError, match=r"No space left.*TMPDIR"):
+        own.info()
 
 
 def test_hypervisor_that_never_starts(own, monkeypatch, tmp_path):

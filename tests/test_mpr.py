@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import pytest
 
 from spring_mpi import MPR, Pattern, Result, Settings
 from spring_mpi.devices import Gpu
-from spring_mpi.errors import LaunchError
+from spring_mpi.errors import LaunchError, SettingsError, UnsavedError
 from spring_mpi.events.readers.simulate import SimulateReader
 from spring_mpi.events.simulation import Detector
 
@@ -43,6 +45,27 @@ def test_run_saves_and_returns(pattern, settings, tmp_path):
     loaded = Result.load(tmp_path / "197-10-14558540587-suppsize_30.h5")
     assert loaded.name == result.name
     assert (loaded.data == result.data).all()
+
+
+def test_a_result_that_cannot_be_saved_is_not_lost(pattern, settings, tmp_path, monkeypatch):
+    """The error holds it, to be saved elsewhere."""
+    disk = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(disk))
+        with pytest.raises(UnsavedError, match=r"No space left.*e\.result\.save") as caught:
+            MPR(pattern=pattern, settings=settings).run()
+    assert list(tmp_path.iterdir()) == []
+    caught.value.result.save(tmp_path / "elsewhere.h5")
+    assert (Result.load(tmp_path / "elsewhere.h5").data == caught.value.result.data).all()
+
+
+def test_a_folder_that_is_missing_is_told_before_the_work(pattern, settings, tmp_path):
+    """Not after it."""
+    seen = []
+    settings.set("global", "workdir", str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsError, match=r"global\.workdir: .*nowhere"):
+        MPR(pattern=pattern, settings=settings).run(report=seen.append)
+    assert seen == []
 
 
 def test_settings_are_taken_at_once(pattern, settings):

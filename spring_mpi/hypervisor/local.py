@@ -14,8 +14,10 @@ from typing import Any
 import yaml
 
 from ..errors import LaunchError
+from ..files import write_new
 from .lock import Lock
 from .mailbox import Client
+from .room import text
 
 _START_SECONDS, _END_SECONDS = 30.0, 15.0
 _LOOK_EVERY = 0.05
@@ -47,10 +49,19 @@ class LocalHypervisor:
         if self.is_alive:
             return
         _refuse_foreign(self.rundir)
+        try:
+            self._begin()
+        except OSError as fault:
+            raise LaunchError(
+                f"the local hypervisor could not be started: {text(fault)}; its config is written "
+                "into a temporary folder: free the disk, or name another folder in TMPDIR"
+            ) from fault
+
+    def _begin(self) -> None:
         with tempfile.TemporaryDirectory(prefix="spring-") as folder:
             config, words = Path(folder, "interactive.yaml"), Path(folder, "words")
             # JSON is YAML, too.
-            config.write_text(json.dumps(_config(self.rundir), ensure_ascii=False), "utf-8")
+            write_new(config, json.dumps(_config(self.rundir), ensure_ascii=False).encode())
             self._process = self._launch(config, words)
             try:
                 self._await(self._process.pid, words)
