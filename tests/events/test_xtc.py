@@ -29,6 +29,7 @@ from spring_mpi.events.readers.xtc import XtcHandle
 NAME = "e665-r0034-s00-c00.xtc"
 FRAMES = np.arange(4 * 6, dtype=np.uint16).reshape(4, 2, 3)
 IMAGES = [write.segment(write.frame(frame)) for frame in FRAMES]
+OPAL = (write.SOURCE | 0x1234, 6 << 24 | 3 << 8)
 
 
 @pytest.fixture
@@ -111,6 +112,78 @@ def test_flags(changes: dict[str, int], expected: int, path: Path) -> None:
     """Events that are damaged, incomplete or without a fiducial are flagged, none is left out."""
     put(path, write.run(*write.replaced(write.events(3, *IMAGES), 1, **changes)))
     assert flags(path) == [0, expected, 0]
+
+
+EBEAM = write.container(bytes(4), 15, 7, write.EBEAM, damage=1 << 14)
+CAMERA = write.frame(np.full((2, 3), 7, np.uint16))
+HURT = write.frame(np.full((2, 3), 7, np.uint16), damage=1 << 14)
+
+
+@pytest.mark.parametrize(
+    ("sources", "damage", "expected"),
+    [
+        ([CAMERA, EBEAM], 1 << 14, 0),
+        ([CAMERA, EBEAM], 1 << 14 | 1 << 1, DAMAGED),
+        ([HURT], 1 << 14, DAMAGED),
+        ([HURT, EBEAM], 1 << 14, DAMAGED),
+        ([CAMERA, write.container(b"", 1, damage=1 << 15)], 1 << 16, 0),
+        ([EBEAM], 1 << 14, DAMAGED),
+    ],
+)
+def test_an_event_is_damaged_for_its_own_detector(
+    sources: list[bytes], damage: int, expected: int, path: Path
+) -> None:
+    """Damage that another source explains leaves the image good; what none explains does not."""
+    event = write.segment(*sources)
+    put(path, write.run(*write.replaced(write.events(3, *IMAGES), 1, content=event, damage=damage)))
+    assert flags(path) == [0, expected, 0]
+
+
+def halves(number: int) -> tuple[bytes, bytes]:
+    """The contents of an event in two datagrams: an Opal in the first, the camera in the other."""
+    gone = write.container(b"", 0, 0, damage=2)
+    opal = write.frame(np.full((2, 3), 100 + number, np.uint16), OPAL)
+    camera = write.frame(np.full((2, 3), number, np.uint16))
+    return write.segment(opal) + gone, gone + write.segment(camera)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "values"), [("Tm6740", [0, 1, 2, 3]), ("Opal1000", [100, 101, 102, 103])]
+)
+@pytest.mark.parametrize("is_second_first", [False, True])
+def test_split_events_are_one(
+    dataset: str, values: list[int], is_second_first: bool, path: Path
+) -> None:
+    """Each detector's image is taken from the datagram that has it, wherever the other one lies."""
+    whole = write.events(4)
+    datagrams = []
+    for number, event in enumerate(whole):
+        first, second = (replace(event, content=one, damage=2) for one in halves(number))
+        datagrams += [second, first] if is_second_first else [first, second]
+    late = datagrams.pop(1)
+    put(path, write.run(*datagrams, late))
+    index = build_index(path, dataset=dataset)
+    assert (len(index), index.flags.any()) == (4, False)
+    assert [int(index.read(pid).data[0, 0]) for pid in index.pids] == values
+    handle = XtcHandle(str(path))
+    rows = [index.ref(place).row for place in range(4)]
+    other, expected = ("Opal1000", 100) if dataset == "Tm6740" else ("Tm6740", 0)
+    found = [int(handle.field(other, row)[0, 0]) for row in rows]
+    assert found == [expected + number for number in range(4)]
+    handle.close()
+
+
+def test_split_events_without_an_image_are_one(path: Path) -> None:
+    """Where the detector was lost, its event fails alone; two images of one event are told."""
+    first, second = (write.events(3)[1], write.events(3)[1])
+    opal, camera = halves(1)
+    whole = write.events(3, *IMAGES)
+    lost = replace(first, content=opal, damage=2)
+    put(path, write.run(whole[0], lost, lost, whole[2]))
+    assert flags(path) == [0, DAMAGED, 0]
+    twice = replace(second, content=camera, damage=2)
+    put(path, write.run(whole[0], twice, twice, whole[2]))
+    assert len(flags(path)) == 4
 
 
 def test_incomplete_is_not_looked_into(path: Path) -> None:

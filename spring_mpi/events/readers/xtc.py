@@ -33,6 +33,7 @@ from .xtc_decode import (
 from .xtc_detector import choose, config_of, find_images
 from .xtc_epics import Key, names_in, records_in
 from .xtc_file import XtcFile
+from .xtc_halves import of_detector, other_halves
 from .xtc_ioc import clock_files, is_ioc, on_their_clock
 from .xtc_layout import (
     CONTAINS_INCOMPLETE,
@@ -97,8 +98,10 @@ class XtcReader:
             events = table[table["service"] == Service.L1_ACCEPT]
             if layout is None:
                 events, layout = events[:0], Layout((0, 0), "u1")
-            elif is_ioc(source):
-                events = on_their_clock(events, source, clock)
+            else:
+                events = of_detector(file, events, address)
+                if is_ioc(source):
+                    events = on_their_clock(events, source, clock)
             if clock:
                 # The others tell the steps of the scan, at times of their clock.
                 table = table[table["service"] != Service.BEGIN_CALIB_CYCLE]
@@ -182,6 +185,10 @@ class XtcHandle:
             return event_id(self._file.header(row), self._file.run)
         found = tuple(self._file.slots(row))
         address = find_address(dataset, (slot.address for slot in found))
+        if address is None and dataset not in self._variables:
+            others = other_halves(self._file, row)
+            found += tuple(slot for one in others for slot in self._file.slots(one))
+            address = find_address(dataset, (slot.address for slot in found))
         if address is None:
             return self._slow_value(dataset, row, found)
         slot = _preferred(slot for slot in found if slot.address == address)
