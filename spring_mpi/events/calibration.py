@@ -361,7 +361,11 @@ def calibration_digest(calibration: Calibration) -> str:
         # Results from before there were geometries keep their digest, and so below.
         del counted["geometry"]
     else:
-        counted["geometry"]["masks"] = [asdict(stamped(mask)) for mask in masks]
+        # For which panels a mask holds, the content of the geometry file says.
+        counted["geometry"]["masks"] = [
+            {key: value for key, value in asdict(stamped(mask)).items() if key != "places"}
+            for mask in masks
+        ]
     if calibration.gain_bits is None:
         del counted["gain_bits"]
     text = json.dumps(counted, sort_keys=True)

@@ -11,7 +11,7 @@ from events.reading import is_read_or_refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spring_mpi.errors import SourceError
+from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events.geometry import FileMask, Geometry, GeometrySpec, read_geometry
 from spring_mpi.events.geometry.crystfel import read
 
@@ -169,6 +169,29 @@ def test_plane_of_the_values_in_raw_agipd_data(write: Callable[[str], Geometry])
         write(text.replace("dim2 = 0", "dim2 = 1"))
 
 
+def test_masks_of_single_panels(write: Callable[[str], Geometry]) -> None:
+    """A mask holds for the panels that have it; old names mean the mask of number 0."""
+    text = "mask = /m\nmask0_badbits = 1\n" + GOLDEN + "b/mask_bad = 2\na/mask3_data = /n\n"
+    first, other, second = write(text + "a/mask3_goodbits = 4\n").masks
+    assert first == FileMask(None, "/m", 0, 1, ((0, 0, 2, 0, 3),))
+    assert second == FileMask(None, "/m", 0, 2, ((0, 2, 4, 0, 3),))
+    assert other == FileMask(None, "/n", 4, 0, ((0, 0, 2, 0, 3),))
+    values = np.full((4, 3), 3, np.uint8)
+    assert first.excluded(values).tolist() == [[True] * 3] * 2 + [[False] * 3] * 2
+    assert second.excluded(values[None]).tolist() == [[[False] * 3] * 2 + [[True] * 3] * 2]
+    with pytest.raises(PatternError, match="too small for the panels"):
+        second.excluded(values[:3])
+
+
+def test_mask_without_bits(write: Callable[[str], Geometry]) -> None:
+    """It excludes nothing, which is said."""
+    geometry = write("mask1_data = /m\n" + GOLDEN + "b/mask1_data = /n\nb/mask1_badbits = 1\n")
+    assert [mask.dataset for mask in geometry.masks] == ["/n"]
+    ((name, reason),) = geometry.unread
+    assert name == "the geometry's mask /m"
+    assert "mask1_goodbits" in reason
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -192,8 +215,7 @@ def test_plane_of_the_values_in_raw_agipd_data(write: Callable[[str], Geometry])
         ("clen", "badr/min_x = 1\nclen", "line 4: badr needs min_x, max_x, min_y and max_y"),
         ("clen", BAD[len(GOLDEN) :] + "badr/panel = c\nclen", "line 8: panel must be the name"),
         ("clen", "detector_shift_x = /x\nclen", "line 4: detector_shift_x must be a length"),
-        ("b/min_fs", "mask = /x\nmask_bad = 1\nb/min_fs", "line 24: b has other masks"),
-        ("clen", "mask = /x\nmask_bad = ff\nclen", "line 5: mask_bad must be a number such as"),
+        ("clen", "mask = /x\nmask_bad = ff\nclen", "line 5: mask0_badbits must be a number such"),
         ("clen = ", f"clen = {'0' * 300}", "line 4: clen has more than 200 characters"),
     ],
 )

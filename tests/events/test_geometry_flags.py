@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
+from spring_mpi.events.calibration import Calibration, Calibrator
 from spring_mpi.events.geometry import Geometry, GeometrySpec, read_geometry
 from spring_mpi.events.limits import as_limit
 from spring_mpi.events.loader import Loader
@@ -147,3 +149,21 @@ def test_wrong_values(tmp_path: Path, value: str) -> None:
 def test_no_index(tmp_path: Path, value: str, is_bad: bool) -> None:
     """A panel is bad if ``no_index`` is true or any number but 0."""
     assert bool(excluded(FRAME, geometry(tmp_path, A, B, f"a/no_index = {value}"))) == is_bad
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4, 4)])
+def test_mask_of_one_panel(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """A mask that one panel names excludes pixels of that panel only."""
+    with h5py.File(tmp_path / "bad.h5", "w") as file:
+        file["mask"] = np.eye(4, dtype=np.uint8).reshape(shape)
+    np.save(tmp_path / "run.npy", FRAME[None])
+    ref = build_index(str(tmp_path / "run.npy")).ref(0)
+    own = "b/mask = /mask\nb/mask_file = bad.h5\nb/mask_bad = 1"
+    geometry(tmp_path, A, B, own)
+    with Loader() as loader:
+        used = Calibration(geometry=GeometrySpec(str(tmp_path / "g.geom")))
+        calibrator = Calibrator(used, loader)
+        event = loader.read(ref, calibrator.geometry)
+        mask, exclusions = calibrator.masked(ref, event)
+    assert np.flatnonzero(mask).tolist() == [10, 15]
+    assert exclusions[-1].pixels == 2

@@ -13,17 +13,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .fields import Fields
-from .flags import ValueFlag
+from .flags import Place, ValueFlag, extents
 from .layout import FileMask, Geometry, lay_out
 from .panels import Panel, positions_of
 
 _LONGEST, _DIGITS = 200, 6
+_MASKS = range(8)
+_MASK_KEYS = ("data", "file", "goodbits", "badbits")
+_SYNONYMS = {"mask": "mask0_data", "mask_file": "mask0_file", "mask_good": "mask0_goodbits",
+             "mask_bad": "mask0_badbits"}  # fmt: skip
+"""Older names of keys."""
 _KEYS = re.compile(
     r"(min|max)_(fs|ss|x|y)|fs|ss|corner_[xy]|res|coffset|clen|dim[0-9]|no_index|mask_edge_pixels|"
     r"detector_shift_[xy]|mask|mask_(file|good|bad)|mask[0-7]_(data|file|goodbits|badbits)|panel|"
@@ -72,7 +77,7 @@ def read(text: str, folder: str) -> Geometry:
     pitch = 1 / resolution
     return lay_out(
         positions, (pitch, pitch), bad, is_part=True,
-        masks=_common_masks(file, folder),
+        masks=_masks(file, panels, folder),
         flags=tuple(_flags(file, panels)),
         unread=tuple(_unread(file)),
     )  # fmt: skip
@@ -93,6 +98,7 @@ def _parsed(text: str) -> _File:
             continue
         if len(value) > _LONGEST:
             raise ValueError(f"line {number}: {key} has more than {_LONGEST} characters")
+        key = _SYNONYMS.get(key, key)
         if key.startswith("flag_"):
             # Each of these lines counts, beside those of the same key before it.
             key = f"{key} {number}"
@@ -193,6 +199,12 @@ def _flags(file: _File, panels: Mapping[str, Panel]) -> Iterator[ValueFlag]:
 
 
 def _unread(file: _File) -> Iterator[tuple[str, str]]:
+    for number in _MASKS:
+        data, _, *bits = (f"mask{number}_{key}" for key in _MASK_KEYS)
+        named = {panel.text(data) for panel in file.panels.values()
+                 if data in panel.values and not any(map(panel.bits, bits))}  # fmt: skip
+        for one in sorted(named):
+            yield f"the geometry's mask {one}", f"there is neither {bits[0]} nor {bits[1]} for it"
     if any("saturation_map" in fields.values for fields in file.panels.values()):
         yield (
             "the geometry's saturation_map",
@@ -266,21 +278,21 @@ def _both(first: slice, second: slice) -> slice:
     return slice(start, max(start, min(first.stop, second.stop)))
 
 
-def _common_masks(file: _File, folder: str) -> tuple[FileMask, ...]:
-    """The masks, which must be the same for all panels."""
-    found: tuple[FileMask, ...] | None = None
-    for panel in file.panels.values():
-        masks = tuple(_masks(panel, folder))
-        if found not in (None, masks):
-            raise ValueError(f"line {panel.line}: {panel.name} has other masks than other panels")
-        found = masks
-    return found or ()
+def _masks(file: _File, panels: Mapping[str, Panel], folder: str) -> tuple[FileMask, ...]:
+    """All masks, each for the panels that have it."""
+    owners: dict[FileMask, list[Place]] = {}
+    for name, panel in file.panels.items():
+        for mask in _masks_of(panel, folder):
+            owners.setdefault(mask, []).append(panels[name].place)
+    return tuple(
+        mask if len(places) == len(panels) else replace(mask, places=tuple(map(extents, places)))
+        for mask, places in owners.items()
+    )
 
 
-def _masks(panel: Fields, folder: str) -> Iterator[FileMask]:
-    new = [(f"mask{n}_data", f"mask{n}_file", f"mask{n}_goodbits", f"mask{n}_badbits")
-           for n in range(8)]  # fmt: skip
-    for data, file, good, bad in [("mask", "mask_file", "mask_good", "mask_bad"), *new]:
+def _masks_of(panel: Fields, folder: str) -> Iterator[FileMask]:
+    for number in _MASKS:
+        data, file, good, bad = (f"mask{number}_{key}" for key in _MASK_KEYS)
         bits = panel.bits(good), panel.bits(bad)
         if data in panel.values and any(bits):
             path = panel.text(file, "")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import PatternError
 from ..bits import has_bits, lacks_bits
-from .flags import ValueFlag
+from .flags import Extents, ValueFlag, only_in
 
 LARGEST = 2**25
 """Pixels of the largest stack and of the largest image: twice a detector of 16 megapixels."""
@@ -37,6 +37,8 @@ class FileMask:
     """A pixel is excluded unless all of these are set."""
     bad_bits: int
     """A pixel is excluded if one of these is set."""
+    places: tuple[Extents, ...] = ()
+    """The panels of the stack for which it holds; none: all."""
 
     @property
     def meaning(self) -> str:
@@ -45,7 +47,8 @@ class FileMask:
 
     def excluded(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """True where a pixel is excluded; same shape as ``values``."""
-        return has_bits(values, self.bad_bits) | lacks_bits(values, self.good_bits)
+        found = has_bits(values, self.bad_bits) | lacks_bits(values, self.good_bits)
+        return only_in(self.places, found) if self.places else found
 
 
 @dataclass(frozen=True, eq=False)
