@@ -60,7 +60,7 @@ def campaign(small, tmp_path):
 
 
 def without_times(text):
-    return [line[20:] for line in text.splitlines()]
+    return [line[28:] for line in text.splitlines()]
 
 
 def faults(campaign):

@@ -19,10 +19,11 @@ from typing import Any
 from ..errors import ConfigError, SpringError
 from ..events.flags import flagged
 from ..files import replace_file
+from ..hearing import listening
 from ..hypervisor.control import Control
 from ..hypervisor.decisions import State
 from ..hypervisor.journal import Journal
-from ..hypervisor.log import Level, Log
+from ..hypervisor.log import Early, Level, Log
 from ..hypervisor.mailbox import Mailbox
 from ..hypervisor.placement import Place, table
 from ..hypervisor.queue import Queue
@@ -72,6 +73,14 @@ def run_campaign(
     SpringError
         For whatever keeps it from starting; finished results are not touched.
     """
+    early = Early()
+    with listening(early.hear, early.once):
+        return _begun(path, overrides, transport, options, early)
+
+
+def _begun(
+    path: str, overrides: Sequence[str], transport: Transport, options: Options, early: Early
+) -> int:
     config = load_config(path, overrides)
     if problems := list(faults(config)):
         raise ConfigError(problems)
@@ -82,12 +91,12 @@ def run_campaign(
     rundir.acquire()
     try:
         places = placed(config, transport, rundir)
-        return _run(config, rundir, _Crew(transport, places), options, aside)
+        return _run(config, rundir, _Crew(transport, places), options, aside, early)
     except SpringError as fault:
-        _record_refusal(rundir, str(fault))
+        _record_refusal(rundir, str(fault), early)
         raise
     except OSError as fault:
-        _record_refusal(rundir, text(fault))
+        _record_refusal(rundir, text(fault), early)
         raise
     finally:
         rundir.release()
@@ -107,6 +116,7 @@ def _run(
     crew: _Crew,
     options: Options,
     aside: Path | None,
+    early: Early,
 ) -> int:
     past = Past.read(rundir.journal)
     opened = open_index(config, rundir)
@@ -130,7 +140,9 @@ def _run(
         closing(Log(rundir.log, screen, min(options.shown, Level.DETAIL))) as log,
         closing(Journal(rundir.journal)) as journal,
         closing(SummaryFile(rundir.summary, resumption.finished)) as summary,
+        listening(log.hear, early.once),
     ):
+        log.recall(early)
         log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
         log("\n".join(filter(None, [unknown, *plan.suspects.sentences()])), Level.FAULT)
         chosen = {worker: at for worker, at in crew.places.items() if at.is_chosen}
@@ -158,10 +170,11 @@ def _newcomers(
     return Following(opened.follower, plan, queue, path, seconds, log)
 
 
-def _record_refusal(rundir: RunDirectory, reason: str) -> None:
+def _record_refusal(rundir: RunDirectory, reason: str, early: Early) -> None:
     """The exit code is the last word of the log and in ``status.json``, also of a refused run."""
     with suppress(OSError, SpringError):
         with closing(Log(rundir.log, NoScreen())) as log:
+            log.recall(early)
             log(f"{reason}\nexit 2", Level.ENDING)
         write_status(rundir.status, {"state": "refused", "exit": 2, "reason": reason})
 

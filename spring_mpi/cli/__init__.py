@@ -12,6 +12,7 @@ from functools import wraps
 from typing import NoReturn, Protocol
 
 from ..errors import SpringError
+from ..hearing import Said, listening
 from ..streams import in_utf8, standard_streams
 
 
@@ -25,18 +26,22 @@ class Command(Protocol):
 def command(run: Callable[[Sequence[str] | None], int]) -> Command:
     """A command that tells faults in a line or two, whatever its streams are like.
 
-    Every entry point goes through here: see `guarded` and `standard_streams`.
+    Every entry point goes through here: see `guarded`, `standard_streams` and `listening`.
     """
 
     @wraps(run)
     def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             in_utf8()
-        with standard_streams():
+        with standard_streams(), listening(_warn):
             # Twice: what the second one tells shows at the very end.
             return guarded(lambda: _flushed(lambda: guarded(lambda: run(argv))))
 
     return main
+
+
+def _warn(said: Said) -> None:
+    print(f"{said.level.lower()}: {said.text}", file=sys.stderr)
 
 
 def _flushed(run: Callable[[], int]) -> int:

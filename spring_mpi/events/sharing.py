@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..comm import Communicator, RankDied
 from ..errors import LaunchError
+from ..hearing import Said, listening, pass_on
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,6 +35,8 @@ class _Done:
     number: int
     result: Any = None
     fault: Exception | None = None
+    said: tuple[Said, ...] = ()
+    """Warnings."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ def _handed_out(
         if isinstance(answer, RankDied):
             raise LaunchError(f"rank {sender} died; run the command again")
         done[answer.number] = answer
+        for said in answer.said:
+            pass_on(said)
         idle.append(sender)
         while turn in done:
             found = done.pop(turn)
@@ -125,10 +130,13 @@ def dismiss(communicator: Communicator) -> None:
 
 
 def _answer(work: Callable[[Any], Any], task: _Task) -> _Done:
-    try:
-        return _Done(task.number, result=work(task.item))
-    except Exception as fault:
-        return _Done(task.number, fault=fault)
+    said: list[Said] = []
+    with listening(said.append):
+        try:
+            done = _Done(task.number, result=work(task.item))
+        except Exception as fault:
+            done = _Done(task.number, fault=fault)
+    return replace(done, said=tuple(said))
 
 
 def _received(communicator: Communicator) -> tuple[int, Any]:

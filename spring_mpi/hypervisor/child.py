@@ -10,13 +10,15 @@ import contextlib
 import faulthandler
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SpringError
+from ..hearing import Said, listening
 from .messages import Assign, Done, Failed, Gone, Job, Remark, Report, Unwritable
 from .room import UnwritableError
 from .tether import die_with
@@ -35,13 +37,31 @@ def main(descriptor: int, parent: int, device: str, threads: int) -> None:
         # Sent to whole process groups; the worker decides what they mean for its child.
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()
-    connection = Connection(descriptor)
-    try:
-        _serve(connection, device, threads)
-    except SpringError as fault:
-        connection.send(Gone(str(fault)))
-    except (EOFError, BrokenPipeError):
-        return
+    connection = _Connection(descriptor)
+    with listening(connection.tell):
+        try:
+            _serve(connection, device, threads)
+        except SpringError as fault:
+            connection.send(Gone(str(fault)))
+        except (EOFError, BrokenPipeError):
+            return
+
+
+class _Connection(Connection):
+    """One that several threads may send through: readers warn in threads of their own."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._lock = threading.RLock()
+
+    def send(self, message: Any) -> None:
+        with self._lock:
+            super().send(message)
+
+    def tell(self, said: Said) -> None:
+        """Pass a warning on; that nobody hears it is found out elsewhere."""
+        with contextlib.suppress(OSError):
+            self.send(said)
 
 
 def _serve(connection: Connection, device: str, threads: int) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from ..errors import RunDirectoryError
 from ..files import LineFile
+from ..hearing import Once, Said
 
 if TYPE_CHECKING:
     from .screen import Screen
 
 # What a user's exception or file name may contain would steer the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+
+_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 class Level(IntEnum):
@@ -33,9 +39,14 @@ class Level(IntEnum):
     ENDING = 5
     """How the campaign ended."""
 
+    @property
+    def word(self) -> str:
+        """As it stands in the lines, in the words of `logging`."""
+        return "WARNING" if self is Level.FAULT else "INFO" if self >= Level.NEWS else "DEBUG"
+
 
 class Log:
-    """``rank0.log`` and, the same lines, a screen; each line begins with date and time.
+    """``rank0.log`` and, the same lines, a screen; each begins with date, time and level.
 
     Parameters
     ----------
@@ -59,20 +70,44 @@ class Log:
             raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
         self.screen, self._lowest = screen, lowest
         self._left = b""
+        self._heard: SimpleQueue[Said] = SimpleQueue()
 
     def __call__(self, text: str, level: Level = Level.NEWS) -> None:
         """Write the lines of a text."""
-        now = time.strftime("%Y-%m-%d %H:%M:%S")
-        lines = "".join(f"{now} {_plain(line)}\n" for line in text.splitlines())
-        if level >= self._lowest:
-            self._left += lines.encode("utf-8", "backslashreplace")
-            with suppress(OSError):
-                # On a full disk the screen still tells, and the file when there is room.
-                self.flush()
-        self.screen.show(lines, level)
+        self._tell_heard()
+        self._show(_lines(text, time.time(), level.word), level)
+
+    def hear(self, said: Said) -> None:
+        """A warning, from any thread; it is written with the next line, or the next `flush`."""
+        self._heard.put(said)
+
+    def recall(self, early: Early) -> None:
+        """Write into the file alone what was said before there was a log."""
+        for said in early.take():
+            self._keep(_lines(said.text, said.time, said.level))
 
     def flush(self) -> None:
         """Write the lines that could not be written before; raises `OSError` if they cannot."""
+        self._tell_heard()
+        self._write_left()
+
+    def _tell_heard(self) -> None:
+        while not self._heard.empty():
+            said = self._heard.get()
+            self._show(_lines(said.text, said.time, said.level), Level.FAULT)
+
+    def _show(self, lines: str, level: Level) -> None:
+        if level >= self._lowest:
+            self._keep(lines)
+        self.screen.show(lines, level)
+
+    def _keep(self, lines: str) -> None:
+        self._left += lines.encode("utf-8", "backslashreplace")
+        with suppress(OSError):
+            # On a full disk the screen still tells, and the file when there is room.
+            self._write_left()
+
+    def _write_left(self) -> None:
         if self._left:
             self._file.append(self._left)
             self._left = b""
@@ -83,6 +118,30 @@ class Log:
             self.flush()
         self._file.close()
         self.screen.close()
+
+
+class Early:
+    """Warnings before there is a log: shown on stderr at once, and kept for it."""
+
+    def __init__(self) -> None:
+        self.once = Once()
+        """What was told, also for what listens afterwards."""
+        self._said: list[Said] = []
+
+    def hear(self, said: Said) -> None:
+        """A warning."""
+        self._said.append(said)
+        print(_lines(said.text, said.time, said.level), end="", file=sys.stderr, flush=True)
+
+    def take(self) -> list[Said]:
+        """Those that no log has yet."""
+        said, self._said = self._said, []
+        return said
+
+
+def _lines(text: str, at: float, word: str) -> str:
+    start = f"{time.strftime(_TIME, time.localtime(at))} {word:<7}"
+    return "".join(f"{start} {_plain(line)}\n" for line in text.splitlines())
 
 
 def _plain(line: str) -> str:

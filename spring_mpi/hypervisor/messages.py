@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..events.calibration import Calibration
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
+from ..hearing import Said
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -236,6 +237,7 @@ Report = (
     | Alive
     | Remark
     | Printed
+    | Said
     | Done
     | Failed
     | Unwritable

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import LaunchError, RunDirectoryError
+from ..hearing import Said, pass_on
 from .control import Asked, Control
 from .decisions import Decision, Give, Record, State
 from .journal import Journal, record_line
@@ -183,6 +184,9 @@ class Hypervisor:
                 return Decision()
             case Printed():
                 self._reporter.printed(worker, report)
+                return Decision()
+            case Said():
+                pass_on(report)
                 return Decision()
             case Alive():
                 return Decision()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ..comm import Communicator, RankDied
 from ..errors import LaunchError
+from ..hearing import Said, listening, pass_on
 from .messages import Equipment, Gone, Order, Quit, Report
 from .seat import Seat, Survey, look
 from .worker import Worker
@@ -88,6 +89,8 @@ class MpiTransport:
             match arrived:
                 case (rank, Seat() as seat):
                     seats[rank] = seat
+                case (_, Said() as said):
+                    pass_on(said)
                 case (rank, Gone(reason)):
                     raise LaunchError(f"rank {rank} cannot work: {reason}")
                 case (rank, RankDied()):
@@ -153,7 +156,8 @@ def serve_rank(communicator: Communicator) -> int:
     """The life of a worker rank; its last word tells rank 0 why it ends."""
     last_word = Gone("it was told to quit")
     try:
-        return _carry_messages(communicator)
+        with listening(lambda said: communicator.send(said, 0)):
+            return _carry_messages(communicator)
     except Exception as fault:
         last_word = Gone(f"{type(fault).__name__}: {fault}")
         raise

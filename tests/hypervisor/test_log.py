@@ -42,9 +42,9 @@ def test_what_a_level_shows(tmp_path, lowest, shown, kept):
     for level in Level:
         log(level.name, level)
     log.close()
-    assert [line.split()[2] for line in stream.getvalue().splitlines()] == shown.split()
+    assert [line.split()[3] for line in stream.getvalue().splitlines()] == shown.split()
     written = (tmp_path / "log").read_text()
-    assert [line.split()[2] for line in written.splitlines()] == kept.split()
+    assert [line.split()[3] for line in written.splitlines()] == kept.split()
 
 
 def test_every_line_has_a_time_and_no_control_character(tmp_path):
@@ -55,7 +55,7 @@ def test_every_line_has_a_time_and_no_control_character(tmp_path):
     log.close()
     assert (tmp_path / "log").read_bytes().isascii()
     lines = (tmp_path / "log").read_text().splitlines()
-    assert [line[20:] for line in lines] == [
+    assert [line[28:] for line in lines] == [
         "one\\x1b[2J\\x07", "two", "thr\\x9bee\tfour \\udcff",
     ]  # fmt: skip
     assert all(line[:4].isdecimal() for line in lines)

@@ -36,7 +36,7 @@ class Recorder:
         self.told = []
 
     def show(self, lines, level):
-        self.told += [(level, line[20:]) for line in lines.splitlines()]
+        self.told += [(level, line[28:]) for line in lines.splitlines()]
 
     def draw(self, overview):
         pass
