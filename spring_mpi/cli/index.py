@@ -114,6 +114,9 @@ def _add_stats(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     stats.add_argument("--lit", type=_finite, default=1.0, metavar="N",
                        help="raw value at and above which a pixel is lit "
                        "(default: %(default)g)")  # fmt: skip
+    stats.add_argument("--gain-stage", type=int, choices=(0, 1, 2), metavar="N",
+                       help="of raw frames with gain stages count the pixels in this one, 0 = the "
+                       "highest gain, by their values without the bits of the stage")  # fmt: skip
     stats.add_argument("-o", "--output", metavar="FILE",
                        help="the images (default: INDEX.images.h5)")  # fmt: skip
     add_transport(stats)
@@ -202,7 +205,7 @@ def _stats(arguments: argparse.Namespace, communicator: Communicator) -> int:
     index = load_index(arguments.index)
     index.check()
     output = Path(arguments.output or Path(arguments.index).with_suffix(".images.h5"))
-    found = measure(index, arguments.lit, communicator)
+    found = measure(index, arguments.lit, communicator, arguments.gain_stage)
     for fault in found.faults:
         print(fault, file=sys.stderr)
     if not found.planes:

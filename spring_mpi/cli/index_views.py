@@ -97,6 +97,8 @@ def _event(index: EventIndex, place: int) -> Iterator[tuple[str, str]]:
     with Loader() as loader:
         frame = loader.raw(ref)
     yield "frame", f"{_shape_text(frame.data)} {frame.data.dtype}"
+    if frame.raw and frame.raw.note:
+        yield "raw words", frame.raw.note
     counted = np.isfinite(frame.data)
     if not counted.all():
         yield "not finite", f"{int((~counted).sum())} pixels"

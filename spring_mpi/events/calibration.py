@@ -121,6 +121,8 @@ class Calibrator:
         self.geometry: Geometry | None = read_geometry(spec) if spec else None
         """Where the pixels are; for `Loader.read`."""
         self._masks: tuple[MaskSpec | FileMask, ...] = calibration.masks
+        if self.geometry and calibration.gain_bits not in (None, NO_GAIN_BITS):
+            self.geometry = self.geometry.without_flags()
         if self.geometry:
             _refuse_missing([("mask", mask.file) for mask in self.geometry.masks if mask.file])
             self._masks += self.geometry.masks

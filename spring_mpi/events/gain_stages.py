@@ -36,8 +36,8 @@ class GainBits:
     full: int
     """Value in the last stage at which a pixel can hold no more."""
 
-    def values(self, raw: NDArray[Any]) -> NDArray[np.uint32]:
-        """The values without their stages; same shape."""
+    def values(self, raw: NDArray[Any]) -> NDArray[Any]:
+        """The values without their stages; same shape and type."""
         return _field(raw, self.value_bits)
 
     def places(self, raw: NDArray[Any]) -> NDArray[np.int8]:
@@ -45,7 +45,13 @@ class GainBits:
         first, last = self.stage_bits
         table = np.full(2 ** (last - first + 1), -1, np.int8)
         table[list(self.codes)] = np.arange(len(self.codes))
-        return table[_field(raw, self.stage_bits)]
+        return np.asarray(table[_field(raw, self.stage_bits)])
+
+    def word(self, values: NDArray[Any], stage: int) -> NDArray[np.uint16]:
+        """Values as they are written in a stage; same shape."""
+        first, last = self.value_bits
+        held = (values.astype(np.uint16) & 2 ** (last - first + 1) - 1) << first
+        return np.asarray(held | np.uint16(self.codes[stage] << self.stage_bits[0]))
 
     def is_full(self, raw: NDArray[Any]) -> NDArray[np.bool_]:
         """True where a pixel could hold no more, so that it saw at least so much; same shape."""
@@ -98,9 +104,43 @@ class RawForm:
     undecoded: str = ""
     """Why values cannot be used as they are, though they have no gain bits; what to do."""
 
+    @property
+    def note(self) -> str:
+        """Why the values mean nothing as they are; empty where they do."""
+        if self.gain_bits:
+            return f"{self.gain_bits} are the gain stage"
+        return self.undecoded
+
+    def of_stage(
+        self, values: NDArray[Any], stage: int
+    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """Values without gain bits, and which pixels are in other stages; None: that is not known.
+
+        Raises
+        ------
+        UndecodedError
+            If there is no such stage.
+        """
+        if self.gain_bits is None:
+            return values, None
+        names = self.gain_bits.stages
+        if stage >= len(names):
+            known = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
+            raise UndecodedError(f"{self.gain_bits.detector} has no stage {stage}, but {known}")
+        return self.gain_bits.values(values), self.gain_bits.places(values) != stage
+
 
 class UndecodedError(PatternError):
     """Frames hold gain stages, and the config does not say what each stage is worth."""
+
+
+def undecodable(why: str) -> RawForm:
+    """Of raw frames whose gain stages are not known from their values."""
+    return RawForm(
+        undecoded=f"{why}: take corrected data; or, if all pixels were in one stage, write "
+        f"data.gain_bits: {NO_GAIN_BITS}, and give the raw values of that stage without light "
+        "(pattern.background)"
+    )
 
 
 CODINGS = {
@@ -149,6 +189,6 @@ def refusal(bits: GainBits, missing: Sequence[str]) -> UndecodedError:
     )
 
 
-def _field(raw: NDArray[Any], bits: tuple[int, int]) -> NDArray[np.uint32]:
+def _field(raw: NDArray[Any], bits: tuple[int, int]) -> NDArray[Any]:
     first, last = bits
-    return np.asarray(raw.astype(np.uint32) >> first & 2 ** (last - first + 1) - 1)
+    return np.asarray(raw >> first & 2 ** (last - first + 1) - 1)

@@ -90,6 +90,8 @@ def assembled(frame: Frame, geometry: Geometry) -> Frame:
         If the frame is not of this detector, or one of its modules has no panel.
     """
     frame = _as_stack(frame, geometry)
+    if frame.raw and frame.raw.note:
+        geometry = geometry.without_flags()
     modules = _panels(frame, geometry)
     image, excluded = geometry.assemble(frame.data, modules)
     told = [Exclusion("the geometry (gaps, missing modules, bad regions)", int(excluded.sum()))]

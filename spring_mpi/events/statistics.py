@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..comm import Communicator
 from ..errors import PatternError, SourceError
+from .gain_stages import UndecodedError
 from .index import EventIndex
 from .loader import Loader
 from .moments import IMAGE, Array, Moments, Planes, Tally, merged_planes, valid_pixels
@@ -41,7 +43,9 @@ class Block:
     """One text for each event that could not be read."""
 
 
-def measure(index: EventIndex, threshold: float, communicator: Communicator) -> Block:
+def measure(
+    index: EventIndex, threshold: float, communicator: Communicator, stage: int | None = None
+) -> Block:
     """Statistics of all events, bit by bit the same for any number of ranks; for rank 0.
 
     Blocks of events are merged in their own order; blocks depend on the number of events alone.
@@ -50,13 +54,20 @@ def measure(index: EventIndex, threshold: float, communicator: Communicator) -> 
     ----------
     threshold
         Raw value at and above which a pixel is lit.
+    stage
+        Of frames with gain stages only the pixels in that one count, 0 = the highest gain, by their
+        values without the bits of the stage.
 
     Raises
     ------
     SourceError
         If frames have different shapes.
+    UndecodedError
+        If frames have gain stages, and none is given, or one that there is not.
     """
-    work = partial(measure_block, threshold)
+    if len(index):
+        _refuse_undecoded(index, stage)
+    work = partial(measure_block, threshold, stage=stage)
     blocks = shared(communicator, work, _blocks(index), ahead=communicator.size)
     planes: Planes = {}
     columns: list[tuple[Array, NDArray[np.uint32]]] = []
@@ -90,7 +101,7 @@ def write_images(path: Path, planes: Planes, index: EventIndex) -> None:
                 file[name].attrs["units"] = "raw"
 
 
-def measure_block(threshold: float, refs: Sequence[EventRef]) -> Block:
+def measure_block(threshold: float, refs: Sequence[EventRef], stage: int | None = None) -> Block:
     """Statistics of some events; one that cannot be read is told and left out."""
     tally = Tally()
     rows: list[tuple[float, int]] = []
@@ -99,7 +110,7 @@ def measure_block(threshold: float, refs: Sequence[EventRef]) -> Block:
         frames = loader.raw_many(refs, first=_FIRST)
         for _ in refs:
             try:
-                frame = next(frames)
+                frame = _in_stage(next(frames), stage)
             except (SourceError, PatternError) as fault:
                 faults.append(str(fault))
                 rows.append((np.nan, 0))
@@ -123,6 +134,28 @@ def images(planes: Planes) -> dict[str, NDArray[np.generic]]:
         return {name: getattr(planes[IMAGE], name) for name in names}
     found = {name: np.stack([getattr(planes[one], name) for one in numbers]) for name in names}
     return found | {"modules": np.array(numbers, np.int64)}
+
+
+def _refuse_undecoded(index: EventIndex, stage: int | None) -> None:
+    """Raises `UndecodedError` if the first event's values mean nothing as they are."""
+    with Loader() as loader, contextlib.suppress(SourceError):
+        _in_stage(loader.raw(index.ref(0)), stage)
+
+
+def _in_stage(frame: Frame, stage: int | None) -> Frame:
+    """The frame with what counts of it; as it is where it has no gain stages."""
+    if frame.raw is None or not frame.raw.note:
+        return frame
+    if stage is None:
+        raise UndecodedError(
+            f"sums of raw values mean nothing here: {frame.raw.note}; --gain-stage 0, 1, ... "
+            "counts the pixels in one stage, 0 = the highest gain, by their values alone: of a "
+            "dark run in that stage the mean is its pedestal"
+        )
+    values, others = frame.raw.of_stage(frame.data, stage)
+    if others is None:
+        return frame
+    return frame._replace(data=values, mask=others if frame.mask is None else frame.mask | others)
 
 
 def _blocks(index: EventIndex) -> Iterator[list[EventRef]]:

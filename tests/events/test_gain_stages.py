@@ -6,11 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+from events.writers.euxfel import EuxfelFile
+from events.writers.xtc2 import Stream
 from numpy.typing import NDArray
 
+from spring_mpi.comm import NullCommunicator
 from spring_mpi.errors import PatternError
+from spring_mpi.events import build_index
 from spring_mpi.events.calibration import ArraySpec, Calibration, Calibrator, calibration_digest
 from spring_mpi.events.gain_stages import (
     CODINGS,
@@ -20,9 +25,13 @@ from spring_mpi.events.gain_stages import (
     UndecodedError,
     coding_of,
 )
+from spring_mpi.events.geometry import GeometrySpec, read_geometry
 from spring_mpi.events.intensity import Intensity, intensity, remarks
 from spring_mpi.events.loader import Loader
+from spring_mpi.events.readers import Frame
 from spring_mpi.events.source import Event, EventRef, Source
+from spring_mpi.events.stacking import assembled
+from spring_mpi.events.statistics import images, measure
 
 SHAPE = (6, 8)
 kinds = pytest.mark.parametrize("bits", CODINGS.values(), ids=CODINGS)
@@ -222,3 +231,95 @@ def test_digests_of_results_without_gain_stages_stay() -> None:
     plain = Calibration()
     assert calibration_digest(plain) == "83db29416453e4450b14690b92a1e7d5"
     assert calibration_digest(replace(plain, gain_bits="lpd")) != calibration_digest(plain)
+
+
+@kinds
+def test_statistics_count_the_pixels_in_one_stage(bits: GainBits, tmp_path: Path) -> None:
+    """Of a dark run in a stage the mean is the pedestal of that stage."""
+    stage = len(bits.stages) - 1
+    dark = np.random.default_rng(2).integers(100, 110, (5, *SHAPE))
+    words = bits.word(dark, stage)
+    assert (bits.values(words) == dark).all()
+    stream = Stream(detector=bits.detector).configure().begin()
+    for number, frame in enumerate(words):
+        stream.event(100 + number, frame[None])
+    index = build_index(stream.write(tmp_path / "exp-r0034-s000-c000.xtc2"))
+    with pytest.raises(UndecodedError, match="--gain-stage"):
+        measure(index, 1.0, NullCommunicator())
+    with pytest.raises(UndecodedError, match=f"no stage {stage + 1}"):
+        measure(index, 1.0, NullCommunicator(), stage + 1)
+    found = images(measure(index, 105.0, NullCommunicator(), stage).planes)
+    assert found["mean"] == pytest.approx(dark.mean(axis=0))
+    other = images(measure(index, 105.0, NullCommunicator(), 0).planes)
+    assert not other["count"].any()
+
+
+def test_flag_values_of_a_geometry_are_not_compared_with_words(tmp_path: Path) -> None:
+    """What CrystFEL's flags exclude they tell of values, not of words with gain bits."""
+    text = (
+        "clen = 1\nres = 1e4\nflag_morethan = 14000\np0/min_ss = 0\np0/max_ss = 5\n"
+        "p0/min_fs = 0\np0/max_fs = 7\np0/corner_x = 4\np0/corner_y = 3\np0/fs = -x\np0/ss = -y\n"
+    )
+    (tmp_path / "a.geom").write_text(text)
+    geometry = read_geometry(GeometrySpec(str(tmp_path / "a.geom")))
+    raw, _ = recorded(CODINGS["jungfrau"])
+    words = assembled(Frame(raw, raw=RawForm(CODINGS["jungfrau"])), geometry)
+    plain = assembled(Frame(raw), geometry)
+    assert plain.mask is not None
+    assert words.mask is not None
+    assert plain.mask.any()
+    assert not words.mask.any()
+    assert "not compared" in str(words.exclusions[-1])
+    spec = GeometrySpec(str(tmp_path / "a.geom"))
+    with Loader() as loader:
+        declared = Calibrator(Calibration(geometry=spec, gain_bits="jungfrau"), loader)
+    assert declared.geometry is not None
+    assert not declared.geometry.flags
+
+
+def test_parallel_gain_of_an_lpd_is_the_stage(tmp_path: Path) -> None:
+    """A train holds its pulses in three gains; which it is says its place, not the bits."""
+    data = np.arange(3 * 4 * 3, dtype=np.uint16).reshape(3, 1, 4, 3) + 100
+    path = tmp_path / "RAW-R0034-LPD00-S00000.h5"
+    file = EuxfelFile([8]).image("FXE_DET_LPD1M-1/DET/0CH0:xtdf", [3], data, [0, 0, 0])
+    file.write(path)
+    for stage, gain in enumerate(("high", "medium", "low")):
+        index = build_index(path, dataset=f"LPD@{gain}")
+        frame = index.raw(index.pids[0])
+        bits = CODINGS["lpd"]
+        assert frame.raw == RawForm(bits, is_joined=True)
+        assert (bits.places(frame.data) == stage).all()
+        assert (bits.values(frame.data) == data[stage, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "beside", "is_refused"),
+    [("u2", ("gain",), True), ("u2", (), False), ("f4", ("gain",), False),
+     ("u2", ("gain", "mask"), False)],
+)  # fmt: skip
+def test_gain_beside_integers_of_cxi(
+    dtype: str, beside: tuple[str, ...], is_refused: bool, tmp_path: Path
+) -> None:
+    """Copies of raw data hold the stages in a dataset of its own; corrected ones have a mask."""
+    path = tmp_path / "run.cxi"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("entry_1/instrument_1/detector_1")
+        group["data"] = np.ones((2, *SHAPE), dtype)
+        for name in beside:
+            group[name] = np.zeros((2, *SHAPE), "u2")
+        file["entry_1/data_1/data"] = h5py.SoftLink("/entry_1/instrument_1/detector_1/data")
+    index = build_index(path)
+    raw = index.read(index.pids[0]).raw
+    assert (raw is not None and "gain beside" in raw.undecoded) is is_refused
+
+
+@pytest.mark.parametrize(
+    ("name", "is_raw"), [("RAW-R0034-DA01-S00000.h5", True), ("CORR-R0034-DA01-S00000.h5", False)]
+)
+def test_cameras_of_raw_files_are_raw(name: str, is_raw: bool, tmp_path: Path) -> None:
+    file = EuxfelFile([8])
+    pixels = np.ones((1, 4, 3), "u2")
+    file.groups["MID_EXP_EPIX-1/DET/RECEIVER:daqOutput/data"] = [1], {"image/pixels": pixels}
+    path = file.write(tmp_path / name)
+    index = build_index(path, dataset="EPIX")
+    assert index.read(index.pids[0]).raw == (RawForm() if is_raw else None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,12 @@ class Geometry:
         planes, missing = self._whole(stack, modules)
         excluded = self.excluded if missing is None else self.excluded | missing
         return self._image(planes), excluded
+
+    def without_flags(self) -> Geometry:
+        """The same for raw values that hold gain stages, which no limit can be compared with."""
+        remedy = "it is not compared with raw values that hold gain stages: use a mask (data.mask)"
+        unread = ((str(flag), remedy) for flag in self.flags)
+        return replace(self, flags=(), unread=(*self.unread, *unread))
 
     def flagged(
         self, stack: NDArray[Any], modules: Sequence[int] | None = None

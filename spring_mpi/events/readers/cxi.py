@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ..gain_stages import RawForm, undecodable
 from ..source import Exclusion, run_in_name
 from . import Empty, Frame, PidDatasets, Scan
 from .axes import Axes, said_axes, usual_axes
@@ -147,6 +148,8 @@ class _Layout:
     axes: Axes
     masks: tuple[OwnMask, ...]
     limits: tuple[OwnLimit, ...]
+    raw: RawForm | None
+    """What is known of the values, if nobody has corrected them."""
 
 
 def _layout(file: h5py.File, path: str, frames: h5py.Dataset) -> _Layout:
@@ -154,8 +157,21 @@ def _layout(file: h5py.File, path: str, frames: h5py.Dataset) -> _Layout:
     names = [name for name in _known_names(frames.file) if frames.file.get(name) == frames]
     ways = [*groups_on_the_way(file, path, _known_names(file))]
     ways += groups_on_the_way(frames.file, names[0], names) if names else []
-    return _Layout(
-        axes, tuple(own_masks(frames, axes, ways)), tuple(own_limits(ways, frames.dtype))
+    masks = tuple(own_masks(frames, axes, ways))
+    limits = tuple(own_limits(ways, frames.dtype))
+    return _Layout(axes, masks, limits, None if masks else _raw_form(frames, ways))
+
+
+def _raw_form(frames: h5py.Dataset, ways: Sequence[h5py.Group]) -> RawForm | None:
+    """That of integers with a gain of their shape beside them, as copies of raw data have."""
+    beside = (group.get("gain") for group in ways)
+    if frames.dtype != np.uint16 or not any(
+        isinstance(one, h5py.Dataset) and one.shape == frames.shape for one in beside
+    ):
+        return None
+    return undecodable(
+        "its integers have a gain beside them, which says in which stage a pixel was and is not "
+        "decoded"
     )
 
 
@@ -176,6 +192,7 @@ def _frame(
         None if whole is None else whole.copy(),
         info=modules_of(data),
         exclusions=(*told, *holes_told(hole)),
+        raw=layout.raw,
     )
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from ..gain_stages import NO_GAIN_BITS, RawForm, coding_of
+from ..gain_stages import RawForm, coding_of, undecodable
 from . import DAMAGED, INCOMPLETE, Empty, Frame, PidDatasets, Scan
 from .channels import choose, meant, row_numbers
 from .contents import find_dataset, is_frames, readable_names
@@ -30,7 +30,7 @@ from .hdf5 import find_frames, incomplete
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .modules import module_of
 from .opening import is_file_of, open_file
-from .parallel_gain import of_gain, split_gain
+from .parallel_gain import GAINS, of_gain, split_gain, stage_of
 from .rows import check_size
 from .stored import union
 
@@ -38,19 +38,12 @@ PID_NAMES = ("run", "train", "pulse")
 PLACE_BITS = 16
 """Low bits of a row: the frame's place in its train, which is in the bits above."""
 _LARGEST_TRAIN = 2**46
-_ANALOG_GAIN = (
-    "raw frames of this detector are pairs of data and gain, and the gain, from which follows in "
-    "which stage a pixel was, is not decoded: take the corrected data of the run; or, if all pixels"
-    f" were in one stage, write data.gain_bits: {NO_GAIN_BITS}, and give the raw values of that "
-    "stage without light (pattern.background)"
-)
+_RAW_FILE = re.compile(r"(?:.*/)?RAW-[^/]*")
 _RUN_OF_FILE = re.compile(r"-R\d{4}-")
 _DETECTOR_FILE = re.compile(r"-(?:AGIPD|LPD|DSSC|JNGFR)\d\d-")
-WITHOUT_GAIN = RawForm(
-    undecoded="the raw frames (adc) of this detector have no gain beside them, which says in which "
-    "stage a pixel was: take whole files, or corrected data; or, if all pixels were in one stage, "
-    f"write data.gain_bits: {NO_GAIN_BITS}, and give the raw values of that stage without light "
-    "(pattern.background)"
+WITHOUT_GAIN = undecodable(
+    "the raw frames (adc) of this detector have no gain beside them, which says in which stage a "
+    "pixel was"
 )
 """What is known of raw frames of a Jungfrau without the dataset of their gain stages."""
 
@@ -123,6 +116,7 @@ class TrainFile(KeyedFile):
     def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
         """The frames, the masks of corrected data, and the module in ``info``."""
         layout = self._layout(dataset)
+        dataset, stage = stage_of(dataset)
         # Of raw data, pairs of data and gain or single planes, the first is the frame.
         planes = layout.planes
         data: Sequence[NDArray[Any]] = (
@@ -133,6 +127,8 @@ class TrainFile(KeyedFile):
         if layout.gain:
             codes = self._values(layout.gain, rows, np.empty)
             data = [with_codes(*pair) for pair in zip(data, codes, strict=True)]
+        if stage is not None and layout.raw and layout.raw.gain_bits:
+            data = [layout.raw.gain_bits.word(one, stage) for one in data]
         masks = self._values(layout.mask, rows, np.empty) if layout.mask else [None] * len(rows)
         holes = self._holes(dataset, [row * max(planes, 1) for row in rows])
         return [
@@ -142,6 +138,10 @@ class TrainFile(KeyedFile):
             )
             for one, mask, hole in zip(data, masks, holes, strict=True)
         ]  # fmt: skip
+
+    def check(self, dataset: str) -> None:
+        """See `LinkingHandle`."""
+        super().check(stage_of(dataset)[0])
 
     def values(self, dataset: str, row: int) -> NDArray[Any]:
         """One row, or one memory cell of it."""
@@ -193,7 +193,10 @@ def raw_form(name: str, dtype: np.dtype[Any], planes: int, *, has_mask: bool) ->
     if dtype.kind not in "iu" or has_mask or "/CORR/" in name or module is None:
         return None
     if planes == 2:
-        return RawForm(undecoded=_ANALOG_GAIN)
+        return undecodable(
+            "raw frames of this detector are pairs of data and gain, and the gain, from which "
+            "follows in which stage a pixel was, is not decoded"
+        )
     return RawForm(coding_of(name, dtype))
 
 
@@ -225,16 +228,23 @@ class _Layout:
 
 
 def _layout(file: h5py.File, dataset: str) -> _Layout:
+    dataset, stage = stage_of(dataset)
     values, cells, module = file.get(dataset), _cells(file, dataset), module_of(dataset)
     planes = values.shape[1] if is_frames(values, 4) and not cells else 0
     mask = f"{dataset.rpartition('/')[0]}/mask"
     has_mask = isinstance(file.get(mask), h5py.Dataset)
-    raw = raw_form(dataset, values.dtype, planes, has_mask=has_mask) if values else None
+    raw = None
+    if isinstance(values, h5py.Dataset):
+        raw = raw_form(dataset, values.dtype, planes, has_mask=has_mask)
+        if module is None and values.dtype.kind in "iu" and _RAW_FILE.match(file.filename):
+            raw = RawForm()
     gain = f"{dataset.rpartition('/')[0]}/gain"
     if cells and raw and raw.gain_bits:
         codes = file.get(gain)
         is_there = isinstance(codes, h5py.Dataset) and codes.shape == values.shape
         raw = with_gain(raw) if is_there else WITHOUT_GAIN
+    elif stage is not None and raw and raw.gain_bits:
+        raw = with_gain(raw)
     return _Layout(
         ranges=_ranges(file, dataset),
         cells=cells,
@@ -242,7 +252,7 @@ def _layout(file: h5py.File, dataset: str) -> _Layout:
         mask=mask if has_mask else "",
         info={} if module is None else module.info,
         raw=raw,
-        gain=gain if raw and raw.is_joined else "",
+        gain=gain if cells and raw and raw.is_joined else "",
     )
 
 
@@ -264,7 +274,7 @@ def _scan(file: h5py.File, name: str, gain: int | None) -> Scan:
     which, place, pulses, flags = (one[chosen] for one in (which, place, pulses, flags))
     run = np.full_like(which, _run(file))
     return Scan(
-        name,
+        name if gain is None else f"{name}@{GAINS[gain]}",
         np.stack([run, trains[which], pulses], axis=1),
         PID_NAMES,
         (len(which), *frames.shape[-2:]),

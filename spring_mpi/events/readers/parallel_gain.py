@@ -28,6 +28,12 @@ def split_gain(dataset: str | None) -> tuple[str | None, int | None]:
     return (found[1] or None, GAINS.index(found[2])) if found else (dataset, None)
 
 
+def stage_of(dataset: str) -> tuple[str, int | None]:
+    """The path of the frames in a dataset of an index, and which gain they are of, if it says."""
+    name, gain = split_gain(dataset)
+    return name or dataset, gain
+
+
 def is_parallel(
     train: NDArray[np.int64], place: NDArray[np.int64], pulse: NDArray[np.int64]
 ) -> bool:
