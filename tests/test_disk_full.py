@@ -69,11 +69,17 @@ class Filling:
         code, output = self._undisturbed.run()
         assert code == 0, output
 
-    def prove(self, left, seconds):
-        """All are done, none twice, and right, if room comes back after some seconds."""
-        campaign = make_campaign(self._folder, THREE | {"output": str(self._disk / "run")})
+    def campaign(self, room=3600.0):
+        """One in a new run directory on the disk."""
+        sections = THREE | {"output": str(self._disk / "run"), "workers": {"room": room}}
+        campaign = make_campaign(self._folder, sections)
         campaign.rundir = self._disk / "run"
         shutil.rmtree(campaign.rundir, ignore_errors=True)
+        return campaign
+
+    def prove(self, left, seconds):
+        """All are done, none twice, and right, if room comes back after some seconds."""
+        campaign = self.campaign()
         process = campaign.start()
         told = read_until(" started on ", process)
         fill(self._disk, left)
@@ -85,13 +91,17 @@ class Filling:
         assert code == 0, output
         for word in ("SIG", "Traceback", "failed", "RuntimeError"):
             assert word not in output, output
+        assert len(campaign.in_state("running")) == 3, output
+        self.assert_right(campaign, output)
+        return output
+
+    def assert_right(self, campaign, output):
+        """All are done, none twice, equal to those of an undisturbed campaign; nothing is left."""
         done = campaign.in_state("done")
         assert len(done) == len(set(done)) == 3, output
-        assert len(campaign.in_state("running")) == 3, output
         assert_same_results(campaign, self._undisturbed)
         assert not [path for path in campaign.rundir.rglob(".*") if path.is_file()], output
         assert len((campaign.rundir / "summary.csv").read_text().splitlines()) == 1 + 3, output
-        return output
 
 
 @pytest.mark.timeout(300)
@@ -101,6 +111,24 @@ def test_some_room(small_disk, tmp_path):
     assert "waits for room: the disk is full" in filling.prove(0, seconds=3.0)
     for left in (48, 128):
         filling.prove(left, seconds=3.0)
+
+
+def test_room_that_does_not_come_back(small_disk, tmp_path):
+    """After the time that a write may wait the end is in order, and a rerun goes on from there."""
+    filling = Filling(small_disk, tmp_path)
+    campaign = filling.campaign(room=1.0)
+    process = campaign.start()
+    told = read_until(" started on ", process)
+    fill(small_disk)
+    code, output = finish(process)
+    assert code == 3, told + output
+    assert "could not be written for 1 s (workers.room)" in output
+    assert "No space left on device" in output
+    assert "SIG" not in output
+    (small_disk / "filler").unlink()
+    code, output = campaign.run()
+    assert code == 0, output
+    filling.assert_right(campaign, output)
 
 
 @pytest.mark.long

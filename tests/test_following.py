@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from campaigns import finish, rank_processes
 from writers import Writer, frame, write_shot
 
+from spring_mpi.campaign import following
 from spring_mpi.cli.batch import main
+from spring_mpi.errors import SourceError
 
 DATA = {
     "source": ["run.h5", "shot_*.npz"],
@@ -200,6 +204,29 @@ def load(path):
     with np.load(path) as held:
         return {"pattern": held["pattern"], "pid": held["pid_1"]}
 """
+
+
+@pytest.mark.parametrize("kind", [OSError, SourceError])
+def test_an_index_that_cannot_be_saved_is_tried_again(monkeypatch, tmp_path, kind):
+    """It is told once; its events are nobody's until it is on the disk."""
+    faults = [kind(errno.ENOSPC, os.strerror(errno.ENOSPC))] * 2
+
+    def save(path):
+        if faults:
+            raise faults.pop()
+
+    old, new = SimpleNamespace(), SimpleNamespace(save=save)
+    events = SimpleNamespace(list=None)
+    plan = SimpleNamespace(config=SimpleNamespace(events=events), index=old, positions=[])
+    follower = SimpleNamespace(index=new, look=list)
+    monkeypatch.setattr(following, "grown", lambda *_: [7])
+    lookout = following.Lookout(follower, plan, tmp_path / "index.h5", may_save=lambda: True)
+    first, second, third = lookout.look(), lookout.look(), lookout.look()
+    (remark,) = first.remarks
+    assert "No space left on device; it is tried again" in remark
+    assert (second.remarks, third.remarks) == ((), ())
+    assert (first.index, first.positions) == (second.index, second.positions) == (old, [])
+    assert (third.index, third.positions) == (new, [7])
 
 
 def test_rank0_answers_while_a_look_lasts(followed, tmp_path):

@@ -19,6 +19,7 @@ from ..events.index import EventIndex
 from ..hypervisor.decisions import State
 from ..hypervisor.log import Level, Log
 from ..hypervisor.queue import Queue
+from ..hypervisor.room import text
 from .plan import Plan
 from .sections import EventSelection
 from .selection import grown
@@ -57,9 +58,10 @@ class Lookout:
         remarks = self._follower.look()
         try:
             self._take_over()
-        except SpringError as fault:
-            remarks += [str(fault)] if str(fault) not in self._said else []
-            self._said.add(str(fault))
+        except (SpringError, OSError) as fault:
+            reason = text(fault) if isinstance(fault, OSError) else str(fault)
+            remarks += [f"{reason}; it is tried again"] if reason not in self._said else []
+            self._said.add(reason)
         else:
             self._said.clear()
         return News(tuple(remarks), self._index, self._positions)
