@@ -27,15 +27,15 @@ def plain(file: h5py.File, name: str, values: np.ndarray) -> None:
     file[name] = values
 
 
-def filtered(file: h5py.File, name: str, values: np.ndarray) -> None:
-    """A dataset whose chunks went through a filter that is not here."""
+def filtered(file: h5py.File, name: str, values: np.ndarray, left_out: int = 0) -> None:
+    """A dataset whose chunks went through a filter that is not here, or did not (1)."""
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_chunk(values.shape)
     plist.set_filter(UNKNOWN, h5py.h5z.FLAG_OPTIONAL, ())
     group = file.require_group(name.rpartition("/")[0] or "/")
     space, kind = h5py.h5s.create_simple(values.shape), h5py.h5t.py_create(values.dtype)
     dataset = h5py.h5d.create(group.id, name.rpartition("/")[2].encode(), kind, space, plist)
-    dataset.write_direct_chunk((0,) * values.ndim, values.tobytes(), 0)
+    dataset.write_direct_chunk((0,) * values.ndim, values.tobytes(), left_out)
 
 
 def cxi(file: h5py.File, put: Put) -> None:
@@ -148,6 +148,14 @@ def test_frames_with_an_unknown_filter(tmp_path: Path, kind: Format) -> None:
         build_index(str(tmp_path / "run.h5"), **options(kind))
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_filter_that_was_left_out(tmp_path: Path, kind: Format) -> None:
+    """Chunks that their writer could not filter are read."""
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        kind(file, lambda *what: filtered(*what, left_out=1))
+    assert np.array_equal(first_frame(tmp_path / "run.h5", options(kind)), FRAMES[0])
+
+
 def masked_cxi(file: h5py.File) -> dict[str, str]:
     """A mask beside frames, for all events."""
     file["entry_1/data_1/data"] = FRAMES
@@ -234,6 +242,14 @@ def test_what_may_be_meant(tmp_path: Path) -> None:
     assert "count" not in str(told.value)
     index = build_index(str(tmp_path / "run.h5"), dataset="/group/deep/frames")
     assert np.array_equal(index.read(index.pids[1]).data, FRAMES[1])
+
+
+def test_master_without_frames(tmp_path: Path) -> None:
+    """So it is for a file that is said to be a master."""
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        file["scan/frames"] = FRAMES
+    with pytest.raises(SourceError, match=r"no /entry/data; name .*/scan/frames \(3, 4, 6\)"):
+        build_index(str(tmp_path / "run.h5"), reader="nexus")
 
 
 @pytest.mark.parametrize("reader", ["swissfel", "flash"])

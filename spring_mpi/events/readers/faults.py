@@ -30,7 +30,7 @@ def missing_filter(dataset: h5py.Dataset) -> str:
     plist = dataset.id.get_create_plist()
     for place in range(plist.get_nfilters()):
         number, _, _, own_name = plist.get_filter(place)
-        if not h5py.h5z.filter_avail(number):
+        if not h5py.h5z.filter_avail(number) and _is_used(dataset, place):
             name = _FILTERS.get(number) or own_name.decode(errors="replace") or "unknown"
             remedy = (
                 "install it: pip install hdf5plugin"
@@ -42,6 +42,15 @@ def missing_filter(dataset: h5py.Dataset) -> str:
                 f"installed here; {remedy}, or write the file anew without it (h5repack)"
             )
     return ""
+
+
+def _is_used(dataset: h5py.Dataset, place: int) -> bool:
+    """Whether a chunk went through a filter; its writer may have lacked it and left it out."""
+
+    def is_filtered(chunk: h5py.h5d.StoreInfo) -> bool | None:
+        return True if not chunk.filter_mask >> place & 1 else None
+
+    return bool(dataset.id.chunk_iter(is_filtered))
 
 
 def broken_link(file: h5py.File, path: str) -> str:

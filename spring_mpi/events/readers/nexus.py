@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 from ..source import Exclusion
 from . import Empty, Frame, PidDatasets, Scan
+from .contents import candidates
 from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, incomplete, integers
 from .limits import OwnLimit, limited, own_limits
 from .linked import EXTERNAL_LINK, VIRTUAL, find_linked
@@ -184,7 +185,10 @@ def without_thresholds(frame: Frame) -> Frame:
 def _default(file: h5py.File) -> str:
     group = _data_group(file)
     if group is None:
-        raise SourceError(f"{file.filename}: it has no /entry/data; name the frames (dataset)")
+        raise SourceError(
+            f"{file.filename}: it has no /entry/data; name the dataset of the frames (dataset); "
+            f"{candidates(file)}"
+        )
     return str(group.name)
 
 
