@@ -9,14 +9,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .campaign.results import Campaign as Campaign
     from .mpr import MPR as MPR
     from .pattern import Pattern as Pattern
     from .result import Result as Result
     from .settings import Settings as Settings
 
-__all__ = ["MPR", "Pattern", "Result", "Settings"]
+__all__ = ["MPR", "Campaign", "Pattern", "Result", "Settings"]
 
-_HOMES = {"MPR": ".mpr", "Pattern": ".pattern", "Result": ".result", "Settings": ".settings"}
+_HOMES = {
+    "Campaign": ".campaign.results", "MPR": ".mpr", "Pattern": ".pattern", "Result": ".result",
+    "Settings": ".settings",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

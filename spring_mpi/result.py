@@ -99,6 +99,10 @@ class Result:
     """How many individuals were averaged."""
     settings: Settings
     provenance: Provenance = field(default_factory=Provenance)
+    orientation_sureness: float = math.nan
+    """How sure the rule is that chose this one of the twins, 0 (by chance) to 1: how lopsided the
+    reconstruction is along its longer axis, and along those that might be it; nan where not known.
+    See `spring_mpi.engine.alignment.orientation_sureness`."""
 
     def __repr__(self) -> str:
         rows, columns = self.data.shape

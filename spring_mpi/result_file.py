@@ -28,6 +28,7 @@ _LAYOUT = (
     ("intensity", f"{_DETECTOR}/data", "photons"),
     ("excluded", f"{_DETECTOR}/mask", "1 = excluded"),
     ("error", f"{_ANALYSIS}/error", "1"),
+    ("orientation_sureness", f"{_ANALYSIS}/orientation_sureness", "1"),
     ("error_history", f"{_ANALYSIS}/error_history", "1"),
     ("members", f"{_ANALYSIS}/members", "1"),
     ("prtf", f"{_ANALYSIS}/prtf/value", "1"),

@@ -36,7 +36,7 @@ def made(*, is_complex: bool = False, **changes: Any) -> Result:
         "support_frequency": image(), "intensity": image(), "excluded": image(np.uint8) % 2,
         "error": 0.125, "error_history": random.random((3, 4)).astype(np.float32),
         "prtf": np.array([np.nan, 1.0, 0.5, 0.1, 0.0, 0.0]), "ring_correlation": np.empty(0),
-        "resolution_px": 3.5, "members": 3,
+        "resolution_px": 3.5, "members": 3, "orientation_sureness": 0.25,
         "settings": Settings().set("init", "supportsize", 90).set("global", "gpus", [0, 2]),
         "provenance": Provenance(
             seed=7, backend="reference", device="cpu", started=1.7e9, seconds=2.5,

@@ -30,6 +30,8 @@ class Ended:
     """A job that is done or has failed."""
 
     name: str
+    pid: str = ""
+    """Of its event, as text; the same for all variants of the settings."""
     error: float = math.nan
     resolution_px: float | None = None
     """None where there is none."""
@@ -185,6 +187,7 @@ def _ended(rundir: Path, row: Mapping[str, str]) -> Ended:
     resolution_px = float(row["resolution_px"] or math.inf)
     return Ended(
         name=row["name"],
+        pid=row.get("pid") or row["name"],
         error=float(row["error"]),
         resolution_px=resolution_px if math.isfinite(resolution_px) else None,
         file=rundir / row["file"],

@@ -6,7 +6,7 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from ..result import Result
 from . import command, positive
 
 if TYPE_CHECKING:
-    from ..plots import Missing
+    from ..campaign.results import Alike
+    from ..plots import Missing, Remarked
 
 _CELLS_PER_PAGE = 200
 _EXAMPLE = """\
@@ -89,19 +90,30 @@ def _view_result(file: Path, output: Path) -> int:
 
 
 def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> int:
+    from ..campaign.results import Alike
+
     status = read_status(rundir)
-    jobs = _ended(rundir, status.failed, sort)
+    done = read_done(rundir)
+    jobs = _ended(done, status.failed, sort)
     if not jobs:
         raise RunDirectoryError(f"{rundir / 'summary.csv'}: no job has finished yet; look later")
     shown, total = jobs[:limit], max(status.jobs, len(jobs))
     heading = f"{rundir.resolve().name}, {f'by {sort}' if sort else 'as finished'}"
-    files = _write_pages(shown, sheet, heading, total)
+    cells = _Cells(Alike(done))
+    files = _write_pages(shown, cells, sheet, heading, total)
     more = "; --limit N for more" if len(shown) < len(jobs) else ""
     print(f"{', '.join(map(str, files))}: {len(shown)} of {total} jobs{more}")
+    if cells.moved:
+        print(
+            f"{cells.moved} of them lie otherwise in their files: they are shown as the one with "
+            "the lowest error of their event lies, and the words below them say how"
+        )
     return 0
 
 
-def _write_pages(jobs: Sequence[Ended], sheet: Path, heading: str, total: int) -> list[Path]:
+def _write_pages(
+    jobs: Sequence[Ended], cells: _Cells, sheet: Path, heading: str, total: int
+) -> list[Path]:
     """Write a file for every page of cells; the files."""
     from ..plots import contact_sheet, picture_file, save
 
@@ -113,26 +125,37 @@ def _write_pages(jobs: Sequence[Ended], sheet: Path, heading: str, total: int) -
     for start, file in zip(starts, files, strict=True):
         page = jobs[start : start + _CELLS_PER_PAGE]
         title = f"{heading}: {start + 1} to {start + len(page)} of {total} jobs"
-        save(contact_sheet(map(_read, page), title), file)
+        save(contact_sheet(map(cells.read, page), title), file)
     return files
 
 
-def _read(job: Ended) -> Result | Missing:
-    """The result; where there is none, or none that can be read, the reason."""
-    from ..plots import Missing
+class _Cells:
+    """Reads what is on a sheet."""
 
-    if job.file is None:
-        return Missing(job.name, f"failed: {job.reason}")
-    try:
-        return Result.load(job.file)
-    except SourceError as fault:
-        print(fault, file=sys.stderr)
-        return Missing(job.name, f"cannot be read: {fault.__cause__ or fault}")
+    def __init__(self, alike: Alike) -> None:
+        self._alike = alike
+        self.moved = 0
+        """Results that were turned or moved to lie as others of their event."""
+
+    def read(self, job: Ended) -> Result | Remarked | Missing:
+        """The result; where there is none, or none that can be read, the reason."""
+        from ..plots import Missing, Remarked
+
+        if job.file is None:
+            return Missing(job.name, f"failed: {job.reason}")
+        try:
+            turned = self._alike.result(job)
+        except SourceError as fault:
+            print(fault, file=sys.stderr)
+            return Missing(job.name, f"cannot be read: {fault.__cause__ or fault}")
+        if not turned.remark:
+            return turned.result
+        self.moved += 1
+        return Remarked(turned.result, turned.remark)
 
 
-def _ended(rundir: Path, failed: Sequence[Ended], sort: str | None) -> list[Ended]:
+def _ended(done: Mapping[str, Ended], failed: Sequence[Ended], sort: str | None) -> list[Ended]:
     """The jobs that are done, in order, then those that failed."""
-    done = read_done(rundir)
     # A job that was tried again keeps its place in the list of failures.
     rest = [job for job in failed if job.name not in done]
     return (sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())) + rest

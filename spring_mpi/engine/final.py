@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..pattern import Pattern
 from ..rings import Profile
 from ..settings import Settings
-from .alignment import Anchor, canonical
+from .alignment import Anchor, canonical, orientation_sureness
 from .genetics import islands
 from .metrics import prtf, ring_correlation
 from .population import Errors
@@ -33,6 +33,8 @@ class Average:
     """Between the averages of the first two islands, (size // 2,); empty with one island."""
     members: int
     """How many individuals were averaged."""
+    orientation_sureness: float
+    """See `orientation_sureness`."""
 
 
 def average(
@@ -59,8 +61,9 @@ def average(
         one[...] = motion.move(one)
     frequency = motion.move_support(frames.mean(axis=0, dtype=np.float32))
     means = [aligned[home[chosen] == island].mean(axis=0) for island in np.unique(home)]
+    data = aligned.mean(axis=0)
     return Average(
-        data=aligned.mean(axis=0),
+        data=data,
         mask=(frequency > 0.5).astype(np.uint8),
         best=motion.move(densities[best]),
         std=aligned.std(axis=0).astype(np.float32),
@@ -68,6 +71,7 @@ def average(
         prtf=prtf(aligned, pattern.amplitude, pattern.measured),
         ring_correlation=ring_correlation(means[0], means[1]) if len(means) > 1 else np.empty(0),
         members=len(chosen),
+        orientation_sureness=orientation_sureness(data, frequency > 0.5),
     )
 
 

@@ -174,6 +174,7 @@ def _outcome(case: Case, best: _Best, settings: Settings) -> Result | PatternErr
         ring_correlation=final.ring_correlation,
         resolution_px=resolution(final.prtf),
         members=final.members,
+        orientation_sureness=final.orientation_sureness,
         settings=settings.copy(),
         provenance=Provenance(seed=case.seed, warnings=pattern.warnings),
     )

@@ -34,12 +34,13 @@ from .look import (
 Thumbnail = NDArray[np.uint8]
 
 # A thumbnail has the side 1; a cell is two of them side by side, with the caption below.
-_WIDTH, _HEIGHT = 2.16, 1.42
+_WIDTH, _HEIGHT = 2.16, 1.46
 _INCHES = 0.95
 _HEADER = 0.45
 _LEAST_COLUMNS, _MOST_COLUMNS = 3, 10
 _MOST_PIXELS = 128
 _NAME_LETTERS, _REASON_LETTERS, _REASON_LINES = 36, 34, 6
+_REMARK_LETTERS, _REMARK_LINES = 58, 2
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,20 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Remarked:
+    """A result, and what is to be said below it."""
+
+    result: Result
+    remark: str
+
+
+@dataclass(frozen=True)
 class _Cell:
     """What is kept of a result."""
 
     name: str
     caption: str
+    remark: str
     density: Thumbnail
     """(side, side, 4)."""
     pattern: Thumbnail
@@ -65,12 +75,13 @@ class _Cell:
     """Side of the density's window, pixels."""
 
 
-def contact_sheet(entries: Iterable[Result | Missing], title: str = "") -> Figure:
+def contact_sheet(entries: Iterable[Result | Remarked | Missing], title: str = "") -> Figure:
     """A grid with a cell for every entry, in the order given.
 
     A cell shows the reconstruction, zoomed to its support, with a scale bar; its pattern; and
-    below them name, error and resolution. The cell of a missing result is grey and says why it is
-    missing. Entries may come from a generator: one result is held at a time.
+    below them name, error and resolution, and a remark where there is one. The cell of a missing
+    result is grey and says why it is missing. Entries may come from a generator: one result is held
+    at a time.
     """
     cells = [entry if isinstance(entry, Missing) else _cell(entry) for entry in entries]
     columns = min(max(math.ceil(math.sqrt(len(cells))), _LEAST_COLUMNS), _MOST_COLUMNS)
@@ -97,12 +108,14 @@ def _grid(rows: int, columns: int) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _cell(result: Result) -> _Cell:
+def _cell(entry: Result | Remarked) -> _Cell:
+    result, remark = (entry.result, entry.remark) if isinstance(entry, Remarked) else (entry, "")
     window = zoom(result.mask)
     modulus = np.abs(result.data[window])
     return _Cell(
         name=result.name,
         caption=f"error {result.error:.4f}, {resolution_text(result.resolution_px)}",
+        remark=_wrapped(remark, _REMARK_LETTERS, _REMARK_LINES),
         density=_density_thumbnail(modulus),
         pattern=_pattern_thumbnail(result.intensity, result.excluded == 0),
         field=len(modulus),
@@ -143,12 +156,13 @@ def _draw_cell(axes: Axes, cell: _Cell | Missing, left: float, top: float) -> No
         axes.imshow(picture, extent=(start, start + 1, top + 1, top), interpolation="antialiased")
     _draw_scale(axes, cell.field, left, top)
     _draw_caption(axes, cell.name, cell.caption, left, top)
+    axes.text(left, top + 1.26, cell.remark, size=5, color=FAINT, va="top", parse_math=False)
 
 
 def _draw_missing(axes: Axes, cell: Missing, left: float, top: float) -> None:
     axes.add_patch(Rectangle((left, top), 2.02, 1, color=MISSING, lw=0))
-    lines = textwrap.wrap(cell.reason, _REASON_LETTERS, max_lines=_REASON_LINES, placeholder=" …")
-    axes.text(left + 1.01, top + 0.5, "\n".join(lines), size=6, color=FAINT,
+    reason = _wrapped(cell.reason, _REASON_LETTERS, _REASON_LINES)
+    axes.text(left + 1.01, top + 0.5, reason, size=6, color=FAINT,
               ha="center", va="center", parse_math=False)  # fmt: skip
     _draw_caption(axes, cell.name, "no result", left, top)
 
@@ -171,6 +185,10 @@ def _round_length(most: float) -> int:
     bound = max(int(most), 1)
     power = int(10 ** (len(str(bound)) - 1))
     return max(factor * power for factor in (1, 2, 5) if factor * power <= bound)
+
+
+def _wrapped(text: str, letters: int, lines: int) -> str:
+    return "\n".join(textwrap.wrap(text, letters, max_lines=lines, placeholder=" …"))
 
 
 def _shortened(name: str) -> str:

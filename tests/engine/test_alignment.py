@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from physics import Density, lumps, noise
 
-from spring_mpi.engine.alignment import Motion, canonical, register, twin
+from spring_mpi.engine.alignment import (
+    Motion,
+    canonical,
+    orientation_sureness,
+    register,
+    twin,
+)
 from spring_mpi.engine.metrics import correlation
 
 SIZES = (24, 25)
@@ -152,3 +158,53 @@ def test_orientation_compares_noisy_repeats() -> None:
     first = np.maximum(target + 0.02 * noise(32, 1), 0) * (target > 0.1)
     second = np.maximum(twin(target) + 0.02 * noise(32, 2), 0) * (twin(target) > 0.1)
     assert correlation(oriented(first), oriented(second)) > 0.99
+
+
+def sureness(density: Density) -> float:
+    return orientation_sureness(density, np.abs(density) > 0)
+
+
+def club(angle: float, size: int = 48) -> Density:
+    """A bar with a heavy end, its axis that far from the rows' direction, in degrees."""
+    rows, columns = np.indices((size, size)) - size // 2
+    along = rows * np.cos(np.radians(angle)) + columns * np.sin(np.radians(angle))
+    across = rows * np.sin(np.radians(angle)) - columns * np.cos(np.radians(angle))
+    bar = (np.abs(along) < 15) & (np.abs(across) < 3)
+    return 1.0 * bar + 4.0 * (np.hypot(along + 12, across) < 4.1)
+
+
+@pytest.mark.parametrize("angle", [-60, -30, 0, 45, 70])
+@given(shift=SHIFTS, flipped=st.booleans())
+@settings(max_examples=10)
+def test_what_is_lopsided_is_oriented_for_sure(
+    angle: float, shift: tuple[int, int], flipped: bool
+) -> None:
+    """Wherever it lies, and whichever twin it is."""
+    moved = Motion(flipped, shift, 0.0).move(club(angle))
+    assert sureness(moved) == pytest.approx(sureness(club(angle)), abs=1e-9)
+    assert 0.2 < sureness(moved) <= 1
+
+
+@pytest.mark.parametrize(
+    "density",
+    [
+        club(90),
+        club(89.7),
+        club(30) + twin(club(30)),
+        np.where(np.hypot(*(np.indices((48, 48)) - 24)) < 12, 1.0, 0.0),
+        np.zeros((48, 48)),
+    ],
+    ids=["along a row", "nearly along a row", "symmetric", "round", "nothing"],
+)
+def test_what_is_oriented_by_chance(density: Density) -> None:
+    """Where a small change gives the other twin, the rule is not sure at all."""
+    assert sureness(density) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_other_twin_needs_an_unsure_rule() -> None:
+    """Noise that makes the rule choose the other twin meets a low sureness."""
+    for angle in range(-90, 90, 6):
+        density = club(angle)
+        disturbed = np.maximum(density + 0.05 * noise(48, angle + 90), 0) * (density > 0)
+        if register(oriented(disturbed), oriented(density)).twin:
+            assert sureness(density) < 0.05
