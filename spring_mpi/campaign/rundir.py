@@ -217,7 +217,7 @@ class RunDirectory:
     def _unusable(self, fault: OSError) -> RunDirectoryError:
         return RunDirectoryError(
             f"cannot write the run directory {self.path}: {fault.strerror}; "
-            "choose another output, or mend the folder's permissions"
+            "free the disk, mend the folder's permissions, or choose another output"
         )
 
 

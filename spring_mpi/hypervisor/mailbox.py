@@ -81,7 +81,8 @@ class Mailbox:
                     for path in (self._folder / name).iterdir()]  # fmt: skip
         except OSError as fault:
             raise RunDirectoryError(
-                f"cannot set up {self._folder}: {fault.strerror}; mend the folder's permissions"
+                f"cannot set up {self._folder}: {fault.strerror}; free the disk, or mend the "
+                "folder's permissions"
             ) from fault
         self._keep(*sorted(left, key=lambda path: path.name))
 
@@ -254,7 +255,7 @@ class Client:
         except OSError as fault:
             raise RunDirectoryError(
                 f"cannot leave a message in {self._folder}: {fault.strerror}; is it a run "
-                "directory, and may you steer it?"
+                "directory, may you steer it, and is there room on its disk?"
             ) from fault
 
     def _new(self, id: str) -> Path:

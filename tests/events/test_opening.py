@@ -97,6 +97,18 @@ def test_an_index_that_is_held_is_refused_with_that_reason(tmp_path: Path) -> No
                 use()
 
 
+@pytest.mark.parametrize("off", ["FALSE", "0"])
+def test_no_lock_is_asked_for_where_the_user_has_switched_locks_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: str
+) -> None:
+    """Asking could hang."""
+    index, file = build_index(_written(tmp_path / "run.h5"), dataset="/frames"), tmp_path / "i.h5"
+    index.save(file)
+    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", off)
+    monkeypatch.setattr(fcntl, "flock", lambda *_: pytest.fail("a lock was asked for"))
+    assert len(load_index(file)) == 2
+
+
 def test_an_index_on_a_disk_with_a_fault_is_not_taken_for_other_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
