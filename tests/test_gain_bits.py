@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from campaigns import Campaign
+from events.writers import xtc, xtc_panels
 from events.writers.euxfel import MODULE, EuxfelFile
 from events.writers.swissfel import write_jungfrau
 from events.writers.xtc2 import Stream
@@ -30,6 +31,15 @@ def shots() -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
     stage = (photons > 20).astype(int) + (photons > 1000)
     values = np.take(PEDESTALS, stage) + photons * np.take(GAINS, stage)
     return (values.astype("u2") | np.take([0, 1, 3], stage) << 14).astype("u2"), photons
+
+
+def write_lcls1(folder: Path, frames: NDArray[np.uint16]) -> dict[str, Any]:
+    """A run of LCLS-I, whose detector is known by the type of its data."""
+    shots = (xtc.segment(xtc_panels.jungfrau(frame[None])) for frame in frames)
+    config = xtc.segment(xtc_panels.jungfrau_config((1, *frames.shape[1:])))
+    datagrams = xtc.run(*xtc.events(len(frames), *shots), configuration=config)
+    (folder / "e1-r0034-s00-c00.xtc").write_bytes(xtc.encode(datagrams))
+    return {"source": "*.xtc"}
 
 
 def write_lcls(folder: Path, frames: NDArray[np.uint16]) -> dict[str, Any]:
@@ -64,7 +74,9 @@ def write_plain(folder: Path, frames: NDArray[np.uint16]) -> dict[str, Any]:
 
 
 formats = pytest.mark.parametrize(
-    "write", [write_lcls, write_euxfel, write_swissfel, write_plain], ids=lambda one: one.__name__
+    "write",
+    [write_lcls1, write_lcls, write_euxfel, write_swissfel, write_plain],
+    ids=lambda one: one.__name__,
 )
 
 

@@ -143,4 +143,5 @@ def _device(frame: Frame) -> str:
 
 
 def _is_camera(frame: Frame) -> bool:
-    return frame.data.ndim == 2 and _device(frame) != "pnCCD"
+    """Whether LCLS-I recorded the frame as one of a camera."""
+    return "offset" in frame.info

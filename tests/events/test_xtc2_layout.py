@@ -69,6 +69,7 @@ BLOCK = Block(
         Field("gain", np.dtype("<f8"), 0, False),
         Field("note", np.dtype("u1"), 1, True),
     ),
+    "epix",
 )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from events.writers import xtc as write
+from events.writers import xtc_panels as panels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,11 +33,15 @@ def whole_run() -> tuple[bytes, bytes]:
         write.container(bytes(200), 28, 2, write.CSPAD),
         write.container(bytes(200), 41, 1, write.CSPAD_2X2),
         write.evr([(0, 140), (3, 41)]),
+        panels.epix(pixels.reshape(4, 3)[:, :2], 3, 6),
+        panels.jungfrau(pixels[None]),
     )
     slow = write.segment(write.epics(1, 14, "S40", 20, ["on", "off"]), number=2)
     configuration = write.segment(
         write.early_pnccd_config(3, 4),
         write.cspad_config(5, 0b1, 0b1),
+        panels.epix_config(84, 2, 32, (4, 2), panels.EPIX),
+        panels.jungfrau_config((1, 3, 4)),
         write.epics(1, 28, "S40", 74, ["a"], "PV"),
         write.epics_aliases({1: "alias"}),
     )
@@ -127,7 +132,7 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-DATASETS = ["", "Tm6740", "pnCCD", "Cspad", "Cspad2x2"]
+DATASETS = ["", "Tm6740", "pnCCD", "Epix", "Jungfrau", "Cspad", "Cspad2x2"]
 FIELDS = ["EventId", "Evr", "PV", "alias", "EpicsArch"]
 fuzzed = given(
     changed=edits, end=ends, dataset=st.sampled_from(DATASETS), field=st.sampled_from(FIELDS)
@@ -135,7 +140,7 @@ fuzzed = given(
 shared = HealthCheck.function_scoped_fixture
 
 
-@pytest.mark.parametrize("dataset", DATASETS[:3])
+@pytest.mark.parametrize("dataset", DATASETS[:5])
 @pytest.mark.parametrize("field", FIELDS[:4])
 def test_all_is_read(dataset: str, field: str, tmp_path: Path) -> None:
     """The file that is spoilt below is a good one: each event gives its image, field and items."""

@@ -13,6 +13,7 @@ from spring_mpi.events.readers.xtc_decode import decode_image, event_codes
 from spring_mpi.events.readers.xtc_epics import records_in
 from spring_mpi.events.readers.xtc_idx import read_idx
 from spring_mpi.events.readers.xtc_layout import Item, contents
+from spring_mpi.events.readers.xtc_payload import Config
 
 CONFIGURE = """
     00000000 01000000  00000004 ffff0100  00000000   # 0 ns, 1 s, service 4, no fiducial, env
@@ -136,8 +137,29 @@ def test_early_pnccd() -> None:
     """A frame of 2 rows and 1 column; the sizes in bytes 5, 6 and 3 are not believed."""
     config = typed("0004 4000 01 ff ff 06" + "00" * 80 + "0100 0200" + "00" * 932)
     frame = "00 00 00 ff" + "00" * 20 + "0100 0200" + "00" * 36 + "feff 0300"
-    data, layout = decode_image(item(11, 6, frame), (6, config))
+    data, layout = decode_image(item(11, 6, frame), Config(12, 6, config))
     assert (data.tolist(), layout.dtype) == ([[-2], [3]], "<i2")
+
+
+def test_jungfrau() -> None:
+    """Two modules of 1 x 2 pixels, each with 20 bytes about itself before all frames."""
+    config = typed("02000000 01000000 02000000 c8000000 0000 0000" + "00" * 16)
+    about = "0100000000000000 02000000 0300 0000 0000 0000"
+    frames = "0100 0240  03c0 ff3f"
+    text = "0900000000000000 05000000 06000000" + about + about + frames
+    data, layout = decode_image(item(108, 2, text), Config(107, 1, config))
+    assert data.tolist() == [[[1, 0x4002]], [[0xC003, 0x3FFF]]]
+    assert (layout.modules, layout.kind) == ((0, 1), "jungfrau")
+
+
+def test_epix() -> None:
+    """An ASIC of 2 x 2 pixels: header, frame, 1 + 1 other rows, temperature, last word."""
+    sizes = "01000000 01000000 03000000 02000000 02000000 01000000 01000000"
+    config = typed("00" * 4 * 23 + sizes + "00" * 20)
+    frame = "0100 0200 0300 0400"
+    text = "00" * 32 + frame + "ffff ffff ffff ffff" + "1122 78563412" + "0000"
+    data, layout = decode_image(item(75, 2, text), Config(84, 1, config))
+    assert (data.tolist(), layout.kind) == ([[1, 2], [3, 4]], "epix100a")
 
 
 @pytest.mark.parametrize("header", [HEADER_V1, HEADER_V2])

@@ -24,12 +24,7 @@ from . import (
     PidDatasets,
     Scan,
 )
-from .xtc_decode import (
-    Layout,
-    decode_image,
-    event_codes,
-    is_image,
-)
+from .xtc_decode import decode_image, event_codes, is_image
 from .xtc_detector import choose, config_of, find_images
 from .xtc_epics import Key, names_in, records_in
 from .xtc_file import XtcFile
@@ -49,6 +44,7 @@ from .xtc_layout import (
     event_id,
     service_of,
 )
+from .xtc_payload import Layout
 from .xtc_sources import find_address
 
 _NAMES = ("run", "time", "fiducial")
@@ -133,9 +129,11 @@ class XtcHandle:
         """The detector's image in the event there; of the first detector with images by default.
 
         CSPADs are stacks (modules, 185, 388) with their numbers in ``info["modules"]``, 8 x
-        quadrant + section; a pnCCD is (1024, 1024), its links side by side without a gap, as
-        ``info["tiles"]`` has them; of a camera ``info`` has ``depth`` and ``offset`` as recorded;
-        ``info["damage"]`` is the damage of the detector's data where there is any.
+        quadrant + section; so are Jungfraus (modules, 512, 1024) and ePix10ka of several panels
+        (panels, 352, 384), counted from 0 in the order of the data. A pnCCD is (1024, 1024), its
+        links side by side without a gap, as ``info["tiles"]`` has them; of a camera ``info`` has
+        ``depth`` and ``offset`` as recorded. ``info["damage"]`` is the damage of the detector's
+        data where there is any.
 
         Raises
         ------
@@ -161,7 +159,8 @@ class XtcHandle:
             info["modules"] = layout.modules
         if slot.damage:
             info["damage"] = slot.damage
-        return Frame(data, info=info, raw=RawForm(coding_of(slot.address, data.dtype)))
+        raw = RawForm(coding_of(layout.kind or slot.address, data.dtype))
+        return Frame(data, info=info, raw=raw)
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """Other values of the event there.

@@ -1,4 +1,4 @@
-"""What LCLS-I payloads mean: images of cameras, pnCCD and CSPAD, and event codes.
+"""What LCLS-I payloads mean: images, and event codes; here those of cameras, pnCCD and CSPAD.
 
 Layouts as in SLAC's pdsdata (``psddl/camera.ddl.h``, ``pnccd.ddl.h``, ``cspad.ddl.h``,
 ``cspad2x2.ddl.h``, ``evr.ddl.h``; early pnCCD: ``pnCCD/fformat.h``). Little endian.
@@ -6,10 +6,8 @@ Layouts as in SLAC's pdsdata (``psddl/camera.ddl.h``, ``pnccd.ddl.h``, ``cspad.d
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +15,25 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 from .tiles import Tile, side_by_side
 from .xtc_layout import Item, Octets, TypeId
+from .xtc_panels import PANEL_CONFIGS, PANEL_KINDS
+from .xtc_payload import (
+    HEAD,
+    Config,
+    Kind,
+    Layout,
+    check_size,
+    flat,
+    needed_config,
+    undecodable,
+    unpack,
+)
 
-HEAD = 64
-"""So many bytes at a payload's begin tell the shape of its image."""
-
-_CONFIGS = {TypeId.PNCCD_FRAME: TypeId.PNCCD_CONFIG, TypeId.CSPAD: TypeId.CSPAD_CONFIG}
-"""The type that says how data of a type are arranged."""
+_CONFIGS: Mapping[int, tuple[int, ...]] = {
+    TypeId.PNCCD_FRAME: (TypeId.PNCCD_CONFIG,),
+    TypeId.CSPAD: (TypeId.CSPAD_CONFIG,),
+    **PANEL_CONFIGS,
+}
+"""The types that say how data of a type are arranged, one of which a source has."""
 
 _LINK_SHAPE = (512, 512)
 _LINK_HEADER = 16
@@ -45,39 +56,17 @@ _SECTION_BYTES = 2 * _SECTION_SHAPE[0] * _SECTION_SHAPE[1]
 _CSPAD_MASKS = {1: (9, 10, None), 2: (9, 10, 11), 3: (18, 19, 20), 4: (18, 19, 20), 5: (19, 20, 21)}
 
 
-class Layout(NamedTuple):
-    """How an image lies in its payload."""
-
-    shape: tuple[int, ...]
-    """(rows, columns) or (modules, rows, columns)."""
-    dtype: str
-    modules: tuple[int, ...] | None = None
-    """Module numbers of a stack's planes."""
-    told: Mapping[str, Any] = MappingProxyType({})
-    """What else the payload says, for ``Frame.info``."""
-
-
-Config = tuple[int, Octets] | None
-"""Version and payload of the configuration of a source."""
-
-
-class _Kind(NamedTuple):
-    layout: Callable[[Octets, int, Config], Layout]
-    """From the first bytes of the payload, its size, and the configuration."""
-    decode: Callable[[memoryview, Layout], NDArray[Any]]
-
-
 def is_image(kind: int) -> bool:
     """Whether payloads of that type are images, of any version."""
-    return kind in (TypeId.FRAME, TypeId.PNCCD_FRAME, TypeId.CSPAD, TypeId.CSPAD_2X2)
+    return kind in _IMAGES
 
 
-def config_type(kind: int) -> int | None:
-    """The type of the configuration that data of a type need; None if they need none."""
-    return _CONFIGS.get(TypeId(kind)) if is_image(kind) else None
+def config_types(kind: int) -> tuple[int, ...]:
+    """The types of configurations of which data of a type need one; none if they need none."""
+    return _CONFIGS.get(kind, ())
 
 
-def image_layout(kind: int, version: int, head: Octets, size: int, config: Config) -> Layout:
+def image_layout(kind: int, version: int, head: Octets, size: int, config: Config | None) -> Layout:
     """Shape and type of the image in a payload, from its first `HEAD` bytes and its size.
 
     Raises
@@ -90,7 +79,7 @@ def image_layout(kind: int, version: int, head: Octets, size: int, config: Confi
     return _kind(kind, version).layout(head, size, config)
 
 
-def decode_image(item: Item, config: Config) -> tuple[NDArray[Any], Layout]:
+def decode_image(item: Item, config: Config | None) -> tuple[NDArray[Any], Layout]:
     """The image in a payload, in memory that may be written to; errors as in `image_layout`."""
     kind = _kind(item.type, item.version)
     layout = kind.layout(item.payload[:HEAD], len(item.payload), config)
@@ -110,76 +99,41 @@ def event_codes(item: Item, fiducial: int) -> NDArray[np.uint32]:
     if item.version not in (3, 4):
         raise undecodable(item.type, item.version)
     count = int.from_bytes(item.payload[:4], "little")
-    _check_size("event codes", len(item.payload), 4 + 12 * count)
+    check_size("event codes", len(item.payload), 4 + 12 * count)
     entries = np.frombuffer(item.payload, "<u4", count=3 * count, offset=4).reshape(count, 3)
     return np.compress(entries[:, 0] == fiducial, entries[:, 2])
 
 
-def undecodable(kind: int, version: int) -> SourceError:
-    """The error for data that stay bytes."""
-    if kind == TypeId.SMALL_DATA_PROXY:
-        return SourceError("the data are not in this small-data file; name the large file instead")
-    if version & 0x8000:
-        return SourceError(f"data of type {kind} are compressed, and cannot be decoded")
-    return SourceError(
-        f"data of type {kind} version {version} cannot be decoded; they can be had as bytes"
-    )
-
-
-def _kind(kind: int, version: int) -> _Kind:
+def _kind(kind: int, version: int) -> Kind:
     if (kind, version) not in _KINDS:
         raise undecodable(kind, version)
     return _KINDS[kind, version]
 
 
-def _check_size(what: str, present: int, needed: int) -> None:
-    """Raises `ValueError` unless the payload is what is needed, or that padded to 4 bytes."""
-    if not needed <= present < needed + 4:
-        raise ValueError(f"{what} of {needed} bytes in a payload of {present}")
-
-
-def _needed(config: Config, what: str) -> tuple[int, Octets]:
-    if config is None:
-        raise SourceError(f"{what} cannot be decoded without its configuration, which is missing")
-    return config
-
-
-def _unpack(layout: str, data: Octets, offset: int = 0) -> tuple[int, ...]:
-    if offset + struct.calcsize(layout) > len(data):
-        raise ValueError(f"a header of {len(data)} bytes is too short")
-    return struct.unpack_from(layout, data, offset)
-
-
-def _flat(payload: memoryview, layout: Layout, offset: int) -> NDArray[Any]:
-    count = int(np.prod(layout.shape))
-    image = np.frombuffer(payload, layout.dtype, count, offset).reshape(layout.shape)
-    return image.copy() if payload.readonly else image
-
-
-def _camera_layout(head: Octets, size: int, config: Config) -> Layout:
-    width, height, depth, offset = _unpack("<4I", head)
+def _camera_layout(head: Octets, size: int, config: Config | None) -> Layout:
+    width, height, depth, offset = unpack("<4I", head)
     pixel = (depth + 7) // 8
     if pixel not in (1, 2, 4) or not width * height:
         raise ValueError(f"a frame of {height} x {width} pixels of {depth} bits cannot be")
-    _check_size("a frame", size, 16 + width * height * pixel)
+    check_size("a frame", size, 16 + width * height * pixel)
     return Layout((height, width), f"<u{pixel}", told={"depth": depth, "offset": offset})
 
 
 def _camera(payload: memoryview, layout: Layout) -> NDArray[Any]:
-    return _flat(payload, layout, 16)
+    return flat(payload, layout, 16)
 
 
-def _pnccd_layout(head: Octets, size: int, config: Config) -> Layout:
-    version, text = _needed(config, "pnCCD")
+def _pnccd_layout(head: Octets, size: int, config: Config | None) -> Layout:
+    _, version, text = needed_config(config, "pnCCD")
     if version not in (1, 2):
         raise undecodable(TypeId.PNCCD_CONFIG, version)
-    links, link_bytes = _unpack("<2I", text)
+    links, link_bytes = unpack("<2I", text)
     rows, columns = _LINK_SHAPE
     if (links, link_bytes) != (_LINKS, _LINK_HEADER + 2 * rows * columns):
         raise SourceError(
             f"pnCCD with {links} links of {link_bytes} bytes cannot be decoded, only 4 of 524304"
         )
-    _check_size("4 pnCCD links", size, links * link_bytes)
+    check_size("4 pnCCD links", size, links * link_bytes)
     return Layout((2 * rows, 2 * columns), "<u2", told={"tiles": _LINK_TILES})
 
 
@@ -190,31 +144,31 @@ def _pnccd(payload: memoryview, layout: Layout) -> NDArray[Any]:
     return side_by_side(links, _LINK_TILES, layout.shape)
 
 
-def _early_pnccd_layout(head: Octets, size: int, config: Config) -> Layout:
-    version, text = _needed(config, "pnCCD")
+def _early_pnccd_layout(head: Octets, size: int, config: Config | None) -> Layout:
+    _, version, text = needed_config(config, "pnCCD")
     if version != 6:
         raise undecodable(TypeId.PNCCD_CONFIG, version)
-    (frame_header,), (columns,) = _unpack("<H", text, 2), _unpack("<H", text, 88)
-    (rows,) = _unpack("<H", head, 26)
+    (frame_header,), (columns,) = unpack("<H", text, 2), unpack("<H", text, 88)
+    (rows,) = unpack("<H", head, 26)
     if frame_header != _EARLY_HEADER or not rows * columns:
         raise ValueError(
             f"pnCCD frame of {rows} x {columns} with a header of {frame_header} bytes cannot be"
         )
-    _check_size("a pnCCD frame", size, _EARLY_HEADER + 2 * rows * columns)
+    check_size("a pnCCD frame", size, _EARLY_HEADER + 2 * rows * columns)
     return Layout((rows, columns), "<i2")
 
 
 def _early_pnccd(payload: memoryview, layout: Layout) -> NDArray[Any]:
-    return _flat(payload, layout, _EARLY_HEADER)
+    return flat(payload, layout, _EARLY_HEADER)
 
 
-def _cspad_sections(config: Config, version: int) -> dict[int, int]:
+def _cspad_sections(config: Config | None, version: int) -> dict[int, int]:
     """Bit masks of the sections that the data hold, by quadrant."""
-    config_version, text = _needed(config, "CSPAD")
+    _, config_version, text = needed_config(config, "CSPAD")
     if config_version not in _CSPAD_MASKS:
         raise undecodable(TypeId.CSPAD_CONFIG, config_version)
     asics, quads, regions = (
-        None if word is None else _unpack("<I", text, 4 * word)[0]
+        None if word is None else unpack("<I", text, 4 * word)[0]
         for word in _CSPAD_MASKS[config_version]
     )
     whole = 0x3 if (asics or 0) & 0xF == 1 else 0xFF
@@ -224,8 +178,8 @@ def _cspad_sections(config: Config, version: int) -> dict[int, int]:
     return {quad: mask for quad, mask in enumerate(masks) if (quads or 0) >> quad & 1}
 
 
-def _cspad_layout(version: int) -> Callable[[Octets, int, Config], Layout]:
-    def layout(head: Octets, size: int, config: Config) -> Layout:
+def _cspad_layout(version: int) -> Callable[[Octets, int, Config | None], Layout]:
+    def layout(head: Octets, size: int, config: Config | None) -> Layout:
         sections = _cspad_sections(config, version)
         modules = tuple(
             _SECTIONS * quad + section
@@ -251,7 +205,7 @@ def _cspad(payload: memoryview, layout: Layout) -> NDArray[Any]:
     trailer = _QUAD_TRAILER if extra % _QUAD_HEADER else 0
     stack, missing, place = np.empty(layout.shape, layout.dtype), set(numbers.tolist()), 0
     while place < len(payload):
-        quad = _unpack("<I", payload, place + 4)[0] >> 24 & 0x3
+        quad = unpack("<I", payload, place + 4)[0] >> 24 & 0x3
         planes = np.flatnonzero(numbers // _SECTIONS == quad)
         place += _QUAD_HEADER
         size = len(planes) * _SECTION_BYTES
@@ -266,8 +220,8 @@ def _cspad(payload: memoryview, layout: Layout) -> NDArray[Any]:
     return stack
 
 
-def _cspad_2x2_layout(head: Octets, size: int, config: Config) -> Layout:
-    _check_size("CSPAD 2x2", size, _QUAD_HEADER + 2 * _SECTION_BYTES)
+def _cspad_2x2_layout(head: Octets, size: int, config: Config | None) -> Layout:
+    check_size("CSPAD 2x2", size, _QUAD_HEADER + 2 * _SECTION_BYTES)
     return Layout((2, *_SECTION_SHAPE), "<i2", (0, 1))
 
 
@@ -276,12 +230,14 @@ def _cspad_2x2(payload: memoryview, layout: Layout) -> NDArray[Any]:
     return np.moveaxis(pixels.reshape(*_SECTION_SHAPE, 2), -1, 0).copy()
 
 
-_KINDS: dict[tuple[int, int], _Kind] = {
-    (TypeId.FRAME, 1): _Kind(_camera_layout, _camera),
-    (TypeId.PNCCD_FRAME, 1): _Kind(_pnccd_layout, _pnccd),
-    (TypeId.PNCCD_FRAME, 6): _Kind(_early_pnccd_layout, _early_pnccd),
-    (TypeId.CSPAD, 1): _Kind(_cspad_layout(1), _cspad),
-    (TypeId.CSPAD, 2): _Kind(_cspad_layout(2), _cspad),
-    (TypeId.CSPAD_2X2, 1): _Kind(_cspad_2x2_layout, _cspad_2x2),
+_KINDS: dict[tuple[int, int], Kind] = {
+    (TypeId.FRAME, 1): Kind(_camera_layout, _camera),
+    (TypeId.PNCCD_FRAME, 1): Kind(_pnccd_layout, _pnccd),
+    (TypeId.PNCCD_FRAME, 6): Kind(_early_pnccd_layout, _early_pnccd),
+    (TypeId.CSPAD, 1): Kind(_cspad_layout(1), _cspad),
+    (TypeId.CSPAD, 2): Kind(_cspad_layout(2), _cspad),
+    (TypeId.CSPAD_2X2, 1): Kind(_cspad_2x2_layout, _cspad_2x2),
+    **PANEL_KINDS,
 }
 """The images that can be decoded, by type and version."""
+_IMAGES = frozenset(kind for kind, _ in _KINDS)

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...errors import SourceError
 from . import READ_FAULTS
-from .xtc_decode import HEAD, Config, Layout, config_type, image_layout, is_image
+from .xtc_decode import config_types, image_layout, is_image
 from .xtc_file import XtcFile, files_of_run
 from .xtc_layout import Service, Slot, service_of
+from .xtc_payload import HEAD, Config, Layout
 from .xtc_sources import find_address
 
+_MODULES_OF_JUNGFRAU = "JungfrauSegment"
 _SEARCHED = 1000
 """So many events of a file are looked into for a detector that is not in the first."""
 
@@ -33,10 +35,21 @@ def choose(found: Sequence[Slot], dataset: str | None) -> Slot | None:
     return None
 
 
-def config_of(file: XtcFile, slot: Slot) -> Config:
-    """The configuration that the data need; None where they need none or there is none."""
-    kind = config_type(slot.type)
-    return None if kind is None else file.configuration.get((slot.phy, kind))
+def config_of(file: XtcFile, slot: Slot) -> Config | None:
+    """The configuration that the data need; None where they need none or there is none.
+
+    Raises
+    ------
+    SourceError
+        If the data are of some modules of a detector, and do not say which these are.
+    """
+    if f":{_MODULES_OF_JUNGFRAU}" in slot.address:
+        raise SourceError(
+            f"{slot.address} is some modules of a Jungfrau that were not put together when they "
+            "were recorded, and cannot be decoded"
+        )
+    places = ((slot.phy, kind) for kind in config_types(slot.type))
+    return next((file.configuration[one] for one in places if one in file.configuration), None)
 
 
 def find_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ..source import run_in_name
 from . import Empty
 from .file_bytes import Bytes
-from .xtc_decode import Config
 from .xtc_idx import Idx, complete, read_idx
 from .xtc_layout import (
     HEADER,
@@ -36,6 +35,7 @@ from .xtc_layout import (
     slots,
     walk,
 )
+from .xtc_payload import Config
 
 _log = logging.getLogger(__name__)
 
@@ -111,11 +111,14 @@ class XtcFile:
 
     @cached_property
     def configuration(self) -> dict[tuple[int, int], Config]:
-        """Version and payload of configurations, by source (``phy``) and type.
+        """Configurations, by source (``phy``) and type.
 
         From the Configure of this file, or else of an earlier chunk.
         """
-        return {(item.phy, item.type): (item.version, item.payload) for item in self.configured}
+        return {
+            (item.phy, item.type): Config(item.type, item.version, item.payload)
+            for item in self.configured
+        }
 
     @cached_property
     def configured(self) -> tuple[Item, ...]:

@@ -32,6 +32,8 @@ _DEVICES = (
     "USDUSB", "OrcaFl40", "Imp", "Epix", "Rayonix", "EpixSampler", "Pimax", "Fccd960", "Epix10k",
     "Epix100a", "EpixS", "Gotthard", "DualAndor", "Wave8", "LeCroy", "ControlsCamera", "Archon",
     "Jungfrau", "Zyla", "Epix10ka", "Pixis", "Uxi", "Epix10ka2M", "StreakC7700", "Epix10kaQuad",
+    "JungfrauSegment", "JungfrauSegmentM2", "JungfrauSegmentM3", "JungfrauSegmentM4", "iStar",
+    "QuadAdc", "Alvium",
 )  # fmt: skip
 
 _BEAMLINE = {0: "EBeam", 1: "PhaseCavity", 2: "FEEGasDetEnergy", 26: "GMD"}
