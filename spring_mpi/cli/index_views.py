@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import UnknownPidError
 from ..events.condition import FLAGS
 from ..events.index import DUPLICATE, EventIndex
+from ..events.left_out import left_out
 from ..events.loader import Loader
 from ..events.readers import STEP
 from ..events.storage import load_index
@@ -73,12 +74,22 @@ def _description(index: EventIndex) -> Iterator[tuple[str, str]]:
     for name, flag in FLAGS.items():
         label = "duplicates" if flag == DUPLICATE else name
         yield label, str(int(((index.flags & flag) != 0).sum()))
+    yield from _left_out(index)
     yield "statistics", _statistics_text(index)
     stale = list(index.stale())
     yield "stale", str(len(stale))
     yield from (("", f"  {change}") for change in stale[:_MOST_LISTED])
     if stale:
         yield "rebuild", index.rebuilding()
+
+
+def _left_out(index: EventIndex) -> Iterator[tuple[str, str]]:
+    if index.left_out is None:
+        yield "left out", f"not known to this older index; {index.command} -o {index.file}"
+        return
+    told = left_out(index)
+    yield "left out", str(sum(one.events for one in index.left_out))
+    yield from (("", f"  {one}") for one in told)
 
 
 def _statistics_text(index: EventIndex) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import SourceError
 from .index import TRANSITIONS, EventIndex, Frames
+from .left_out import LeftOut, settled
 from .readers import Scan
 from .search import sorting
 from .source import Source, run_in_name
@@ -64,6 +65,15 @@ class Scanned:
             pids[:, self.pid_names.index("run")] = run
         return pids
 
+    def left_out(self, number: int, run: int | None) -> Iterator[LeftOut]:
+        """What is left out of the source of that number."""
+        for one in self.scan.left_out:
+            pids = one.pids
+            if run is not None and pids is not None and "run" in self.pid_names:
+                pids = pids.copy()
+                pids[:, self.pid_names.index("run")] = run
+            yield replace(one, pids=pids, source=number)
+
 
 def no_events(root: str, command: str) -> EventIndex:
     """An index of no event; see `EventIndex` for ``root`` and ``command``."""
@@ -103,7 +113,8 @@ def assemble(
     """
     names, pids = _all_pids(scanned, run, start)
     counts = [one.count for one in scanned]
-    return _sorted(
+    left_out = (one.left_out(number, run) for number, one in enumerate(scanned))
+    index = _sorted(
         EventIndex(
             part_pids=pids,
             source=np.repeat(np.arange(len(counts), dtype=np.uint32), counts),
@@ -120,6 +131,7 @@ def assemble(
             command=command,
         )
     )
+    return _settled(index, itertools.chain.from_iterable(left_out))
 
 
 def merged(one: EventIndex, other: EventIndex) -> EventIndex:
@@ -130,7 +142,7 @@ def merged(one: EventIndex, other: EventIndex) -> EventIndex:
     SourceError
         If their pids have different numbers.
     """
-    if not len(other.row):
+    if not len(other.row) and not other.left_out:
         return one
     if len(one) and one.pid_names != other.pid_names:
         groups = {index.pid_names: [s.path for s in index.sources] for index in (one, other)}
@@ -144,7 +156,12 @@ def merged(one: EventIndex, other: EventIndex) -> EventIndex:
         np.array([place[source] for source in index.sources], np.uint32)[index.source]
         for index in (one, other)
     ]
-    return _sorted(
+    left_out = [
+        replace(part, source=place[index.sources[part.source]])
+        for index in (one, other)
+        for part in index.left_out or ()
+    ]
+    index = _sorted(
         replace(
             one,
             part_pids=np.concatenate([one.part_pids.reshape(len(one.row), width), other.part_pids]),
@@ -158,6 +175,12 @@ def merged(one: EventIndex, other: EventIndex) -> EventIndex:
             frames=tuple(frames[source] for source in sources),
         )
     )
+    return _settled(index, left_out)
+
+
+def _settled(index: EventIndex, left_out: Iterable[LeftOut]) -> EventIndex:
+    """The index with what it leaves out."""
+    return replace(index, left_out=settled(left_out, index.part_pids))
 
 
 def _sorted(index: EventIndex) -> EventIndex:

@@ -15,6 +15,7 @@ from .experiment import located, names_experiment
 from .experiment_files import complete_files, experiment_files
 from .incremental import Earlier
 from .index import EventIndex
+from .left_out import left_out
 from .patterns import matching
 from .readers import (
     READ_FAULTS,
@@ -164,13 +165,19 @@ def build(wanted: Wanted, communicator: Communicator, known: EventIndex | None =
     left = found.keys() - {one.source.path for one in kept}
     scanned = _scan_all(wanted, {path: found[path] for path in left}, communicator)
     everything = sorted([*kept, *scanned], key=lambda one: one.source.path)
-    if not sum(one.count for one in everything):
-        raise SourceError(f"no events in {', '.join(wanted.texts) or 'an empty list of files'}")
     index = assemble(everything, run=wanted.run, root=wanted.root, command=wanted.command)
+    if not len(index):
+        raise SourceError(_no_events(wanted, index))
     gone = len({source.path for source in before.sources} - found.keys())
     if not (scanned or gone):
         index = replace(index, statistics=before.statistics)
     return Built(index, len(kept), len(scanned), gone)
+
+
+def _no_events(wanted: Wanted, index: EventIndex) -> str:
+    """Why there are none, with what the sources hold instead."""
+    where = ", ".join(wanted.texts) or "an empty list of files"
+    return "; ".join([f"no events in {where}", *left_out(index)])
 
 
 def _scan_all(

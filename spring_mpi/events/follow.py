@@ -13,6 +13,7 @@ from .assembly import Scanned, no_events
 from .build import Wanted, at_root, named_paths
 from .growth import grow
 from .index import EventIndex
+from .left_out import left_out
 from .readers import (
     READ_FAULTS,
     READERS_OF_PARTS,
@@ -73,7 +74,8 @@ class Follower:
         self._states: dict[str, Source] = {}
         self._rested: set[str] = set()
         self._troubles: dict[str, _Trouble] = {}
-        self._told: set[tuple[str, str]] = set()
+        # Who starts the follower tells what its index leaves out already.
+        self._told = {("", sentence) for sentence in left_out(self.index)}
 
     def look(self) -> list[str]:
         """Grow `index` by what is new; what there is to say of it, each thing once."""
@@ -93,7 +95,8 @@ class Follower:
                 self._troubles.pop(path, None)
         growth = grow(self.index, scanned, self._wanted.run)
         self.index = growth.index
-        return [*remarks, *self._new(growth.refused)]
+        told = [("", sentence) for sentence in left_out(self.index)]
+        return [*remarks, *self._new([*growth.refused, *told])]
 
     def _candidates(self, remarks: list[str]) -> Iterator[str]:
         """Every source that is not done with, once."""

@@ -35,7 +35,7 @@ def grow(index: EventIndex, scanned: Sequence[Scanned], run: int | None) -> Grow
     run
         Number of the run; None: that of each file.
     """
-    present = [one for one in scanned if one.scan.shape[0]]
+    present = [one for one in scanned if one.scan.shape[0] or one.scan.left_out]
     names = index.pid_names or (present[0].pid_names if present else ())
     fitting, refused, known = [], [], _places_by_path(index)
     for one in present:

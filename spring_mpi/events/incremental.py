@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from .assembly import ROW_NAMES, Scanned
 from .index import EventIndex
-from .readers import Scan, guess_file_reader
+from .readers import READERS_OF_PARTS, Scan, guess_file_reader
 from .search import places_of
 from .source import Source, change_of, run_in_name
 
-_ALONE = frozenset({"cxi", "euxfel", "flash", "hdf5", "npy", "npz", "swissfel"})
+_ALONE = frozenset({"cxi", "flash", "hdf5", "npy", "npz", "swissfel"})
 """Readers whose scan depends on the file alone."""
-_BY_RUN = frozenset({"xtc", "xtc2"})
-"""Readers whose scan depends on the other files of the run, too."""
+_BY_RUN = READERS_OF_PARTS
+"""Readers of which a run is scanned as a whole: which of its events have no frame can only be found
+in all of its files."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Earlier:
         same = {
             path: source for path, source in sources.items()
             if source.mtime_ns and not source.grows and not change_of(source)
+            # An index of an older version does not tell what it leaves out.
+            and (index.left_out is not None or source.reader not in READERS_OF_PARTS)
         }  # fmt: skip
         return cls(index, same, index.pid_names == ROW_NAMES and not names_pids)
 
@@ -95,6 +98,7 @@ class Earlier:
             flags=index.part_flags[events],
             transitions=index.transitions[transitions],
             is_part=index.sources[number].is_part,
+            left_out=tuple(one for one in index.left_out or () if one.source == number),
         )
         return Scanned(index.sources[number], scan)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import StaleIndexError, UnknownPidError
 from ..names import parse_pid, pid_text
+from .left_out import LeftOut
 from .loader import Loader
 from .readers import INCOMPLETE, STEP, TRANSITION, Frame, whole_numbers
 from .search import first_not_below, repeated
@@ -82,6 +83,8 @@ class EventIndex:
     """`TRANSITIONS` records in the order of time: where steps and slow-control values begin."""
     statistics: Statistics | None = None
     """None where the frames were not measured."""
+    left_out: tuple[LeftOut, ...] | None = ()
+    """Events of the sources that have no frame; None: not known, in indexes of older versions."""
     file: str = "index.h5"
     """Where the index is stored, or would be."""
 

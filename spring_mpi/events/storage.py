@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import HeldFileError, SourceError
 from ..hdf5 import new_file, reading
 from .index import TRANSITIONS, EventIndex, Frames, Statistics
+from .left_out import LeftOut
 from .rebuilding import moved
 from .source import Source
 
@@ -187,10 +188,39 @@ def _write(index: EventIndex, file: h5py.File) -> None:
     for name, values in columns.items():
         file.create_dataset(name, data=values, track_times=False)
     file["events/pid"].attrs["names"] = _texts(index.pid_names)
+    if index.left_out is not None:
+        _write_left_out(index.left_out, file)
     if found := index.statistics:
         file.create_dataset("events/sum", data=found.sum, track_times=False)
         file.create_dataset("events/lit", data=found.lit, track_times=False)
         file["events/lit"].attrs["threshold"] = found.threshold
+
+
+def _write_left_out(found: Sequence[LeftOut], file: h5py.File) -> None:
+    """How many events are left out, and why; not which, for there may be millions."""
+    columns = {
+        "source": np.array([one.source for one in found], np.uint32),
+        "events": np.array([one.events for one in found], np.uint64),
+        "holds": _texts("\n".join(one.holds) for one in found),
+        "unit": _texts(one.unit for one in found),
+        "lack": _texts(one.lack for one in found),
+    }
+    for name, values in columns.items():
+        file.create_dataset(f"left_out/{name}", data=values, track_times=False)
+
+
+def _read_left_out(file: h5py.File) -> tuple[LeftOut, ...] | None:
+    group = file.get("left_out")
+    if group is None:
+        return None
+    columns = (
+        group["events"][()].tolist(), group["source"][()].tolist(),
+        *(group[name].asstr()[()] for name in ("holds", "unit", "lack")),
+    )  # fmt: skip
+    return tuple(
+        LeftOut(events, tuple(filter(None, holds.split("\n"))), None, unit, lack, source)
+        for events, source, holds, unit, lack in zip(*columns, strict=True)
+    )
 
 
 def _read(file: h5py.File) -> EventIndex:
@@ -211,6 +241,7 @@ def _read(file: h5py.File) -> EventIndex:
         command=str(file.attrs["command"]),
         transitions=_read_transitions(file["state"]),
         statistics=_read_statistics(file["events"]),
+        left_out=_read_left_out(file),
     )
     _check(index)
     if len(index) != len(counts):
@@ -256,6 +287,8 @@ def _check(index: EventIndex) -> None:
         raise ValueError("its pids have other numbers than names")
     if len(index.frames) != len(index.sources) or (index.source >= len(index.sources)).any():
         raise ValueError("it has events without a source")
+    if any(one.source >= len(index.sources) for one in index.left_out or ()):
+        raise ValueError("it leaves out events without a source")
     found = index.statistics
     if found and {len(found.sum), len(found.lit)} != {len(index)}:
         raise ValueError(f"its statistics are not those of {len(index)} events")

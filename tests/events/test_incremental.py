@@ -94,7 +94,7 @@ KINDS = {
     "hdf5": Kind("r0034-{}.h5", write_hdf5, dataset="data", pid="shot"),
     "counted": Kind("r0034-{}.h5", write_hdf5, dataset="data"),
     "cxi": Kind("r0034-{}.cxi", write_cxi),
-    "euxfel": Kind("RAW-R0034-AGIPD0{}-S00000.h5", write_module),
+    "euxfel": Kind("RAW-R0034-AGIPD0{}-S00000.h5", write_module, "run"),
     "xtc2": Kind("exp-r0034-s00{}-c000.xtc2", write_xtc2, "run"),
     "xtc": Kind("exp-r0034-s0{}-c00.xtc", write_xtc, "run"),
     "nexus": Kind("r0034_{}_master.h5", write_nexus, "all"),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from ..gain_stages import RawForm
+from ..left_out import LeftOut
 from ..source import Exclusion
 
 PidDatasets = str | Sequence[str] | None
@@ -76,6 +77,8 @@ class Scan:
     """What holds from a time on, as `TRANSITION` records in the order of the source."""
     is_part: bool = False
     """Events of equal pids in several sources are parts (modules, streams) of one event."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Events of the source that have no frame of the dataset."""
 
 
 TRANSITION = np.dtype([("time", np.uint64), ("row", np.uint64), ("kind", np.uint8)])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from ..gain_stages import RawForm
+from ..left_out import LeftOut
 from . import DAMAGED, Empty, Frame, PidDatasets, Scan
 from .contents import candidates, find_dataset
 from .hdf5 import find_frames, incomplete
@@ -54,7 +55,12 @@ class ChannelReader:
             pids = np.stack([np.full_like(keys, run_in_path(source)), keys], axis=1)[kept]
             shape = (len(pids), *frames.shape[1:])
             rows = pids[:, 1].astype(np.uint64)
-            return Scan(name, pids, self.pid_names, shape, str(frames.dtype), rows, flags)
+            key = f"{self.pid_names[-1]} id"
+            lost = LeftOut(int(np.count_nonzero(~kept)), unit="frames", lack=key)
+            return Scan(
+                name, pids, self.pid_names, shape, str(frames.dtype), rows, flags,
+                left_out=(lost,) if lost.events else (),
+            )  # fmt: skip
 
     def open(self, source: str) -> JoinedHandle:
         """The file, ready for reading events by their keys."""

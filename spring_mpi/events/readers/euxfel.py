@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 from ..gain_stages import RawForm, coding_of, undecodable
 from . import DAMAGED, INCOMPLETE, Empty, Frame, PidDatasets, Scan
+from .absent import absent
 from .channels import choose, meant, row_numbers
 from .contents import find_dataset, is_frames, readable_names
 from .hdf5 import find_frames, incomplete
@@ -81,8 +82,11 @@ class EuxfelReader:
             wanted, gain = split_gain(dataset)
             known = detectors + cameras if wanted else detectors
             if not detectors and not meant(wanted, known):
-                nothing = np.empty((0, 3), np.int64)
-                return Scan("", nothing, PID_NAMES, (0, 0, 0), "uint8", np.empty(0, np.uint64))
+                nothing, trains = np.empty((0, 3), np.int64), _trains(file)
+                return Scan(
+                    "", nothing, PID_NAMES, (0, 0, 0), "uint8", np.empty(0, np.uint64),
+                    left_out=absent(file, _run(file), trains, np.zeros_like(trains)),
+                )  # fmt: skip
             return _scan(file, choose(file, known, wanted), gain)
 
     def open(self, source: str) -> JoinedHandle:
@@ -262,7 +266,8 @@ def _scan(file: h5py.File, name: str, gain: int | None) -> Scan:
         raise SourceError(f"{file.filename}: INDEX says nothing of {name}")
     trains = trains[: len(ranges.count)]
     cells = _cells(file, name) or 1
-    there = np.clip(len(frames) - ranges.first, 0, ranges.count) * (trains > 0)
+    in_file = np.clip(len(frames) - ranges.first, 0, ranges.count)
+    there = in_file * (trains > 0)
     which, place = _expand(frames, there, cells)
     flags = _flags(file, trains) | np.where(there < ranges.count, INCOMPLETE, 0)
     ids = file.get(f"{name.rpartition('/')[0]}/pulseId")
@@ -282,6 +287,7 @@ def _scan(file: h5py.File, name: str, gain: int | None) -> Scan:
         (trains[which] << PLACE_BITS | place).astype(np.uint64),
         flags.astype(np.uint32),
         is_part=module_of(name) is not None,
+        left_out=absent(file, _run(file), trains, in_file, name),
     )
 
 

@@ -63,7 +63,7 @@ class PsanaReader:
         shape = (len(events.rows), *data.shape)
         return Scan(
             run.dataset, events.pids, events.pid_names, shape, str(data.dtype),
-            events.rows, events.flags,
+            events.rows, events.flags, left_out=events.left_out,
         )  # fmt: skip
 
     def open(self, source: str) -> PsanaHandle:

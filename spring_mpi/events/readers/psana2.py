@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import SourceError
 from ..experiment import parse_experiment
+from ..left_out import LeftOut
 from ..source import run_in_name
 from . import INCOMPLETE, Frame
 from .psana_run import METHODS, Events, only_run, raw_form, unknown_detector
@@ -31,12 +32,14 @@ class Psana2Run:
         if next(self._runs, None) is not None:
             raise SourceError(f"{self._text}: it holds several runs; reader xtc2 takes them")
         number = run_in_name(self._text) if self._run.runnum is None else int(self._run.runnum)
-        times = sorted(found)
+        times = sorted(time for time, is_whole in found.items() if is_whole is not None)
+        others = LeftOut(len(found) - len(times), ("other detectors",))
         return Events(
             pid_names=("run", "timestamp"),
             pids=np.array([(number, time) for time in times], np.int64).reshape(-1, 2),
             rows=np.array(times, np.uint64),
             flags=np.array([0 if found[time] else INCOMPLETE for time in times], np.uint32),
+            left_out=(others,) if others.events else (),
         )
 
     def frame(self, row: int) -> Frame | None:
@@ -91,8 +94,8 @@ class Psana2Run:
         """Which files are meant, as arguments of `DataSource`."""
         raise NotImplementedError
 
-    def _held(self) -> Iterator[tuple[int, bool]]:
-        """Time stamps of the events with the detector, and whether they have all of it."""
+    def _held(self) -> Iterator[tuple[int, bool | None]]:
+        """Time stamps of the events, and whether they have all of the detector; None: nothing."""
         raise NotImplementedError
 
     def _event(self, time: int) -> Any:
@@ -127,14 +130,14 @@ class TableRun(Psana2Run):
                     "in the first one only; use reader xtc2"
                 )
 
-    def _held(self) -> Iterator[tuple[int, bool]]:
+    def _held(self) -> Iterator[tuple[int, bool | None]]:
         streams = {
             number for number, config in enumerate(self._run.configs)
             if hasattr(config.software, self._name)
         }  # fmt: skip
         for time, parts in self._run._ts_table.items():
-            if held := streams & parts.keys():
-                yield time, held == streams
+            held = streams & parts.keys()
+            yield time, held == streams if held else None
 
     def _event(self, time: int) -> Any:
         return self._run.event(time)
@@ -153,11 +156,10 @@ class FileRun(Psana2Run):
         super()._begin()
         self._ahead = self._run.events()
 
-    def _held(self) -> Iterator[tuple[int, bool]]:
+    def _held(self) -> Iterator[tuple[int, bool | None]]:
         for event in self._ahead:
             held = {one for part in event if part for one in getattr(part, self._name, ())}
-            if held:
-                yield event.timestamp, held == set(self._segments)
+            yield event.timestamp, held == set(self._segments) if held else None
 
     def _event(self, time: int) -> Any:
         for _ in ("from here", "from the start"):

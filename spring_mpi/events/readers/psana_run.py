@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...errors import SourceError
 from ..experiment import parse_experiment
 from ..gain_stages import RawForm, coding_of
+from ..left_out import LeftOut
 from . import Frame
 
 METHODS = ("raw", "calib", "image")
@@ -26,6 +27,7 @@ class Events:
     pids: NDArray[np.int64]
     rows: NDArray[np.uint64]
     flags: NDArray[np.uint32]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class PsanaRun(Protocol):

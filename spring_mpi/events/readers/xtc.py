@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from ..gain_stages import RawForm, coding_of
+from ..left_out import LeftOut
 from . import (
     DAMAGED,
     INCOMPLETE,
@@ -25,7 +26,7 @@ from . import (
     Scan,
 )
 from .xtc_decode import decode_image, event_codes, is_image
-from .xtc_detector import choose, config_of, find_images
+from .xtc_detector import choose, config_of, find_images, held
 from .xtc_epics import Key, names_in, records_in
 from .xtc_file import XtcFile
 from .xtc_halves import of_detector, other_halves
@@ -92,7 +93,10 @@ class XtcReader:
             table = file.records
             clock = clock_files(source) if is_ioc(source) else []
             events = table[table["service"] == Service.L1_ACCEPT]
+            others = events[:0]
             if layout is None:
+                # Times of an IOC recorder are not those of the other streams' events.
+                others = others if is_ioc(source) else events
                 events, layout = events[:0], Layout((0, 0), "u1")
             else:
                 events = of_detector(file, events, address)
@@ -111,6 +115,7 @@ class XtcReader:
                 flags=_flags(events),
                 transitions=_transitions(table),
                 is_part=True,
+                left_out=tuple(_left_out(file, others)),
             )
 
     def open(self, source: str) -> XtcHandle:
@@ -260,6 +265,11 @@ def _preferred(found: Iterable[Slot]) -> Slot:
 def _pids(events: NDArray[Any], run: int) -> NDArray[np.int64]:
     time = (events["seconds"] << np.uint64(32) | events["nanoseconds"]).astype(np.int64)
     return np.stack([np.full_like(time, run), time, events["fiducial"]], axis=1)
+
+
+def _left_out(file: XtcFile, events: NDArray[Any]) -> Iterator[LeftOut]:
+    if len(events):
+        yield LeftOut(len(events), held(file, events), _pids(events, file.run))
 
 
 def _flags(events: NDArray[Any]) -> NDArray[np.uint32]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..left_out import LeftOut
 from . import DAMAGED, INCOMPLETE, SLOW, STEP, TRANSITION, Scan
 from .xtc2_chain import Chain, overlapped, read_chain
 from .xtc2_datasets import Dataset, datasets_of, matching, told
@@ -40,7 +41,10 @@ def scan_file(file: File, text: str | None) -> Scan:
     """The events that hold a dataset; `text` and errors as in `Xtc2Reader.scan`."""
     chain = read_chain(file)
     dataset = _resolve(chain, text)
-    events, flags = _survey(chain, dataset)
+    flags = _survey(chain, dataset)
+    kept = flags != _ABSENT
+    events, others = chain.only(L1_ACCEPT)[kept], chain.only(L1_ACCEPT)[~kept]
+    flags = flags[kept].astype(np.uint32)
     return Scan(
         dataset.name if dataset else text or "",
         _pids(chain, events),
@@ -51,6 +55,7 @@ def scan_file(file: File, text: str | None) -> Scan:
         flags=flags,
         transitions=_transitions(chain),
         is_part=True,
+        left_out=tuple(_left_out(chain, others)),
     )
 
 
@@ -98,16 +103,22 @@ def _check_elsewhere(chain: Chain, text: str, known: dict[str, Dataset]) -> None
 
 def _first_sources(chain: Chain, epoch: int) -> set[int]:
     """What the first events of an epoch hold."""
-    take, events = chain.file.bytes().take, chain.only(L1_ACCEPT)
+    events = chain.only(L1_ACCEPT)
+    return _sources(chain, events[chain.epoch(events) == epoch])
+
+
+def _sources(chain: Chain, events: NDArray[np.void]) -> set[int]:
+    """What the first of some events hold."""
+    take = chain.file.bytes().take
     found: set[int] = set()
-    for offset in events[chain.epoch(events) == epoch]["offset"][:_LOOKED_AT].tolist():
+    for offset in events["offset"][:_LOOKED_AT].tolist():
         with contextlib.suppress(ValueError):
             found.update(part.source for part in values_in(take, offset))
     return found
 
 
-def _survey(chain: Chain, dataset: Dataset | None) -> tuple[NDArray[np.void], NDArray[np.uint32]]:
-    """The events that hold the dataset, or may have lost it to damage; and their flags."""
+def _survey(chain: Chain, dataset: Dataset | None) -> NDArray[np.int64]:
+    """The flags of all events, `_ABSENT` for those that are whole without the dataset."""
     events = chain.only(L1_ACCEPT)
     epochs = chain.epoch(events)
     flags = np.full(len(events), _ABSENT)
@@ -115,8 +126,28 @@ def _survey(chain: Chain, dataset: Dataset | None) -> tuple[NDArray[np.void], ND
         if dataset is not None and (one := datasets_of(names).get(dataset.name)):
             work = partial(_all_flags, chain.file, one.blocks.keys())
             flags[epochs == number] = overlapped(work, events[epochs == number])
-    kept = flags != _ABSENT
-    return events[kept], flags[kept].astype(np.uint32)
+    return flags
+
+
+def _left_out(chain: Chain, events: NDArray[np.void]) -> Iterator[LeftOut]:
+    """Events that hold no frame of the dataset, by epoch, with what the first of them hold."""
+    epochs = chain.epoch(events)
+    for number in range(len(chain.names)):
+        own = events[epochs == number]
+        if len(own):
+            yield LeftOut(len(own), _held(chain, number, own), _pids(chain, own))
+
+
+def _held(chain: Chain, epoch: int, events: NDArray[np.void]) -> tuple[str, ...]:
+    """Frames in the first of some events by their full names, and detectors without any."""
+    sources, names = _sources(chain, events), chain.names[epoch]
+    frames = [
+        one for one in datasets_of(names).values()
+        if one.is_frames and sources & one.blocks.keys()
+    ]  # fmt: skip
+    told = {source for one in frames for source in one.blocks}
+    others = {names[source].detector for source in sources & names.keys() - told}
+    return tuple(sorted(others | {one.name for one in frames}))
 
 
 def _all_flags(file: File, sources: Set[int], events: NDArray[np.void]) -> NDArray[np.int64]:

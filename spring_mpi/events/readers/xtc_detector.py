@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ...errors import SourceError
 from . import READ_FAULTS
@@ -13,6 +17,7 @@ from .xtc_payload import HEAD, Config, Layout
 from .xtc_sources import find_address
 
 _MODULES_OF_JUNGFRAU = "JungfrauSegment"
+_LOOKED_AT = 100
 _SEARCHED = 1000
 """So many events of a file are looked into for a detector that is not in the first."""
 
@@ -68,6 +73,15 @@ def find_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]
         address = _find_in_run(file.path, dataset)
         layout = _first_images(file, address)[1] if address and not dataset else None
     return address, layout
+
+
+def held(file: XtcFile, events: NDArray[Any]) -> tuple[str, ...]:
+    """Addresses of what the first of some events hold."""
+    found: set[str] = set()
+    for offset in events["offset"][:_LOOKED_AT].tolist():
+        with suppress(ValueError):
+            found.update(slot.address for slot in file.slots(offset))
+    return tuple(sorted(found))
 
 
 def _find_in_run(path: str, dataset: str | None) -> str:
