@@ -222,7 +222,8 @@ class RunDirectory:
 
 
 def _refuse(fault: OSError) -> None:
-    if not isinstance(fault, FileNotFoundError):
+    # A file in the place of a folder holds no results either; `check` and `create` refuse it.
+    if not isinstance(fault, FileNotFoundError | NotADirectoryError):
         raise fault
 
 
