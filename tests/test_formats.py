@@ -265,12 +265,17 @@ def test_detectors_that_are_not_there(
 
 
 def test_recorded_detector(recorded: Path, tmp_path: Path) -> None:
-    """Events of a recorded LCLS-II file become results; their patterns are the recorded values."""
+    """Events of a recorded LCLS-II file become results; their patterns are the recorded values.
+
+    All its pixels are in the low gain: bit 14 is set.
+    """
     source = recorded / "lcls2_xtc2" / "test_data__detector__test_epix_calib.xtc2"
     write_geometry(tmp_path / "quad.geom", (352, 384), [(384, 352), (0, 352), (384, 0), (0, 0)])
     data = {"source": str(source), "geometry": "quad.geom"}
     pattern = {"center": [150, 150], "cropsize": 64}
     sections = {"data": data, "pattern": pattern, "settings": QUICK}
+    assert run(make_campaign(tmp_path, sections)) == 2
+    pattern |= {"background": [2900, 2500], "gain": [16.0, 0.5]}
     campaign = make_campaign(tmp_path, sections)
     assert run(campaign) == 0
     index = build_index(source)
@@ -280,5 +285,6 @@ def test_recorded_detector(recorded: Path, tmp_path: Path) -> None:
         ref = index.ref(position)
         stack = handle.event(ref.dataset, ref.row).data
         found = datasets(campaign.rundir / "results" / name)[f"{PREPARED}data"]
-        assert found.tolist() == stack[0, 118:182, 118:182].tolist()
+        values = stack[0, 118:182, 118:182] & 0x3FFF
+        assert found.tolist() == ((values - 2500.0) / 0.5).tolist()
     handle.close()

@@ -108,7 +108,7 @@ class RawForm:
     def note(self) -> str:
         """Why the values mean nothing as they are; empty where they do."""
         if self.gain_bits:
-            return f"{self.gain_bits} are the gain stage"
+            return f"the gain stage of a pixel is in {self.gain_bits}"
         return self.undecoded
 
     def of_stage(
@@ -181,7 +181,7 @@ def refusal(bits: GainBits, missing: Sequence[str]) -> UndecodedError:
     """Why frames cannot be used, and what to give."""
     count = len(bits.stages)
     return UndecodedError(
-        f"{bits} say in which gain stage a pixel was, and {' and '.join(missing)} "
+        f"the gain stage of a pixel is in {bits}, and {' and '.join(missing)} "
         f"{'is' if len(missing) == 1 else 'are'} not given for each of the {count} stages "
         f"({', '.join(bits.stages)}): name a file with the axes ({count}, rows, columns) or "
         f"({count}, modules, rows, columns), or a list of {count} numbers; or take corrected data; "

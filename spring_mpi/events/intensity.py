@@ -90,6 +90,9 @@ def _refuse_others(bits: GainBits, event: Event) -> None:
 def _excluded(
     bits: GainBits, raw: NDArray[Any], photons: NDArray[np.float64]
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    yield f"values whose {bits} name no gain stage", bits.places(raw) < 0
-    yield f"values of {bits.detector} that can hold no more light (saturated)", bits.is_full(raw)
-    yield "pedestals or gains of a stage that are not finite, or gains of 0", ~np.isfinite(photons)
+    yield f"no gain stage in {bits}", bits.places(raw) < 0
+    yield f"the end of the last gain stage of {bits.detector} (saturated)", bits.is_full(raw)
+    yield (
+        "no pedestal or gain of a pixel's stage (not finite, or a gain of 0)",
+        ~np.isfinite(photons),
+    )
