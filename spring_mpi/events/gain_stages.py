@@ -7,6 +7,7 @@ pedestal and a gain of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,8 @@ class RawForm:
     """None where a value is a number like any other, with an offset."""
     is_joined: bool = False
     """Whether the bits were put there by the reader: the file has values and stages apart."""
+    has_cells: bool = False
+    """Whether events come from several memory cells, each with pedestals of its own."""
     undecoded: str = ""
     """Why values cannot be used as they are, though they have no gain bits; what to do."""
 
@@ -159,14 +162,14 @@ psana (``epix_base``, ``UtilsEpix10ka``, ``epixhr2x2``, ``epixm320``, ``UtilsEpi
 Jungfrau's G1 and G2 count downwards, so that G2 is full at 0."""
 
 _KINDS = (
-    ("jungfrau", "jungfrau"), ("jngfr", "jungfrau"), ("_jungf", "jungfrau"), ("_jf", "jungfrau"),
-    ("epix10k", "epix10ka"), ("epixquad", "epix10ka"),
-    ("epixhr", "epixhr"), ("epixm", "epixm"), ("epixuhr", "epixuhr"), ("lpd", "lpd"),
+    (r"jungfrau|jngfr|_jungf|_jf|\bjf\d\dt\d\d", "jungfrau"), (r"epix10k|epixquad", "epix10ka"),
+    (r"epixhr", "epixhr"), (r"epixm", "epixm"), (r"epixuhr", "epixuhr"), (r"\blpd|_lpd", "lpd"),
 )  # fmt: skip
+"""What is in the names of detectors, their types or their datasets, in small letters."""
 
 
 def coding_of(detector: str, dtype: np.dtype[Any]) -> GainBits | None:
-    """How frames of that type are coded, by the name of a detector or of its type.
+    """How frames of that type are coded, by the name of a detector, its type or its dataset.
 
     None where the detector is of no kind with gain bits, or its frames are no unsigned 16-bit
     integers, as corrected ones are not.
@@ -174,7 +177,7 @@ def coding_of(detector: str, dtype: np.dtype[Any]) -> GainBits | None:
     if dtype.kind != "u" or dtype.itemsize != 2:
         return None
     name = detector.lower()
-    return next((CODINGS[kind] for start, kind in _KINDS if start in name), None)
+    return next((CODINGS[kind] for text, kind in _KINDS if re.search(text, name)), None)
 
 
 def refusal(bits: GainBits, missing: Sequence[str]) -> UndecodedError:

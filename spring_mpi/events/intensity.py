@@ -64,6 +64,11 @@ def intensity(
 
 def remarks(calibrator: Calibrator, event: Event) -> Iterator[str]:
     """What is true of an event's values and of those of others like it, a sentence each."""
+    if event.raw and event.raw.has_cells and calibrator.has_background:
+        yield (
+            "raw data of several memory cells, which have pedestals of their own, while "
+            "pattern.background is the same for all; take corrected data if that matters"
+        )
     if event.raw and not calibrator.has_background:
         yield (
             "raw data without a pedestal: values are detector units with an offset, taken for "

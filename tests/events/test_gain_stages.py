@@ -199,6 +199,7 @@ def test_a_user_may_know_that_there_are_no_bits(tmp_path: Path) -> None:
         ("SPB_IRDA_JF4M/DET/JNGFR01:daqOutput", "jungfrau"),
         ("MfxEndstation.0:Epix10ka2M.0", "epix10ka"),
         ("epixquad.raw.raw", "epix10ka"), ("epixhr2x2", "epixhr"), ("epixm320", "epixm"),
+        ("/data/JF06T08V02/data", "jungfrau"), ("/Run:0/Epix10ka2M::ArrayV1/x", "epix10ka"),
         ("epixuhr3x2", "epixuhr"), ("FXE_DET_LPD1M-1/DET/3CH0:xtdf", "lpd"),
     ],
 )  # fmt: skip
@@ -210,7 +211,9 @@ def test_detectors_are_known_by_their_names_where_values_are_words(
         assert coding_of(detector, np.dtype(corrected)) is None
 
 
-@pytest.mark.parametrize("detector", ["epix100", "CxiDs1.0:Cspad.0", "opal", "SPB_DET_AGIPD1M-1"])
+@pytest.mark.parametrize(
+    "detector", ["epix100", "CxiDs1.0:Cspad.0", "opal", "SPB_DET_AGIPD1M-1", "/help/helpdata"]
+)
 def test_detectors_without_gain_bits_have_none(detector: str) -> None:
     assert coding_of(detector, np.dtype(np.uint16)) is None
 
@@ -287,7 +290,7 @@ def test_parallel_gain_of_an_lpd_is_the_stage(tmp_path: Path) -> None:
         index = build_index(path, dataset=f"LPD@{gain}")
         frame = index.raw(index.pids[0])
         bits = CODINGS["lpd"]
-        assert frame.raw == RawForm(bits, is_joined=True)
+        assert frame.raw == RawForm(bits, is_joined=True, has_cells=True)
         assert (bits.places(frame.data) == stage).all()
         assert (bits.values(frame.data) == data[stage, 0]).all()
 
@@ -323,3 +326,30 @@ def test_cameras_of_raw_files_are_raw(name: str, is_raw: bool, tmp_path: Path) -
     path = file.write(tmp_path / name)
     index = build_index(path, dataset="EPIX")
     assert index.read(index.pids[0]).raw == (RawForm() if is_raw else None)
+
+
+def test_datasets_and_descriptions_name_the_detector(tmp_path: Path) -> None:
+    """Of HDF5 the path, of CXI also the description, where values are words."""
+    bits = CODINGS["jungfrau"]
+    words, _ = recorded(bits)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["run/jungfrau4M/data"] = words[None]
+        file["run/jungfrau4M/corrected"] = words[None].astype("f4")
+    with h5py.File(tmp_path / "b.cxi", "w") as file:
+        file["entry_1/instrument_1/detector_1/data"] = words[None]
+        file["entry_1/instrument_1/detector_1/description"] = b"JUNGFRAU 4M"
+    for name, dataset, raw in (
+        ("a.h5", "run/jungfrau4M/data", RawForm(bits)),
+        ("a.h5", "run/jungfrau4M/corrected", None),
+        ("b.cxi", None, RawForm(bits)),
+    ):
+        index = build_index(tmp_path / name, dataset=dataset)
+        assert index.read(index.pids[0]).raw == raw
+
+
+def test_one_pedestal_for_several_memory_cells_is_told(tmp_path: Path) -> None:
+    raw = np.ones(SHAPE, np.uint16)
+    with Loader() as loader:
+        calibrator = Calibrator(Calibration(background=ArraySpec(value=100.0)), loader)
+        (told,) = remarks(calibrator, event_of(raw, RawForm(has_cells=True)))
+    assert "memory cells" in told

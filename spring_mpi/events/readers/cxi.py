@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gain_stages import RawForm, undecodable
+from ..gain_stages import RawForm, coding_of, undecodable
 from ..source import Exclusion, run_in_name
 from . import Empty, Frame, PidDatasets, Scan
 from .axes import Axes, said_axes, usual_axes
@@ -22,6 +22,7 @@ from .contents import is_frames
 from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, holes_told, modules_of
 from .limits import OwnLimit, limited, own_limits
 from .masks import OwnMask, excluded_by_bits, groups_on_the_way, own_masks
+from .nxdetector import text_of
 from .opening import is_file_of
 from .stored import union
 
@@ -163,16 +164,21 @@ def _layout(file: h5py.File, path: str, frames: h5py.Dataset) -> _Layout:
 
 
 def _raw_form(frames: h5py.Dataset, ways: Sequence[h5py.Group]) -> RawForm | None:
-    """That of integers with a gain of their shape beside them, as copies of raw data have."""
-    beside = (group.get("gain") for group in ways)
-    if frames.dtype != np.uint16 or not any(
-        isinstance(one, h5py.Dataset) and one.shape == frames.shape for one in beside
-    ):
+    """That of integers of a detector with gain bits, or with a gain of their shape beside them."""
+    if frames.dtype != np.uint16:
         return None
-    return undecodable(
-        "its integers have a gain beside them, which says in which stage a pixel was and is not "
-        "decoded"
+    beside = [group.get(name) for group in ways for name in ("gain", "description", "name")]
+    known = [one for one in beside if isinstance(one, h5py.Dataset)]
+    if any(one.shape == frames.shape for one in known):
+        return undecodable(
+            "its integers have a gain beside them, which says in which stage a pixel was and is "
+            "not decoded"
+        )
+    names = " ".join(
+        [frames.name or "", *(text_of(one) for one in known if one.dtype.kind in "OS")]
     )
+    bits = coding_of(names, frames.dtype)
+    return RawForm(bits) if bits else None
 
 
 def _frame(

@@ -171,9 +171,9 @@ def excluded(mask: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(bad.any(axis=-1) if bad.ndim == 3 else bad)
 
 
-def with_gain(raw: RawForm) -> RawForm:
-    """The form of frames that `with_codes` gives."""
-    return replace(raw, is_joined=True)
+def with_gain(raw: RawForm, cells: int) -> RawForm:
+    """The form of frames that `with_codes` gives, of so many memory cells."""
+    return replace(raw, is_joined=True, has_cells=cells > 1)
 
 
 def with_codes(values: NDArray[Any], codes: NDArray[Any]) -> NDArray[np.uint16]:
@@ -201,7 +201,7 @@ def raw_form(name: str, dtype: np.dtype[Any], planes: int, *, has_mask: bool) ->
             "raw frames of this detector are pairs of data and gain, and the gain, from which "
             "follows in which stage a pixel was, is not decoded"
         )
-    return RawForm(coding_of(name, dtype))
+    return RawForm(coding_of(name, dtype), has_cells=":xtdf" in name)
 
 
 @dataclass(frozen=True)
@@ -246,9 +246,9 @@ def _layout(file: h5py.File, dataset: str) -> _Layout:
     if cells and raw and raw.gain_bits:
         codes = file.get(gain)
         is_there = isinstance(codes, h5py.Dataset) and codes.shape == values.shape
-        raw = with_gain(raw) if is_there else WITHOUT_GAIN
+        raw = with_gain(raw, cells) if is_there else WITHOUT_GAIN
     elif stage is not None and raw and raw.gain_bits:
-        raw = with_gain(raw)
+        raw = replace(raw, is_joined=True)
     return _Layout(
         ranges=_ranges(file, dataset),
         cells=cells,

@@ -136,7 +136,7 @@ class _Channel:
         planes = data.entry_shape[0] if len(data.entry_shape) == 3 and not cells else 0
         raw = raw_form(data.source, data.dtype, planes, has_mask=mask is not None)
         if cells and raw and raw.gain_bits:
-            raw = WITHOUT_GAIN if gain is None else with_gain(raw)
+            raw = WITHOUT_GAIN if gain is None else with_gain(raw, cells)
         codes = gain if raw and raw.is_joined else None
         return cls(data, mask, None if cells else ids, cells, module, raw, codes)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Iterator
 
 import h5py
@@ -59,9 +58,7 @@ class SwissfelReader(ChannelReader):
 
     def raw(self, file: h5py.File, dataset: str) -> RawForm | None:
         """That of Jungfrau detectors (``JF07T32V01``) as recorded: unsigned 16-bit integers."""
-        bits = None
-        if re.match(r"JF\d|JUNGFRAU", os.path.basename(os.path.dirname(dataset)), re.IGNORECASE):
-            bits = coding_of("jungfrau", file[dataset].dtype)
+        bits = coding_of(dataset, file[dataset].dtype)
         return RawForm(bits) if bits else None
 
     def beside(self, path: str) -> list[str]:
