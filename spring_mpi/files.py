@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 from contextlib import suppress
@@ -49,17 +50,30 @@ def replace_file(path: Path, content: Bytes, aside: Path | None = None, mode: in
 
 
 def read_text(path: str | os.PathLike[str], errors: str = "strict") -> str:
-    """Text that people write, UTF-8: lines end in any way, a mark at the beginning is left out.
-
-    Editors on Windows write that mark (BOM), and end lines with CR LF.
+    """Text that people write, see `decoded`; its lines may end in any way.
 
     Raises
     ------
     OSError
-        If the file cannot be read; `UnicodeDecodeError` if it is not UTF-8.
+        If the file cannot be read; `UnicodeDecodeError` if it is no such text.
     """
-    with open(path, encoding="utf-8-sig", errors=errors) as file:
-        return file.read()
+    with open(path, "rb") as file:
+        text = decoded(file.read(), errors)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def decoded(content: bytes, errors: str = "strict") -> str:
+    """The text of a file: UTF-8, or UTF-16 where a mark (BOM) at the beginning says so.
+
+    Editors and shells on Windows write such marks, which are left out.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        If it is something else.
+    """
+    is_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_16 else "utf-8-sig", errors)
 
 
 def write_new(path: Path, content: Bytes, mode: int = 0) -> None:

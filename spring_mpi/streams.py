@@ -49,7 +49,7 @@ def in_utf8() -> None:
     Python takes UTF-8 in such a locale by itself, unless it is told not to.
     """
     is_ascii = codecs.lookup(sys.getfilesystemencoding()).name == "ascii"
-    if is_ascii and not sys.flags.utf8_mode:
+    if is_ascii and sys.executable and not sys.flags.utf8_mode:
         os.environ["PYTHONUTF8"] = "1"  # children, too
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 

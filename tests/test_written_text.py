@@ -29,11 +29,15 @@ WAYS = [
     lambda text: text.replace("\n", "\r").encode(),
     lambda text: text.encode("utf-8-sig"),
     lambda text: text.replace("\n", "\r\n").encode("utf-8-sig"),
+    lambda text: b"\xff\xfe" + text.replace("\n", "\r\n").encode("utf-16-le"),
+    lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
 ]
 Write = Callable[[str], bytes]
 
 
-@pytest.fixture(params=WAYS, ids=["LF", "CR LF", "CR", "BOM", "BOM and CR LF"])
+@pytest.fixture(
+    params=WAYS, ids=["LF", "CR LF", "CR", "BOM", "BOM and CR LF", "UTF-16 LE", "UTF-16 BE"]
+)
 def written(request: pytest.FixtureRequest) -> Write:
     """Bytes of a text as an editor writes them."""
     way: Write = request.param

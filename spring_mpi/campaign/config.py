@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ConfigError, SettingsError
 from ..events.calibration import ArraySpec, MaskSpec
 from ..events.geometry import GeometrySpec
+from ..files import decoded
 from ..settings import Settings
 from .decode import Decoder, refusal, shown
 from .document import (
@@ -79,9 +80,9 @@ def _read(source: str) -> str:
     except OSError as fault:
         raise ConfigError([f"{source}: cannot be read: {fault.strerror}"]) from None
     try:
-        return data.decode("utf-8-sig")
+        return decoded(data)
     except UnicodeDecodeError as fault:
-        place = place_at(source, data[: fault.start].decode("utf-8-sig"))
+        place = place_at(source, decoded(data[: fault.start], "replace"))
         message = "not UTF-8 text; save the file with that encoding"
         raise RefusalError([Problem(place, "", message)]) from None
 

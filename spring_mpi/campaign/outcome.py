@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunDirectoryError
+from ..files import read_text
 from ..hypervisor.decisions import State
 from ..result import resolution_text
 from .rundir import RunDirectory
@@ -93,9 +95,9 @@ def read_done(rundir: Path) -> dict[str, Ended]:
     """
     path = RunDirectory(rundir).summary
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            # The last line may be half written while the campaign runs.
-            rows = [row for row in csv.DictReader(file) if row.get("file")]
+        lines = csv.DictReader(io.StringIO(read_text(path)))
+        # The last line may be half written while the campaign runs.
+        rows = [row for row in lines if row.get("file")]
         return {row["name"]: _ended(rundir, row) for row in rows}
     except FileNotFoundError as fault:
         raise RunDirectoryError(

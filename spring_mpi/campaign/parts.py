@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..files import replace_file
+from ..files import read_text, replace_file
 from ..hypervisor.decisions import State
 from .config import load_config
 from .rundir import RunDirectory
@@ -61,9 +61,8 @@ class _Part:
         """Of its summary, with files relative to the whole campaign's folder."""
         path = RunDirectory(self.folder).summary
         if path.exists():
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                for row in csv.DictReader(file):
-                    yield row | {"file": f"parts/{self.folder.name}/{row['file']}"}
+            for row in csv.DictReader(io.StringIO(read_text(path))):
+                yield row | {"file": f"parts/{self.folder.name}/{row['file']}"}
 
     def __str__(self) -> str:
         if not self.status:

@@ -10,6 +10,7 @@ from ..events.calibration import ArraySpec, MaskSpec
 from ..events.geometry import GeometrySpec
 from ..schema import Option, alternatives, options, type_name
 from ..settings import SECTIONS, Settings
+from ..streams import standard_streams
 from .config import plain
 from .document import join, to_yaml
 from .sections import (
@@ -106,4 +107,5 @@ def _comment(text: str, indent: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(reference_yaml(), end="")
+    with standard_streams():
+        print(reference_yaml(), end="", flush=True)
