@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
@@ -18,6 +19,7 @@ from .index import EventIndex
 from .left_out import left_out
 from .patterns import matching
 from .readers import (
+    BUILT_IN,
     READ_FAULTS,
     WITHOUT_FILE,
     PidDatasets,
@@ -177,7 +179,17 @@ def build(wanted: Wanted, communicator: Communicator, known: EventIndex | None =
 def _no_events(wanted: Wanted, index: EventIndex) -> str:
     """Why there are none, with what the sources hold instead."""
     where = ", ".join(wanted.texts) or "an empty list of files"
-    return "; ".join([f"no events in {where}", *left_out(index)])
+    readers = map(find_reader, sorted({source.reader for source in index.sources} & {*BUILT_IN}))
+    decoded = [reader.decoded() for reader in readers if isinstance(reader, _Decoder)]
+    return "; ".join([f"no events in {where}", *left_out(index), *decoded])
+
+
+@runtime_checkable
+class _Decoder(Protocol):
+    """A reader of files whose detectors may be of kinds that it cannot decode."""
+
+    def decoded(self) -> str:
+        """The kinds that it decodes, for people."""
 
 
 def _scan_all(

@@ -139,6 +139,19 @@ def test_an_event_is_damaged_for_its_own_detector(
     assert flags(path) == [0, expected, 0]
 
 
+@pytest.mark.parametrize("dataset", [None, "Timepix"])
+def test_detectors_without_a_decoder_are_named(dataset: str | None, path: Path) -> None:
+    """Their events, sources and types are told, and what is decoded."""
+    timepix = (write.SOURCE | 0x1234, 30 << 24 | 17 << 8)
+    data = write.segment(write.container(bytes(64), 50, 1, timepix))
+    put(path, write.run(*write.events(13, data)))
+    with pytest.raises(SourceError) as error:
+        build_index(path, dataset=dataset)
+    text = str(error.value)
+    for words in (NAME, "13 events", ":Timepix.0", "type 50", "decoded are", "Jungfrau: type 108"):
+        assert words in text
+
+
 def halves(number: int) -> tuple[bytes, bytes]:
     """The contents of an event in two datagrams: an Opal in the first, the camera in the other."""
     gone = write.container(b"", 0, 0, damage=2)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from spring_mpi.events.readers import DAMAGED, SLOW, STEP, find_reader
+from spring_mpi.events.readers import DAMAGED, SLOW, STEP, find_reader, xtc_decode
 from spring_mpi.events.readers.xtc import XtcHandle
 from spring_mpi.events.readers.xtc_decode import decode_image, event_codes
 from spring_mpi.events.readers.xtc_epics import records_in
 from spring_mpi.events.readers.xtc_idx import read_idx
-from spring_mpi.events.readers.xtc_layout import Item, contents
+from spring_mpi.events.readers.xtc_layout import IMAGES, Item, contents
 from spring_mpi.events.readers.xtc_payload import Config
 
 CONFIGURE = """
@@ -102,6 +102,11 @@ def test_tree() -> None:
 def item(kind: int, version: int, text: str) -> Item:
     """Data of some source with a typed payload."""
     return Item("", kind, version, 0, memoryview(typed(text)))
+
+
+def test_all_images_that_are_decoded_are_told() -> None:
+    """The table for people is that of the decoders."""
+    assert {kind for kind, _ in xtc_decode._KINDS} == {*IMAGES}
 
 
 def test_event_codes() -> None:

@@ -42,6 +42,7 @@ from .xtc_layout import (
     Slot,
     TypeId,
     datagram_size,
+    decoded,
     event_id,
     service_of,
 )
@@ -64,6 +65,7 @@ class XtcReader:
     """
 
     needs_file = True
+    decoded = staticmethod(decoded)
 
     def sniff(self, path: str) -> bool:
         """Whether the name is ``*.xtc`` or ``*.xtc.inprogress`` and a datagram comes first."""

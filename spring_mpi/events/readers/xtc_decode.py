@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from .tiles import Tile, side_by_side
-from .xtc_layout import Item, Octets, TypeId
+from .xtc_layout import IMAGES, Item, Octets, TypeId
 from .xtc_panels import PANEL_CONFIGS, PANEL_KINDS
 from .xtc_payload import (
     HEAD,
@@ -58,7 +58,7 @@ _CSPAD_MASKS = {1: (9, 10, None), 2: (9, 10, 11), 3: (18, 19, 20), 4: (18, 19, 2
 
 def is_image(kind: int) -> bool:
     """Whether payloads of that type are images, of any version."""
-    return kind in _IMAGES
+    return kind in IMAGES
 
 
 def config_types(kind: int) -> tuple[int, ...]:
@@ -240,4 +240,3 @@ _KINDS: dict[tuple[int, int], Kind] = {
     **PANEL_KINDS,
 }
 """The images that can be decoded, by type and version."""
-_IMAGES = frozenset(kind for kind, _ in _KINDS)

@@ -76,11 +76,11 @@ def find_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]
 
 
 def held(file: XtcFile, events: NDArray[Any]) -> tuple[str, ...]:
-    """Addresses of what the first of some events hold."""
+    """Addresses of what the first of some events hold, with the types that nothing decodes."""
     found: set[str] = set()
     for offset in events["offset"][:_LOOKED_AT].tolist():
         with suppress(ValueError):
-            found.update(slot.address for slot in file.slots(offset))
+            found.update(slot.label for slot in file.slots(offset))
     return tuple(sorted(found))
 
 
@@ -117,10 +117,20 @@ def _first_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | Non
                 layout = image_layout(slot.type, slot.version, head, slot.size, config)
                 return slot.address, layout
         except (SourceError, ValueError) as one:
-            fault = fault or one
+            fault = fault or SourceError(f"{_place(file, found, dataset)}: {one}")
     if fault is not None:
         raise fault
     return "", None
+
+
+def _place(file: XtcFile, found: Sequence[Slot], dataset: str | None) -> str:
+    """Which data cannot be decoded, and how many events the file has."""
+    events = int((file.identities["service"] == Service.L1_ACCEPT).sum())
+    with suppress(SourceError):
+        if slot := choose(found, dataset):
+            what = f"{slot.address} (type {slot.type} version {slot.version})"
+            return f"{file.path}: {what} in its {events} events"
+    return file.path
 
 
 def _images(file: XtcFile) -> Iterable[Slot]:

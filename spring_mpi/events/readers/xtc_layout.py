@@ -99,6 +99,23 @@ class TypeId(IntEnum):
     EPIX_10KA_QUAD_CONFIG = 120
 
 
+IMAGES = {
+    TypeId.FRAME: "cameras (Camera.FrameV1)",
+    TypeId.PNCCD_FRAME: "pnCCD",
+    TypeId.CSPAD: "CSPAD",
+    TypeId.CSPAD_2X2: "CSPAD 2x2",
+    TypeId.EPIX_ELEMENT: "ePix",
+    TypeId.EPIX_10KA_ARRAY: "ePix10ka quad and 2M",
+    TypeId.JUNGFRAU_ELEMENT: "Jungfrau",
+}
+"""The types whose payloads are images that can be decoded, and of which detectors they are."""
+
+
+def decoded() -> str:
+    """What can be decoded, for people."""
+    return f"decoded are {', '.join(f'{name}: type {kind}' for kind, name in IMAGES.items())}"
+
+
 class Slot(NamedTuple):
     """A source's data: what they are, and where their payload lies."""
 
@@ -115,6 +132,12 @@ class Slot(NamedTuple):
     def address(self) -> str:
         """The source's name, as ``CxiDg2.0:Tm6740.0``."""
         return address(self.log, self.phy)
+
+    @property
+    def label(self) -> str:
+        """The source's name, with the type of its data where that is none of `TypeId`."""
+        is_known = self.type in {*TypeId}
+        return self.address if is_known else f"{self.address} (type {self.type})"
 
 
 class Item(NamedTuple):

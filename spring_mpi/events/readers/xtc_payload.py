@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from .xtc_layout import Octets, TypeId
+from .xtc_layout import Octets, TypeId, decoded
 
 HEAD = 64
 """So many bytes at a payload's begin tell the shape of its image."""
@@ -54,7 +54,8 @@ def undecodable(kind: int, version: int) -> SourceError:
     if version & 0x8000:
         return SourceError(f"data of type {kind} are compressed, and cannot be decoded")
     return SourceError(
-        f"data of type {kind} version {version} cannot be decoded; they can be had as bytes"
+        f"data of type {kind} version {version} cannot be decoded; {decoded()}; other data can be "
+        "had as bytes"
     )
 
 
