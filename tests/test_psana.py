@@ -17,6 +17,7 @@ import pytest
 from campaigns import AS_ROOT
 from events.writers import xtc as write
 from events.writers import xtc2 as write2
+from events.writers import xtc_panels as panels
 from numpy.typing import NDArray
 
 from spring_mpi import psana
@@ -194,6 +195,17 @@ def test_detectors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert pixels(one, "XppGon.0:Opal1000.0") is pixels(two, "XppGon.0:Opal1000.0") is None
     assert caplog.text.count("no detector 'XppGon.0:Opal1000.0' in this run") == 1
+
+
+def test_an_epix_is_no_camera(tmp_path: Path) -> None:
+    """Its frames are of a type of their own, as in psana, though they are images, too."""
+    pixels = np.arange(12, dtype=np.uint16).reshape(6, 2)
+    config = panels.epix_config(84, 2, 32, pixels.shape, panels.EPIX_100A)
+    shot = write.segment(panels.epix(pixels, 2, 6, panels.EPIX_100A))
+    put(tmp_path, "e665-r0034-s00-c00.xtc", *write.events(1, shot),
+        configuration=write.segment(config))  # fmt: skip
+    (one,) = data(tmp_path).events()
+    assert one.get(psana.Camera.FrameV1, psana.Source("Epix100a")) is None
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
