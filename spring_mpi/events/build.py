@@ -17,6 +17,7 @@ from .experiment_files import complete_files, experiment_files
 from .incremental import Earlier
 from .index import EventIndex
 from .left_out import left_out
+from .mixed import refuse_mixed
 from .patterns import matching
 from .readers import (
     BUILT_IN,
@@ -170,6 +171,7 @@ def build(wanted: Wanted, communicator: Communicator, known: EventIndex | None =
     index = assemble(everything, run=wanted.run, root=wanted.root, command=wanted.command)
     if not len(index):
         raise SourceError(_no_events(wanted, index))
+    refuse_mixed(index)
     gone = len({source.path for source in before.sources} - found.keys())
     if not (scanned or gone):
         index = replace(index, statistics=before.statistics)

@@ -17,6 +17,7 @@ from ..errors import PatternError, SourceError, StaleIndexError
 from ..names import pid_text
 from .geometry import Geometry
 from .memory import Memory
+from .mixed import refuse_mixed_event
 from .readers import READ_FAULTS, Empty, Frame, Handle, Reader, find_reader, frames_of
 from .source import Event, EventRef, Part, Source, change_of
 from .stacking import assembled, joined, without_modules
@@ -128,6 +129,7 @@ class Loader:
         PatternError
             If its parts do not fit together.
         """
+        refuse_mixed_event(ref)
         return joined([self._frame(ref, part) for part in ref.parts])
 
     def field(self, ref: EventRef, dataset: str) -> NDArray[Any]:
@@ -162,6 +164,7 @@ class Loader:
         self, ref: EventRef, ahead: dict[Part, Frame], finish: Callable[[EventRef, Frame], Shot]
     ) -> Shot | Fault:
         try:
+            refuse_mixed_event(ref)
             # Taken away: an event that is wanted twice is two events.
             known = [(part, ahead.pop(part, None)) for part in ref.parts]
             return finish(ref, joined([one or self._frame(ref, part) for part, one in known]))

@@ -1,0 +1,57 @@
+"""Parts of one event that are of different detectors: no frame can be made of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import SourceError
+from ..names import pid_text
+from .readers import READERS_OF_PARTS
+from .source import EventRef, Part
+
+if TYPE_CHECKING:
+    from .index import EventIndex
+
+
+def refuse_mixed(index: EventIndex) -> None:
+    """Raises `SourceError` where an event of the index has parts of several detectors.
+
+    Streams of a run may hold one each; without the name of a dataset all of them are taken.
+    """
+    names = [
+        _detector(frames.dataset) if source.reader in READERS_OF_PARTS else ""
+        for source, frames in zip(index.sources, index.frames, strict=True)
+    ]
+    known = sorted(set(names))
+    if len(known) < 2 or not len(index):
+        return
+    detector = np.array([known.index(name) for name in names])[index.source]
+    first = np.minimum.reduceat(detector, index.starts)
+    last = np.maximum.reduceat(detector, index.starts)
+    for place in np.flatnonzero(first != last)[:1].tolist():
+        refuse_mixed_event(index.ref(place))
+
+
+def refuse_mixed_event(ref: EventRef) -> None:
+    """Raises `SourceError` where the event has parts of several detectors."""
+    if len(ref.parts) == 1:
+        return
+    found: dict[str, Part] = {}
+    for part in ref.parts:
+        if part.source.reader in READERS_OF_PARTS:
+            found.setdefault(_detector(part.dataset), part)
+    if len(found) > 1:
+        named = " and ".join(f"{name} ({part.source.path})" for name, part in found.items())
+        raise SourceError(
+            f"event {pid_text(ref.pid)} has frames of {len(found)} detectors, {named}: name the "
+            "one that is meant (dataset)"
+        )
+
+
+def _detector(dataset: str) -> str:
+    """The detector that a dataset is of: the same for all modules of one of the European XFEL."""
+    found = re.match(r"/INSTRUMENT/([^/]+)/", dataset)
+    return found[1] if found else dataset
