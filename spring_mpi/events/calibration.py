@@ -159,6 +159,11 @@ class Calibrator:
         if event.data.dtype.kind == "f" and (wild := ~np.isfinite(event.data) & ~union).any():
             exclusions.append(Exclusion("what is not finite (NaN, infinite)", int(wild.sum())))
             union |= wild
+        if bits := self.gain_bits(event):
+            for what, words in bits.excluded(event.data):
+                if number := int((words & ~union).sum()):
+                    exclusions.append(Exclusion(what, number))
+                    union |= words
         return union, tuple(exclusions)
 
     def refuse_short(self, ref: EventRef) -> None:
@@ -184,11 +189,17 @@ class Calibrator:
 
         Raises
         ------
-        UndecodedError
-            If they cannot be used in any way that is known here.
+        PatternError
+            If they cannot; `UndecodedError` if they cannot be used in any way that is known here.
         """
         said = self._calibration.gain_bits
         if said is not None:
+            if said != NO_GAIN_BITS and event.data.dtype != np.uint16:
+                raise PatternError(
+                    f"event {pid_text(event.pid)} of {event.source} holds {event.data.dtype}, but "
+                    f"data.gain_bits: {said} is for unsigned integers of 16 bits; leave it out "
+                    "where data are corrected"
+                )
             return None if said == NO_GAIN_BITS else CODINGS[said]
         if event.raw and event.raw.undecoded:
             raise UndecodedError(event.raw.undecoded)

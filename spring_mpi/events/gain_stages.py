@@ -8,7 +8,7 @@ pedestal and a gain of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from ..errors import PatternError
 
 NO_GAIN_BITS = "none"
 """What a user writes who knows that there are no gain bits, whatever the detector."""
+_LOST = 2**16 - 1
+"""What receivers write where data did not arrive."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,15 @@ class GainBits:
         held = (values.astype(np.uint16) & 2 ** (last - first + 1) - 1) << first
         return np.asarray(held | np.uint16(self.codes[stage] << self.stage_bits[0]))
 
-    def is_full(self, raw: NDArray[Any]) -> NDArray[np.bool_]:
-        """True where a pixel could hold no more, so that it saw at least so much; same shape."""
-        is_last = _field(raw, self.stage_bits) == self.codes[-1]
-        return np.asarray(is_last & (self.values(raw) == self.full))
+    def excluded(self, raw: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Why words mean no light, and where; same shape."""
+        is_last = self.places(raw) == len(self.codes) - 1
+        yield f"{_LOST} in the raw values of {self.detector} (no data)", raw == _LOST
+        yield f"no gain stage in {self}", self.places(raw) < 0
+        yield (
+            f"the end of the last gain stage of {self.detector} (saturated)",
+            np.asarray(is_last & (self.values(raw) == self.full)),
+        )
 
     def decode(
         self,

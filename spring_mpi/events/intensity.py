@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import PatternError
-from ..names import pid_text
 from .calibration import Calibrator
-from .gain_stages import GainBits
 from .source import Event, EventRef, Exclusion
 
 
@@ -52,14 +49,11 @@ def intensity(
     if bits is None:
         background, gain = calibrator.background(ref, event), calibrator.gain(ref, event)
         return Intensity(_plain(event), background, gain, mask, exclusions)
-    _refuse_others(bits, event)
     photons = bits.decode(event.data, *calibrator.stages(bits, ref, event))
-    told = list(exclusions)
-    for what, excluded in _excluded(bits, event.data, photons):
-        if number := int((excluded & ~mask).sum()):
-            told.append(Exclusion(what, number))
-            mask = mask | excluded
-    return Intensity(photons, 0.0, 1.0, mask, tuple(told))
+    if number := int((unknown := ~np.isfinite(photons) & ~mask).sum()):
+        what = "no pedestal or gain of a pixel's stage (not finite, or a gain of 0)"
+        exclusions, mask = (*exclusions, Exclusion(what, number)), mask | unknown
+    return Intensity(photons, 0.0, 1.0, mask, exclusions)
 
 
 def remarks(calibrator: Calibrator, event: Event) -> Iterator[str]:
@@ -81,23 +75,3 @@ def _plain(event: Event) -> NDArray[Any]:
     if event.raw and event.raw.gain_bits and event.raw.is_joined:
         return event.raw.gain_bits.values(event.data)
     return event.data
-
-
-def _refuse_others(bits: GainBits, event: Event) -> None:
-    if event.data.dtype.kind != "u" or event.data.dtype.itemsize != 2:
-        raise PatternError(
-            f"event {pid_text(event.pid)} of {event.source} holds {event.data.dtype}, but data."
-            f"gain_bits: {bits.detector} is for unsigned integers of 16 bits; leave it out where "
-            "data are corrected"
-        )
-
-
-def _excluded(
-    bits: GainBits, raw: NDArray[Any], photons: NDArray[np.float64]
-) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    yield f"no gain stage in {bits}", bits.places(raw) < 0
-    yield f"the end of the last gain stage of {bits.detector} (saturated)", bits.is_full(raw)
-    yield (
-        "no pedestal or gain of a pixel's stage (not finite, or a gain of 0)",
-        ~np.isfinite(photons),
-    )

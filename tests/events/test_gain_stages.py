@@ -149,13 +149,14 @@ def test_pixels_in_no_stage_and_full_ones_are_excluded_and_told(tmp_path: Path) 
     raw, _ = recorded(bits)
     raw[0, :3] = 2 << 14 | 77
     raw[1, :2] = 3 << 14
+    raw[2, :4] = 2**16 - 1
     background, gain = constants(bits)
     event = event_of(raw, RawForm(bits))
     found = calibrated(tmp_path, event, background=background, gain=gain)
-    assert found.mask.sum() == 5
+    assert found.mask.sum() == 9
     assert found.mask[0, :3].all()
     assert found.mask[1, :2].all()
-    assert [one.pixels for one in found.exclusions] == [3, 2]
+    assert [one.pixels for one in found.exclusions] == [4, 3, 2]
 
 
 def test_the_user_says_what_the_bits_are(tmp_path: Path) -> None:
