@@ -12,9 +12,9 @@ from ..errors import ConfigError, SpringError
 from ..events.calibration import Calibrator
 from ..events.flags import flagged
 from ..events.geometry import read_geometry
-from ..events.left_out import left_out
 from ..events.loader import Loader
 from ..events.preparation import Prepared
+from ..events.remarks import remarks
 from ..hypervisor.placement import table
 from ..hypervisor.running import Runner
 from ..hypervisor.transport import Transport
@@ -71,8 +71,8 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
         print(f"note: {remark}")
     print(f"{path}: no fault found")
     print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")
-    for text in left_out(plan.index):
-        print(f"left out: {text}")
+    for text in remarks(plan.index):
+        print(f"index: {text}")
     if text := flagged(plan.index, plan.positions):
         print(f"flags: {text}")
     print(f"jobs: {len(plan)} ({len(plan.variants)} variants of the settings)")

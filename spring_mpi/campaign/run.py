@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import ConfigError, SpringError
 from ..events.flags import flagged
-from ..events.left_out import left_out
+from ..events.remarks import remarks
 from ..files import replace_file
 from ..hearing import listening
 from ..hypervisor.control import Control
@@ -249,7 +249,7 @@ def _first_words(
         )
     else:
         yield f"Campaign {plan.config.name}: {jobs} of {len(plan.index)} events"
-    yield from left_out(plan.index)
+    yield from remarks(plan.index)
     if text := flagged(plan.index, plan.positions):
         yield text
     if again := restart():

@@ -149,7 +149,7 @@ def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
 
 def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
     from ..events.build import build, wanted_sources
-    from ..events.left_out import left_out
+    from ..events.remarks import remarks
 
     output = arguments.output
     wanted = wanted_sources(
@@ -173,7 +173,7 @@ def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
         if known.statistics and not index.statistics:
             print(f"sums and lit pixels are dropped, since the sources changed; "
                   f"measure them: spring-index stats {quote(output)}", file=sys.stderr)  # fmt: skip
-    for sentence in left_out(index):
+    for sentence in remarks(index):
         print(sentence, file=sys.stderr)
     if count := duplicates(index):
         print(f"{count} events share their pid with others", file=sys.stderr)

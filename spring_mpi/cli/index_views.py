@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ..errors import UnknownPidError
 from ..events.condition import FLAGS
 from ..events.index import DUPLICATE, EventIndex
-from ..events.left_out import left_out
 from ..events.loader import Loader
 from ..events.readers import STEP
+from ..events.remarks import remarks
 from ..events.storage import load_index
 from ..names import parse_pid, pid_text
 
@@ -87,9 +87,8 @@ def _left_out(index: EventIndex) -> Iterator[tuple[str, str]]:
     if index.left_out is None:
         yield "left out", f"not known to this older index; {index.command} -o {index.file}"
         return
-    told = left_out(index)
     yield "left out", str(sum(one.events for one in index.left_out))
-    yield from (("", f"  {one}") for one in told)
+    yield from (("", f"  {sentence}") for sentence in remarks(index))
 
 
 def _statistics_text(index: EventIndex) -> str:

@@ -1,4 +1,4 @@
-"""Parts of one event that are of different detectors: no frame can be made of them."""
+"""Frames of different detectors in one index; those of one event make no frame."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from .source import EventRef, Part
 
 if TYPE_CHECKING:
     from .index import EventIndex
+
+_MOST = 4
 
 
 def refuse_mixed(index: EventIndex) -> None:
@@ -49,6 +51,26 @@ def refuse_mixed_event(ref: EventRef) -> None:
             f"event {pid_text(ref.pid)} has frames of {len(found)} detectors, {named}: name the "
             "one that is meant (dataset)"
         )
+
+
+def several(index: EventIndex) -> list[str]:
+    """What a person should know of an index whose events have frames of different datasets."""
+    if not len(index):
+        return []
+    events = np.bincount(index.source[index.starts], minlength=len(index.sources)).tolist()
+    counts: dict[str, int] = {}
+    for frames, count in zip(index.frames, events, strict=True):
+        if count:
+            name = _detector(frames.dataset)
+            counts[name] = counts.get(name, 0) + count
+    if len(counts) < 2:
+        return []
+    named = [f"{count} of {name or 'no name'}" for name, count in counts.items()]
+    more = f", and {len(named) - _MOST} more" if len(named) > _MOST else ""
+    return [
+        f"events have frames of {len(counts)} datasets: {', '.join(named[:_MOST])}{more}; name one "
+        "(dataset) if the others are not meant"
+    ]
 
 
 def _detector(dataset: str) -> str:

@@ -213,7 +213,7 @@ def test_commands_tell(
     )
     code, output = campaign.run("--check")
     assert code == 0, output
-    assert f"left out: {SENTENCE}" in output
+    assert f"index: {SENTENCE}" in output
     code, output = campaign.run()
     assert code == 0, output
     assert campaign.log().count(SENTENCE) == 1

@@ -13,6 +13,7 @@ from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
 from spring_mpi.events.build import wanted_sources
 from spring_mpi.events.follow import Follower
+from spring_mpi.events.remarks import remarks
 
 NAME = "exp-r0034-s00{}-c000.xtc2"
 
@@ -57,10 +58,15 @@ def test_streams_that_are_followed(streams: Path) -> None:
 
 
 def test_detectors_in_different_events(tmp_path: Path) -> None:
-    """They are no parts of one."""
+    """They are no parts of one; that there are two is told."""
     stream(tmp_path / NAME.format(0), "cam", [10])
-    stream(tmp_path / NAME.format(1), "other", [11])
-    assert len(build_index(tmp_path / "*.xtc2")) == 2
+    stream(tmp_path / NAME.format(1), "other", [11, 12])
+    index = build_index(tmp_path / "*.xtc2")
+    assert remarks(index) == [
+        "events have frames of 2 datasets: 1 of cam.raw.image, 2 of other.raw.image; name one "
+        "(dataset) if the others are not meant"
+    ]
+    assert "left out" in remarks(build_index(tmp_path / "*.xtc2", dataset="cam"))[0]
 
 
 def test_modules_of_two_detectors(tmp_path: Path) -> None:
