@@ -22,7 +22,8 @@ from ...errors import SourceError
 from ..gain_stages import RawForm
 from ..stacking import joined
 from . import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
-from .euxfel import PID_NAMES, PLACE_BITS, WITHOUT_GAIN, excluded, raw_form, with_codes, with_gain
+from .euxfel import PID_NAMES, PLACE_BITS, excluded
+from .euxfel_raw import WITHOUT_GAIN, raw_form, with_codes, with_gain
 from .facility import faults_told, package
 from .joined import run_in_path
 from .modules import Module, module_of
