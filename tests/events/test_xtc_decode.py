@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from spring_mpi.errors import SourceError
 from spring_mpi.events.geometry.psana import read as read_objects
 from spring_mpi.events.readers import Scan, find_reader
 from spring_mpi.events.readers.xtc import XtcHandle
+from spring_mpi.events.readers.xtc_decode import image_layout, is_image
+from spring_mpi.events.readers.xtc_layout import TypeId
 from spring_mpi.events.stacking import assembled
 from spring_mpi.psana.contents import FrameV1
 
@@ -295,3 +298,23 @@ def test_damage_of_the_detector_is_told(written: Any) -> None:
     pixels: NDArray[np.uint16] = np.ones((2, 3), np.uint16)
     _, handle, rows = written(write.segment(write.frame(pixels, damage=1 << 14)))
     assert handle.event("", rows[0]).info["damage"] == 1 << 14
+
+
+def is_decoded(kind: int, version: int) -> bool:
+    """Whether there is a decoder, which misses the configuration or bytes here."""
+    try:
+        image_layout(kind, version, b"", 0, None)
+    except (SourceError, ValueError) as fault:
+        return "decoded are" not in str(fault)
+    return True
+
+
+def test_the_documentation_lists_what_is_decoded() -> None:
+    """Types and versions of LCLS-I: those of the table, and no others."""
+    text = (Path(__file__).parents[2] / "docs/formats.md").read_text()
+    rows = re.findall(r"^\| .* \| (\d+) \| ([\d, ]+) \| \(", text, re.MULTILINE)
+    listed = {int(kind): [int(one) for one in versions.split(",")] for kind, versions in rows}
+    types = set(range(200)) - {TypeId.SMALL_DATA_PROXY}
+    known = {kind: [one for one in range(20) if is_decoded(kind, one)] for kind in types}
+    assert listed == {kind: versions for kind, versions in known.items() if versions}
+    assert all(map(is_image, listed))

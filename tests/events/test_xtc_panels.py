@@ -139,7 +139,7 @@ def test_data_of_another_size_than_configured(
     data: bytes, configuration: bytes, read: Read
 ) -> None:
     """No pixels are read where they may not be."""
-    with pytest.raises(ValueError, match=r"in a payload of|cannot be"):
+    with pytest.raises(SourceError, match=r"in a payload of|cannot be"):
         read(data, configuration)
 
 
