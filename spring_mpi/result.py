@@ -152,6 +152,8 @@ class Result:
         except HeldFileError:
             raise
         except READ_FAULTS as fault:
+            if isinstance(fault, OSError) and fault.errno:  # says nothing of what is in it
+                raise SourceError(f"{path} cannot be read: {fault.strerror}") from fault
             raise SourceError(f"{path} is not a result file of spring-mpi: {fault}") from fault
         # What a file of another version lacks is as if it had not been measured.
         origin = {one.name: values.pop(one.name) for one in fields(Provenance)

@@ -142,5 +142,8 @@ int close(int file)
 
 int rename(const char *from, const char *to)
 {
-    return fails("rename", to) ? -1 : real_rename(from, to);
+    char path[2 * PATH_MAX], here[PATH_MAX];
+    const char *folder_of_it = *to == '/' || !getcwd(here, sizeof here) ? "" : here;
+    snprintf(path, sizeof path, "%s%s%s", folder_of_it, *folder_of_it ? "/" : "", to);
+    return fails("rename", path) ? -1 : real_rename(from, to);
 }

@@ -55,12 +55,14 @@ class Command:
         failed = record.read_text()
         context = f"{fault}: {failed}{output}"
         found = self._contents(self.folder)
-        for name in self.files:
-            assert found[name] in (self.old[name], self.new[name]), context
-        # A fault of the last sync of a folder comes when the new file is in place.
-        assert code == 2 or (code == 0 and found == self.new), context
-        if code:
-            assert os.strerror(fault.error) in output, context
+        is_told = os.strerror(fault.error) in output
+        # A sheet lacks the pictures of results that could not be read, and that is told.
+        if not (is_told and "/run/results/" in failed):
+            for name in self.files:
+                assert found[name] in (self.old[name], self.new[name]), context
+            # A fault of the last sync of a folder comes when the new file is in place.
+            assert code == 2 or (code == 0 and found == self.new), context
+            assert is_told or code == 0, context
         assert "Traceback" not in output, context
         assert not [path for path in self.folder.rglob(".*") if path.is_file()], context
         code, output = self._run()

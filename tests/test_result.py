@@ -256,6 +256,18 @@ def test_results_are_read_where_there_are_no_locks(tmp_path, monkeypatch, number
     assert_same(Result.load(tmp_path / "a.h5"), made())
 
 
+def test_a_fault_of_the_disk_says_nothing_of_what_is_in_a_file(tmp_path, monkeypatch):
+    """Such a file is not said to be no result."""
+
+    def faulty(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    made().save(tmp_path / "a.h5")
+    monkeypatch.setattr(h5py, "File", faulty)
+    with pytest.raises(SourceError, match=r"a\.h5 cannot be read: Input/output error$"):
+        Result.load(tmp_path / "a.h5")
+
+
 def test_a_result_that_a_writer_holds_is_refused_with_that_reason(tmp_path):
     """It is not said to be something else."""
     made().save(tmp_path / "a.h5")
