@@ -71,9 +71,10 @@ class Suspects:
         is_saturated = self.satvalue is not None and value >= self.satvalue
         taken = "bright, as saturated ones" if is_saturated else "measured"
         events = f"all {self.events} events" if self.events > 1 else "the only event"
+        were = "were" if self.events > 1 else "was"
         return (
-            f"{pixels} pixels hold {int(value)}{bits} in {events} that were looked at, and nothing "
-            f"excludes them, so that they are taken for {taken}; if they are gaps, bad or "
+            f"{pixels} pixels hold {int(value)}{bits} in {events} that {were} looked at, and "
+            f"nothing excludes them, so that they are taken for {taken}; if they are gaps, bad or "
             f"saturated, add {{bad: {int(value)}}} to data.mask"
         )
 
