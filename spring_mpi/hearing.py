@@ -21,6 +21,8 @@ class Said:
     """Seconds since 1970."""
     level: str
     """``WARNING`` or more, as in `logging`."""
+    logger: str
+    """Name of the logger, as in `logging`."""
     text: str
     kind: str
     """What all warnings from the same line of a program have in common."""
@@ -29,12 +31,12 @@ class Said:
     def of(cls, record: logging.LogRecord) -> Said:
         """A record of `logging`."""
         text = record.getMessage().strip()
-        kind = f"{record.name}: {record.msg}"
+        kind = str(record.msg)
         if record.name == _LIBRARIES:
             # File, line, category and text; then the line of the program, with two spaces.
             text = "\n".join(one for one in text.splitlines() if not one.startswith("  "))
             kind = ":".join(text.split(":")[:3])
-        return cls(record.created, record.levelname, text, kind)
+        return cls(record.created, record.levelname, record.name, text, kind)
 
 
 @dataclass
@@ -42,14 +44,15 @@ class Once:
     """Which warnings were passed on already: every text once, of one kind only a few."""
 
     _texts: set[str] = field(default_factory=set)
-    _kinds: Counter[str] = field(default_factory=Counter)
+    _kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def admits(self, said: Said) -> bool:
         """Whether it is to be passed on; it is taken to be, then."""
-        if said.text in self._texts or self._kinds[said.kind] >= _MOST_OF_A_KIND:
+        kind = said.logger, said.kind
+        if said.text in self._texts or self._kinds[kind] >= _MOST_OF_A_KIND:
             return False
         self._texts.add(said.text)
-        self._kinds[said.kind] += 1
+        self._kinds[kind] += 1
         return True
 
 
@@ -82,10 +85,10 @@ def listening(tell: Callable[[Said], None], once: Once | None = None) -> Iterato
 def pass_on(said: Said) -> None:
     """A warning of another process is one of this process."""
     record = logging.makeLogRecord(
-        {"name": __name__, "created": said.time, "levelname": said.level,
+        {"name": said.logger, "created": said.time, "levelname": said.level,
          "levelno": logging.getLevelNamesMapping()[said.level], "msg": said.text, "said": said}
     )  # fmt: skip
-    logging.getLogger(__name__).handle(record)
+    logging.getLogger(said.logger).handle(record)
 
 
 class _Listener(logging.Handler):

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 from typing import Protocol, runtime_checkable
 
 from ..comm import Communicator, NullCommunicator
@@ -202,9 +203,9 @@ def _scan_all(
     return list(shared(communicator, _Scanner(wanted), largest_first))
 
 
-def _options(command: str) -> str:
+def _options(command: str) -> list[str]:
     """The options in a `Wanted.command`, whose sources stand before them."""
-    return command.partition(" --")[2]
+    return list(dropwhile(lambda word: not word.startswith("--"), shlex.split(command)))
 
 
 class _Scanner:
