@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from campaigns import Campaign
-from events.writers import swissfel
+from events.writers import nexus, swissfel
 from events.writers import xtc as xtc_writer
 from events.writers.euxfel import EuxfelFile
 from events.writers.xtc2 import EVENT, Stream
@@ -146,6 +146,40 @@ def test_frames_without_pulse(tmp_path: Path) -> None:
     swissfel.write_jungfrau(path, "JF07T32V01", [7, 0, 9, 0], frames, [1] * 4)
     assert left_out(build_index(path)) == [
         "2 frames have no pulse id and are left out (2 events are in the index)"
+    ]
+
+
+def test_other_entries_of_cxi(tmp_path: Path) -> None:
+    """Frames of another entry are other events; those of a detector beside are the same ones."""
+    path = tmp_path / "run.cxi"
+    frames = np.zeros((5, 4, 6), np.uint16)
+    with h5py.File(path, "w") as file:
+        file["entry_1/instrument_1/detector_1/data"] = frames[:3]
+        file["entry_1/data_1/data"] = h5py.SoftLink("/entry_1/instrument_1/detector_1/data")
+        file["entry_1/data_2/data"] = frames[:3]
+        file["entry_1/data_3/data"] = frames
+        file["entry_2/data_1/data"] = frames[:1]
+    assert left_out(build_index(path)) == [
+        "3 events have no frame of /entry_1/data_1/data and are left out (3 events are in the "
+        "index): 2 hold /entry_1/data_3/data; 1 holds /entry_2/data_1/data"
+    ]
+    assert left_out(build_index(path, dataset="/entry_1/data_3/data"))[0].endswith(
+        "1 holds /entry_2/data_1/data"
+    )
+
+
+def test_other_entries_of_nexus(tmp_path: Path) -> None:
+    """So it is with entries of a master, and with links to data files that were never written."""
+    frames = np.zeros((2, 4, 6), np.uint16)
+    master = nexus.write_master(tmp_path / "run_master.h5", [frames, frames])
+    assert left_out(build_index(master)) == []
+    with h5py.File(master, "r+") as file:
+        file["entry/data/data_000003"] = h5py.ExternalLink("run_data_000003.h5", "/entry/data/data")
+        file["entry2/data/data"] = frames
+    assert left_out(build_index(master)) == [
+        "2 events have no frame of /entry/data and are left out (4 events are in the index): "
+        "2 hold /entry2/data",
+        "1 link has no data file and is left out (4 events are in the index)",
     ]
 
 

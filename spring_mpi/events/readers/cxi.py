@@ -7,7 +7,7 @@ version 1.6.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import h5py
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..gain_stages import RawForm, coding_of, undecodable
+from ..left_out import LeftOut
 from ..source import Exclusion, run_in_name
 from . import Empty, Frame, PidDatasets, Scan
 from .axes import Axes, said_axes, usual_axes
@@ -65,7 +66,21 @@ class CxiReader(Hdf5Reader):
         """As for HDF5; `SourceError`, too, where a mask of the file does not fit its frames."""
         scan = super()._scan(file, dataset, pid, *lengths)
         _layout(file, scan.dataset, find_frames(file, scan.dataset, *self.axes))
-        return scan
+        # What a file that is still written leaves out is not known yet.
+        return scan if lengths else replace(scan, left_out=tuple(self._left_out(file, scan)))
+
+    def _left_out(self, file: h5py.File, scan: Scan) -> Iterator[LeftOut]:
+        """Frames of other entries; of other detectors in the same one those beyond its events."""
+        seen = [file[scan.dataset]]
+        for name in _known_names(file):
+            frames = file.get(name)
+            if not is_frames(frames, *self.axes) or frames in seen:
+                continue
+            seen.append(frames)
+            count = self.axes_of(frames).shape(frames.shape)[0]
+            is_beside = name.split("/")[1] == scan.dataset.strip("/").split("/")[0]
+            if extra := max(count - scan.shape[0] * is_beside, 0):
+                yield LeftOut(extra, (name,))
 
     def pid_datasets(self, file: h5py.File, pid: PidDatasets) -> tuple[str, ...]:
         """As for HDF5; without ``pid`` the file's own, if it has any."""

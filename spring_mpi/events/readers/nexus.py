@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from operator import itemgetter
@@ -22,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..left_out import LeftOut
 from ..source import Exclusion
 from . import Empty, Frame, PidDatasets, Scan
-from .contents import candidates
+from .contents import candidates, is_frames
 from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, incomplete, integers
 from .limits import OwnLimit, limited, own_limits
 from .linked import EXTERNAL_LINK, VIRTUAL, find_linked
@@ -71,7 +73,7 @@ class NexusReader:
         with open_file(source) as file:
             name = dataset or _default(file)
             blocks = _blocks(file, name)
-            _tell_of_missing(file, name, blocks)
+            left_out = [*_missing(file, name, blocks), *_other_entries(file, name)]
             kinds = sorted({block.kind for block in blocks})
             if len(kinds) > 1:
                 listed = ", ".join(f"{shape} {dtype}" for shape, dtype in kinds)
@@ -85,7 +87,9 @@ class NexusReader:
             names, pids = plain.pids(file, datasets, columns)
             flags = np.concatenate([_flags(block) for block in blocks])
             told = flags if flags.any() else None
-            return Scan(name, pids, names, (count, *shape), dtype, flags=told)
+            return Scan(
+                name, pids, names, (count, *shape), dtype, flags=told, left_out=tuple(left_out)
+            )
 
     def open(self, source: str) -> NexusHandle:
         """The master, ready for reading single frames out of its data files."""
@@ -225,8 +229,24 @@ def _blocks(file: h5py.File, name: str) -> list[Block]:
     return [block for block in blocks if isinstance(block, Block)]
 
 
-def _tell_of_missing(file: h5py.File, name: str, blocks: Sequence[Block]) -> None:
-    """A warning where the last data files are missing."""
+def _other_entries(file: h5py.File, name: str) -> Iterator[LeftOut]:
+    """The frames of other entries than that of the dataset."""
+    own = name.strip("/").split("/")[0]
+    for entry in entries(file):
+        group = entry.get("data")
+        is_other = (entry.name or "").strip("/") != own
+        if is_other and isinstance(group, h5py.Group) and _holds_frames(group):
+            with suppress(SourceError):
+                if count := sum(block.count for block in _blocks(file, group.name)):
+                    yield LeftOut(count, (group.name,))
+
+
+def _holds_frames(group: h5py.Group) -> bool:
+    return bool(_block_names(group)) or is_frames(group.get("data"), 3, 4)
+
+
+def _missing(file: h5py.File, name: str, blocks: Sequence[Block]) -> Iterator[LeftOut]:
+    """The last data files, where they are missing; that is logged, too, with their names."""
     group = file.get(name)
     linked = _block_names(group) if isinstance(group, h5py.Group) else []
     if lost := linked[len(blocks) :]:
@@ -236,6 +256,7 @@ def _tell_of_missing(file: h5py.File, name: str, blocks: Sequence[Block]) -> Non
             "that is right for a run that was stopped early, else copy them",
             file.filename, len(lost), len(linked), _listed([link.filename for link in links]),
         )  # fmt: skip
+        yield LeftOut(len(lost), unit="links", lack="data file")
 
 
 def _listed(names: Sequence[str]) -> str:
