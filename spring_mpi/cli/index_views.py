@@ -85,7 +85,7 @@ def _description(index: EventIndex) -> Iterator[tuple[str, str]]:
 
 def _left_out(index: EventIndex) -> Iterator[tuple[str, str]]:
     if index.left_out is None:
-        yield "left out", f"not known to this older index; {index.command} -o {index.file}"
+        yield "left out", f"not known to this older index; {index.rebuilding()}"
         return
     yield "left out", str(sum(one.events for one in index.left_out))
     yield from (("", f"  {sentence}") for sentence in remarks(index))
