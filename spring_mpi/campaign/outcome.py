@@ -21,7 +21,7 @@ _FAILURES_TOLD = 10
 _MEANINGS = {
     0: "every job that nobody removed or stopped is done",
     1: "some jobs failed; run it again to try them again",
-    2: "it could not start; rank0.log says why",
+    2: "it could not start",
     3: "it was interrupted; run it again to resume",
 }
 """Exit code of ``spring-batch`` -> what it means."""
@@ -48,9 +48,11 @@ class Status:
     """What ``status.json`` tells of a campaign; what it does not tell is not known."""
 
     state: str = ""
-    """``running``, ``done``, ``failed``, ``interrupted``; empty where it is not known."""
+    """``running``, ``done``, ``failed``, ``interrupted``, ``refused``; empty where not known."""
     code: int | None = None
     """Exit code of its last run; None before the end."""
+    reason: str = ""
+    """Why it could not start."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """State -> jobs."""
     jobs: int = 0
@@ -79,6 +81,7 @@ def read_status(rundir: Path) -> Status:
     return Status(
         state=str(given.get("state", "")),
         code=_whole(given.get("exit"), None),
+        reason=str(given.get("reason", "")),
         counts=_counts(counts if isinstance(counts, dict) else {}),
         jobs=_whole(given.get("jobs"), 0) or 0,
         failed=tuple(filter(None, map(_failure, failed if isinstance(failed, list) else ()))),
@@ -115,6 +118,8 @@ class Outcome:
 
     rundir: Path
     status: Status
+    done: int
+    """Jobs in ``summary.csv``."""
     best: Ended | None
     """The job with the lowest error; None where none is done."""
 
@@ -124,7 +129,7 @@ class Outcome:
         status = read_status(rundir)
         done = read_done(rundir) if RunDirectory(rundir).summary.exists() else {}
         known = [one for one in done.values() if not math.isnan(one.error)]
-        return cls(rundir, status, min(known, key=lambda one: one.error, default=None))
+        return cls(rundir, status, len(done), min(known, key=lambda one: one.error, default=None))
 
     def lines(self) -> Iterator[str]:
         """For people: how it ended, jobs by state, the best one, failures, where the rest is."""
@@ -132,6 +137,8 @@ class Outcome:
         yield self._ending()
         if any(status.counts.values()):
             yield f"{sum(status.counts.values())} jobs: {_tally(status.counts)}"
+        elif self.done:
+            yield f"{self.done} jobs were done before"
         if best := self.best:
             yield (
                 f"Lowest error: {best.name}, error {best.error:.4f}, "
@@ -162,7 +169,8 @@ class Outcome:
     def _ending(self) -> str:
         code = self.status.code
         if code is not None:
-            return f"Campaign ended with exit code {code}: {_MEANINGS.get(code, 'unknown')}"
+            reason = f": {self.status.reason}" if self.status.reason else ""
+            return f"Campaign ended with exit code {code}: {_MEANINGS.get(code, 'unknown')}{reason}"
         if self.status.state:
             return "Its last run ended without a word, as when it is killed; run it again to resume"
         return "How it ended is not known: its status.json does not say"

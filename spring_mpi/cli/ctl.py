@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import NoAnswerError
+from ..errors import NoAnswerError, RunDirectoryError
 from . import command
 
 _NO_HYPERVISOR = 4
@@ -114,7 +114,11 @@ def _tell_outcome(arguments: argparse.Namespace) -> int:
         return _NO_HYPERVISOR
     print(f"no live hypervisor in {rundir}", file=sys.stderr)
     if arguments.verb in READING:
-        outcome = Outcome.read(rundir)
+        try:
+            outcome = Outcome.read(rundir)
+        except RunDirectoryError as fault:
+            print(fault, file=sys.stderr)
+            return _NO_HYPERVISOR
         lines = list(outcome.lines())
         if arguments.json:
             print(json.dumps({"lines": lines, "refused": False, "data": outcome.data()}))

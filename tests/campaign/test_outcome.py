@@ -84,6 +84,22 @@ def test_the_first_failures(rundir):
     assert "... and 3 more that failed" in lines
 
 
+def test_a_run_that_could_not_start(rundir):
+    """The reason is told."""
+    run = rundir({"state": "refused", "exit": 2, "reason": "no worker can start"}, ("a", 0.3, 2.0))
+    first, second, *_ = Outcome.read(run).lines()
+    assert first == "Campaign ended with exit code 2: it could not start: no worker can start"
+    assert second == "1 jobs were done before"
+
+
+def test_a_summary_that_cannot_be_read(rundir, capsys):
+    """It is said, and the exit code is that of a campaign that nobody runs."""
+    run = rundir({"state": "done", "exit": 0})
+    (run / "summary.csv").write_text("name,error,resolution_px,file\na,low,2,f.h5\n")
+    assert main([str(run), "info"]) == 4
+    assert "is no summary of a campaign" in capsys.readouterr().err
+
+
 def test_a_run_that_was_killed(rundir):
     """Its status says that it runs; the jobs that ran are none any more."""
     run = rundir({"state": "running", "exit": None, "counts": NONE | {"running": 2, "waiting": 1}})
