@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]
 
-_MOST = 0.5
+_MOST_ALIKE = 0.5
+_MOST_SATURATED = 0.25
+"""A strong hit saturates a few per cent, next to the beam."""
 _MOST_NEGATIVE = 0.6
 """Noise about zero makes half of the pixels negative, a few more where it is skewed."""
 _MOST_EMPTY = 0.99
@@ -34,7 +36,7 @@ def doubts(intensity: NDArray[np.float32], masked: Flags, saturated: Flags) -> I
     masked, saturated
         (size, size); a pixel that is neither is measured, and at least one is.
     """
-    if (share := float(saturated[~masked].mean())) > _MOST:
+    if (share := float(saturated[~masked].mean())) > _MOST_SATURATED:
         yield (
             f"{share:.0%} of the pixels that no mask excludes are saturated: is satvalue, a raw "
             "value, too low?"
@@ -43,7 +45,7 @@ def doubts(intensity: NDArray[np.float32], masked: Flags, saturated: Flags) -> I
     value, share = _most_frequent(values)
     if (negative := float((values < 0).mean())) > _MOST_NEGATIVE:
         yield f"{negative:.0%} of the measured pixels are negative: is the background too high?"
-    elif share > (_MOST if value else _MOST_EMPTY):
+    elif share > (_MOST_ALIKE if value else _MOST_EMPTY):
         yield (
             f"{share:.1%} of the measured pixels have the same value, {value:g} photons: look at "
             "background, gain and satvalue"
