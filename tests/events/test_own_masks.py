@@ -94,6 +94,17 @@ def test_cxi_by_its_version(tmp_path: Path) -> None:
     assert events(tmp_path / "run.h5")[0].mask is not None
 
 
+@pytest.mark.parametrize("named", ["", "/entry_1/data_1/data", f"{DETECTOR}/data"])
+def test_cxi_by_its_layout(tmp_path: Path, named: str) -> None:
+    """So it is without a version; the mask counts for frames that are named, too."""
+    with cxi(tmp_path / "run.h5", mask=GAP) as file:
+        link(file, "soft")
+    said = {"dataset": named} if named else {}
+    for event in events(tmp_path / "run.h5", **said):
+        assert event.mask is not None
+        assert np.array_equal(event.mask, GAP != 0)
+
+
 STACK = np.arange(3 * 2 * 4 * 6, dtype=np.uint16).reshape(3, 2, 4, 6)
 
 

@@ -28,6 +28,8 @@ from .opening import is_file_of
 from .stored import union
 
 _VERSION = "cxi_version"
+_LAYOUT = ("/entry_1/data_1/data", "/entry_1/image_1/data", "/entry_1/instrument_1/detector_1/data")
+"""Names that no other format has; programs that write them may leave out the version."""
 _MACHINE_TIME = ("/LCLS/machineTime", "/LCLS/machineTimeNanoSeconds", "/LCLS/fiducial")
 _TRAIN_AND_PULSE = ("/entry_1/trainId", "/entry_1/pulseId")
 
@@ -39,10 +41,10 @@ class CxiReader(Hdf5Reader):
     """
 
     def sniff(self, path: str) -> bool:
-        """Whether the file is HDF5, and is named ``.cxi`` or holds a ``cxi_version``."""
+        """Whether the file is HDF5, and is named ``.cxi`` or holds what only CXI has."""
         if not super().sniff(path):
             return False
-        return path.lower().endswith(".cxi") or is_file_of(path, lambda file: _VERSION in file)
+        return path.lower().endswith(".cxi") or is_file_of(path, _is_cxi)
 
     def open(self, source: str) -> CxiHandle:
         """The file, ready for reading single rows."""
@@ -215,6 +217,10 @@ def _frame(
         exclusions=(*told, *holes_told(hole)),
         raw=layout.raw,
     )
+
+
+def _is_cxi(file: h5py.File) -> bool:
+    return _VERSION in file or any(isinstance(file.get(name), h5py.Dataset) for name in _LAYOUT)
 
 
 def _known_names(file: h5py.File) -> Iterator[str]:
