@@ -23,7 +23,8 @@ from ..events.readers.npz import NpzReader
 from ..events.source import EventRef, Source
 from ..names import file_name, job_name, parse_pid
 from ..settings import Settings
-from .plan import LONGEST_NAME, Blueprint, Plan, recipe_of
+from .plan import LONGEST_NAME, Blueprint, Plan
+from .recipe import of_spooled
 from .sweep import value_text
 
 _LONGEST_TAG = 80
@@ -144,7 +145,7 @@ def _spooled(plan: Plan, request: Request) -> Blueprint:
         size=size,
         settings=settings,
         seed=seed,
-        recipe=recipe_of(settings, str(request.get("satvalue")), cropsize, size, seed),
+        recipe=of_spooled(calibration, settings, cropsize, size, seed),
     )
 
 

@@ -21,11 +21,11 @@ from ..hypervisor.transport import Transport
 from ..names import pid_text
 from ..pattern import Pattern
 from .config import load_config
+from .earlier import judge
 from .indexing import open_index
 from .past import Past
 from .placing import placed
 from .plan import Plan, calibration
-from .resume import refuse_changes
 from .rundir import RunDirectory
 from .sampling import suspects_of
 from .sections import Config
@@ -128,7 +128,7 @@ def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:
             "workers.pack"
         )
     try:
-        refuse_changes(plan, past, rundir.results_present(), rundir)
+        judge(plan, past, rundir.results_present(), rundir)
     except SpringError as fault:
         yield from str(fault).splitlines()
 

@@ -89,7 +89,9 @@ def merge(path: str, overrides: Sequence[str]) -> int:
     rows = [row for part in parts for row in part.rows()]
     if rows:
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        # A part that another version wrote last may have other columns.
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         replace_file(RunDirectory(folder).summary, text.getvalue().encode())

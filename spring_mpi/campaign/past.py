@@ -32,6 +32,8 @@ class Past:
     """Jobs that people put to the front (True) or, by `retry`, to the back; oldest first."""
     answered: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     """Id of a message that was applied -> its reply, and whether it was refused."""
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Digest -> parts, of all recipes that a run had for its jobs."""
     is_sharded: bool | None = None
     """Whether results lie in sub-folders; None before the first run."""
     is_paused: bool = False
@@ -65,6 +67,8 @@ class Past:
                 self.moves.append((tuple(record["job"] for record in line["records"]), False))
             if not line["refused"]:
                 self.is_paused = _PAUSED_AFTER.get(line["verb"], self.is_paused)
+        elif "recipe" in line:
+            self.recipes[line["recipe"]] = line["parts"]
         elif "job" in line:
             if "request" in line:
                 self.requests[line["job"]] = line["request"]

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.mpr import can_share
 from ..errors import ConfigError
-from ..events.calibration import Calibration, calibration_digest
+from ..events.calibration import Calibration
 from ..events.index import EventIndex
-from ..events.readers.userfile import loader_digest
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT
 from ..hypervisor.messages import Job, Summary
 from ..hypervisor.status import Finished
 from ..names import file_name, job_name, pid_text
 from ..settings import Settings
+from .recipe import Recipe, Recorded
 from .sections import Config, parse_part
 from .selection import select, select_present
-from .sweep import PYTHON_ONLY, Variant
+from .sweep import Variant
 
 _SHARDED_FROM = 10_000
 LONGEST_NAME = 200
@@ -44,22 +41,17 @@ class Blueprint:
     size: int
     settings: Settings
     seed: int
-    recipe: str
-    """Digest of all that the result depends on beside the event."""
+    recipe: Recipe
 
     @property
     def fingerprint(self) -> str:
-        """Digest of what the result depends on: event, preparation, settings, seed.
+        """Digest of what the result depends on."""
+        return self.recipe.fingerprint(self.event)
 
-        Data files count by name and size, not by folder: moved data are the same data. Files that
-        were still written count by name, for their size is a matter of chance. Masks and other
-        small files, and a user's own loader, count by name and content.
-        """
-        places = [
-            (os.path.basename(part.source.path), part.source.size, part.dataset, part.row)
-            for part in self.event.parts
-        ]
-        return digest([self.recipe, self.event.pid, *places])
+    @property
+    def former_fingerprint(self) -> str:
+        """The same by the rule of version 0.1.0; empty where there is none."""
+        return self.recipe.former_fingerprint(self.event)
 
 
 class Plan:
@@ -114,11 +106,11 @@ class Plan:
         self.is_sharded = len(self) > _SHARDED_FROM if is_sharded is None else is_sharded
         self._command = " ".join(sys.argv)
         self.calibration = calibration(config)
-        self._recorded = calibration_digest(self.calibration) + loader_digest(config.data.reader)
-        self._recipes = [self.recipe(variant.settings) for variant in self.variants]
+        self._recorded = Recorded.of(self.calibration, config.data.reader)
+        self.recipes = [self.recipe(variant.settings) for variant in self.variants]
         self._kinds = [
             _kind(recipe, variant.settings)
-            for recipe, variant in zip(self._recipes, self.variants, strict=True)
+            for recipe, variant in zip(self.recipes, self.variants, strict=True)
         ]
 
     def __len__(self) -> int:
@@ -171,7 +163,7 @@ class Plan:
             size=config.pattern.size,
             settings=variant.settings,
             seed=config.seed,
-            recipe=self._recipes[number % len(self.variants)],
+            recipe=self.recipes[number % len(self.variants)],
         )
 
     def kind(self, name: str) -> str | None:
@@ -194,6 +186,7 @@ class Plan:
             settings=made.settings,
             seed=made.seed,
             fingerprint=made.fingerprint,
+            former_fingerprint=made.former_fingerprint,
             result=str(self.folder / self.result_file(name)),
             checkpoint=str(self.folder / checkpoint_file(name)),
             checkpoint_every=self.config.workers.checkpoint,
@@ -202,7 +195,7 @@ class Plan:
             suspects=self.suspects if made.calibration is self.calibration else NOTHING_SUSPECT,
         )
 
-    def finished(self, name: str, worker: int, summary: Summary) -> Finished:
+    def finished(self, name: str, worker: int, summary: Summary, remark: str = "") -> Finished:
         """The line of a finished job in ``summary.csv``."""
         made = self.blueprint(name)
         return Finished(
@@ -215,6 +208,7 @@ class Plan:
             seconds=summary.seconds,
             worker=worker,
             file=self.result_file(name),
+            remark=remark,
         )
 
     def result_file(self, name: str) -> str:
@@ -228,10 +222,15 @@ class Plan:
         """See `Blueprint.fingerprint`."""
         return self.blueprint(name).fingerprint
 
-    def recipe(self, settings: Settings) -> str:
+    def fingerprints(self, name: str) -> tuple[str, ...]:
+        """Those that a job's own files may have: the fingerprint, and that of version 0.1.0."""
+        made = self.blueprint(name)
+        return tuple(filter(None, (made.fingerprint, made.former_fingerprint)))
+
+    def recipe(self, settings: Settings) -> Recipe:
         """The recipe of a job on the campaign's data with these settings."""
         pattern = self.config.pattern
-        return recipe_of(settings, self._recorded, pattern.cropsize, pattern.size, self.config.seed)
+        return self._recorded.recipe(settings, pattern.cropsize, pattern.size, self.config.seed)
 
     def index_digest(self) -> str:
         """Digest of the pids in the index."""
@@ -274,8 +273,8 @@ class Plan:
         )
 
 
-def _kind(recipe: str, settings: Settings) -> str | None:
-    return recipe if can_share(settings) else None
+def _kind(recipe: Recipe, settings: Settings) -> str | None:
+    return recipe.digest if can_share(settings) else None
 
 
 def checkpoint_file(name: str) -> str:
@@ -295,18 +294,3 @@ def calibration(config: Config) -> Calibration:
         config.data.geometry,
         config.data.gain_bits,
     )
-
-
-def digest(value: Any) -> str:
-    """128-bit BLAKE2b of a value as canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def recipe_of(settings: Settings, recorded: str, cropsize: int, size: int, seed: int) -> str:
-    """Digest of all that a result depends on beside its event."""
-    counted = {
-        section: {key: item for key, item in keys.items() if f"{section}.{key}" not in PYTHON_ONLY}
-        for section, keys in settings.to_dict().items()
-    }
-    return digest([counted, [recorded, cropsize, size], seed])

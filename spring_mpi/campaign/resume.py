@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigError, SourceError
+from ..errors import SourceError
 from ..hypervisor.checkpoint import owner_of, saved_generation
 from ..hypervisor.decisions import State
 from ..hypervisor.messages import Summary
 from ..hypervisor.queue import Queue
 from ..hypervisor.status import Finished
 from ..result import Result
-from .config import load_config, plain
+from .earlier import Choice, Verdict, is_as_now, judge
 from .past import Past
 from .plan import Plan, checkpoint_file
 from .rundir import RunDirectory
@@ -37,8 +37,8 @@ class Interrupted:
     def of(cls, plan: Plan, past: Past, name: str) -> Interrupted:
         """From what the journal says, and from its checkpoint."""
         line = past.jobs[name]
-        owner = owner_of(name, plan.fingerprint(name))
-        generation = saved_generation(plan.folder / checkpoint_file(name), owner)
+        owners = (owner_of(name, one) for one in plan.fingerprints(name))
+        generation = saved_generation(plan.folder / checkpoint_file(name), *owners)
         outages = int(line.get("outages", 0))
         if generation not in (0, line.get("generation", 0)):
             outages = 0
@@ -72,9 +72,13 @@ class Resumption:
     """Failed jobs that are tried again."""
     unplanned: tuple[str, ...]
     """Jobs of earlier runs that the plan does not have any more; nothing is done about them."""
+    earlier: Verdict
+    """On the finished jobs of earlier runs."""
 
 
-def resume(plan: Plan, past: Past, rundir: RunDirectory) -> Resumption:
+def resume(
+    plan: Plan, past: Past, rundir: RunDirectory, choice: Choice = Choice.REFUSE
+) -> Resumption:
     """Sort all planned jobs by what became of them.
 
     A job is done when its result is there; failed ones are tried again, removed and stopped ones
@@ -83,10 +87,15 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory) -> Resumption:
     Raises
     ------
     ConfigError
-        If a finished job would come out differently now.
+        If a finished job would come out differently now; see `earlier.judge`.
     """
     present = rundir.results_present()
-    refuse_changes(plan, past, present, rundir)
+    earlier = judge(plan, past, present, rundir, choice)
+    past.jobs.update(earlier.renewed)
+    if earlier.redone:
+        files = [plan.result_file(name) for name in earlier.redone]
+        rundir.set_results_aside(files, past.starts + 1)
+        present.difference_update(files)
     workers = plan.config.workers
     queue = Queue(workers.retries, workers.pack, plan.kind, is_paused=past.is_paused)
     finished, adopted, given_up, interrupted, retried = [], [], [], [], 0
@@ -124,7 +133,7 @@ def resume(plan: Plan, past: Past, rundir: RunDirectory) -> Resumption:
     unplanned = tuple(name for name in past.jobs if not plan.knows(name))
     return Resumption(
         queue, tuple(finished), tuple(adopted), tuple(given_up), tuple(interrupted), retried,
-        unplanned,
+        unplanned, earlier,
     )  # fmt: skip
 
 
@@ -144,57 +153,17 @@ def _interrupted_first(plan: Plan, past: Past) -> Iterator[str]:
     yield from (name for name in plan.names() if name not in first)
 
 
-def refuse_changes(plan: Plan, past: Past, present: set[str], rundir: RunDirectory) -> None:
-    """Raise `ConfigError` if a finished job would come out differently now."""
-    for name, line in past.jobs.items():
-        if line["state"] != State.DONE or not plan.knows(name):
-            continue
-        if plan.result_file(name) in present and line["fingerprint"] != plan.fingerprint(name):
-            raise ConfigError(
-                [
-                    f"{name} is already done in {rundir.path}, but not with this config:",
-                    *(f"  {change}" for change in _changes(plan, rundir)),
-                    "start anew with --fresh, or choose another output",
-                ]
-            )
-
-
-def _changes(plan: Plan, rundir: RunDirectory) -> Iterator[str]:
-    """What the config says now and said before, a line each; or that the data are others."""
-    try:
-        before = dict(_leaves(plain(load_config(rundir.config))))
-    except ConfigError:
-        before = {}
-    now = dict(_leaves(plain(plan.config)))
-    changed = [key for key in now if before and before.get(key) != now[key]]
-    for key in changed:
-        yield f"{key}: {before.get(key)} -> {now[key]}"
-    if not changed:
-        yield "its source, a mask or another file of the data has other content, or another name"
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else key)
-    else:
-        yield path, value
-
-
 def complete(plan: Plan, name: str) -> Summary | None:
     """What a job came to whose result file is complete; None where it is not."""
-    try:
-        result = Result.load(plan.folder / plan.result_file(name))
-    except SourceError:
-        return None
-    is_ours = result.provenance.fingerprint == plan.fingerprint(name)
-    return Summary.of(result) if is_ours else None
+    result = _result(plan, name)
+    is_ours = result is not None and result.provenance.fingerprint == plan.fingerprint(name)
+    return Summary.of(result) if result and is_ours else None
 
 
 def _adopt(plan: Plan, name: str) -> dict[str, Any] | None:
     """The line of a result that was finished, but whose line the end of rank 0 prevented."""
-    summary = complete(plan, name)
-    if summary is None:
+    result = _result(plan, name)
+    if result is None or not is_as_now(plan, name, result.provenance.fingerprint):
         return None
     return {
         "job": name,
@@ -202,9 +171,18 @@ def _adopt(plan: Plan, name: str) -> dict[str, Any] | None:
         "worker": 0,
         "reason": "result found complete",
         "fingerprint": plan.fingerprint(name),
-        **summary.to_line(),
+        **Summary.of(result).to_line(),
     }
 
 
+def _result(plan: Plan, name: str) -> Result | None:
+    """A job's result; None where there is none that can be read."""
+    try:
+        return Result.load(plan.folder / plan.result_file(name))
+    except SourceError:
+        return None
+
+
 def _finished(plan: Plan, line: Mapping[str, Any]) -> Finished:
-    return plan.finished(line["job"], line["worker"], Summary.from_line(line))
+    remark = line.get("remark", "")
+    return plan.finished(line["job"], line["worker"], Summary.from_line(line), remark)

@@ -39,11 +39,13 @@ from ..hypervisor.walltime import Walltime, end_of_allocation, restart, words_of
 from .added import Catalogue, blueprint
 from .check import faults, refuse_short_stacks
 from .config import dump_config, load_config
+from .earlier import Choice, Verdict
 from .following import Following
 from .indexing import Opened, open_index
 from .past import Past
 from .placing import need, placed
-from .plan import Plan, checkpoint_file, digest
+from .plan import Plan, checkpoint_file
+from .recipe import digest
 from .resume import Resumption, complete, resume
 from .rundir import RunDirectory
 from .sampling import suspects_of
@@ -60,6 +62,8 @@ class Options:
     """Move an existing run directory aside."""
     serve: bool = False
     """Wait for jobs that people add, also when none is left."""
+    choice: Choice = Choice.REFUSE
+    """What becomes of results whose events are prepared otherwise by now."""
     shown: Level = Level.NEWS
     """The least level of the log that stderr shows; the file takes it, too."""
 
@@ -130,7 +134,7 @@ def _run(
     plan.suspects, unknown = suspects_of(plan)
     for name, request in past.requests.items():
         plan.add(name, blueprint(plan, request))
-    resumption = resume(plan, past, rundir)
+    resumption = resume(plan, past, rundir, options.choice)
     rundir.sweep_checkpoints(checkpoint_file(name) for name in resumption.queue.waiting)
     path = Path(config.data.index) if config.data.index else rundir.index
     if opened.follower or str(path) != opened.index.file:
@@ -227,6 +231,11 @@ def _first_lines(
             "sharded": plan.is_sharded,
         }
     yield {"start": past.starts + 1, "t": round(time.time(), 3), "host": platform.node()}
+    recipes = [*plan.recipes, *(one.recipe for one in plan.added.values())]
+    for made in {one.digest: one for one in recipes}.values():
+        if made.digest not in past.recipes:
+            yield {"recipe": made.digest, "parts": made.parts}
+    yield from resumption.earlier.renewed.values()
     yield from resumption.adopted
     for job in resumption.interrupted:
         yield job.line
@@ -255,6 +264,7 @@ def _first_words(
     if again := restart():
         yield again
     yield from words_of_end()
+    yield from _earlier_words(resumption.earlier, plan.folder, past.starts + 1)
     if resumption.adopted:
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
     if withdrawn := sum(resumption.queue.counts[one] for one in (State.REMOVED, State.STOPPED)):
@@ -277,6 +287,22 @@ def _first_words(
     if resumption.queue.is_paused:
         yield f"The campaign is paused; to go on: spring-ctl {quote(plan.config.output)} resume"
     yield f"spring-mpi {version('spring-mpi')} in {plan.config.output}"
+
+
+def _earlier_words(earlier: Verdict, folder: Path, run: int) -> Iterator[str]:
+    """What the log says of results of another version."""
+    if alike := len(earlier.renewed) - len(earlier.kept):
+        yield f"{alike} results of an earlier version are of the same patterns as now and stay"
+    if earlier.kept:
+        yield (
+            f"{len(earlier.kept)} results of an earlier version stay though their events are "
+            "prepared otherwise now; summary.csv marks them"
+        )
+    if earlier.redone:
+        yield (
+            f"{len(earlier.redone)} jobs are done again, for their events are prepared otherwise "
+            f"now; their former results are in {folder / 'former' / str(run)}"
+        )
 
 
 @contextmanager

@@ -128,6 +128,22 @@ class RunDirectory:
                 _sweep(folder, files, _HALF_WRITTEN_RESULT)
         return found
 
+    def set_results_aside(self, files: Iterable[str], run: int) -> None:
+        """Move results, whose paths are relative to the run directory, to ``former/<run>``.
+
+        Raises
+        ------
+        RunDirectoryError
+            If that is not possible.
+        """
+        try:
+            for file in files:
+                aside = self.path / "former" / str(run) / file
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                os.rename(self.path / file, aside)
+        except OSError as fault:
+            raise self._unusable(fault) from fault
+
     def sweep_checkpoints(self, wanted: Iterable[str]) -> None:
         """Delete all checkpoints but the wanted ones, which are relative to the run directory."""
         present = list((self.path / "checkpoints").iterdir())

@@ -63,6 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fresh", action="store_true", help="move an existing run directory aside first"
     )
+    former = parser.add_mutually_exclusive_group()
+    former.add_argument(
+        "--keep", action="store_true",
+        help="leave results of an earlier version, whose events are prepared otherwise by now, as "
+        "they are; summary.csv marks them",
+    )  # fmt: skip
+    former.add_argument(
+        "--redo",
+        action="store_true",
+        help="do their jobs again, and set the results aside in the run directory's former/",
+    )
     parser.add_argument(
         "--part", metavar="K/N",
         help="only the K-th of N parts of the events, in parts/K-of-N of the run directory",
@@ -102,6 +113,7 @@ def _serve(arguments: argparse.Namespace, communicator: Communicator) -> int:
     try:
         # Only rank 0 needs what follows; a thousand ranks need not read it from the disk.
         from ..campaign.check import check_campaign
+        from ..campaign.earlier import Choice
         from ..campaign.parts import merge, part_overrides
         from ..campaign.run import Options, run_campaign
         from ..hypervisor.log import Level
@@ -116,7 +128,8 @@ def _serve(arguments: argparse.Namespace, communicator: Communicator) -> int:
             return check_campaign(arguments.config, overrides, asked)
         shown = Level.FAULT if arguments.quiet else Level.NEWS
         shown = Level.GENERATION if arguments.verbose else shown
-        options = Options(fresh=arguments.fresh, serve=arguments.serve, shown=shown)
+        choice = Choice.KEEP if arguments.keep else Choice.REDO if arguments.redo else Choice.REFUSE
+        options = Options(arguments.fresh, arguments.serve, choice, shown)
         return run_campaign(arguments.config, overrides, transport, options)
     finally:
         # Whatever happens here, the other ranks must not wait for ever.

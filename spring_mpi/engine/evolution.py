@@ -21,6 +21,8 @@ from .support import cut, score
 
 _SETTLING = 3
 _NO_AREA = -1
+_SAME_ERRORS = 1e-4
+"""Relative; processors and backends round otherwise, one pixel more or less makes more."""
 
 
 @dataclass(frozen=True)
@@ -130,14 +132,17 @@ class Evolution:
         Raises
         ------
         ValueError
-            If an array is missing, or has not the shape of this evolution's.
+            If an array is missing, or has not the shape of this evolution's, or if the errors are
+            not those of this pattern.
         """
         self._check(arrays)
         population, archive = _part("population", arrays), _part("archive", arrays)
+        individuals = self._backend.restore(population)
+        self._check_errors(individuals, population["errors"])
         area = int(arrays["archive.area"])
         return State(
             generation=len(arrays["history"]),
-            population=self._backend.restore(population),
+            population=individuals,
             rating=Rating(population["scores"], population["errors"]),
             archive=self._backend.restore(archive),
             archive_rating=Rating(archive["scores"], archive["errors"]),
@@ -158,6 +163,12 @@ class Evolution:
         for name, shape in shapes.items():
             if name not in arrays or arrays[name].shape != shape:
                 raise ValueError(f"it has no {name} of the shape {shape}")
+
+    def _check_errors(self, individuals: Any, errors: Errors) -> None:
+        """Raise ValueError where the pattern is another one than that of the saved errors."""
+        now = self._backend.errors(individuals)
+        if not np.allclose(now, errors, rtol=_SAME_ERRORS, atol=0, equal_nan=True):
+            raise ValueError("the event is prepared otherwise now: its errors are other ones")
 
     def step(self, state: State) -> State:
         """One generation; the arrays of the given state are used up."""

@@ -23,6 +23,9 @@ from .metrics import resolution
 from .population import Arrays, Backend, Problem
 from .random import job_key
 
+REVISION = 1
+"""Goes up where equal patterns and settings may come out otherwise than before."""
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from .gain_stages import CODINGS, NO_GAIN_BITS, GainBits, UndecodedError, refusa
 from .geometry import FileMask, Geometry, GeometrySpec, read_geometry
 from .loader import Loader
 from .readers import as_center
-from .source import Event, EventRef, Exclusion, Source, file_digest
+from .source import Event, EventRef, Exclusion, Source
 
 Stages = tuple[float, ...]
 """A number for each gain stage, from the highest gain to the lowest."""
@@ -341,48 +339,9 @@ class Calibrator:
         return self._file_loader.field(replace(ref, source=Source(spec.file, reader)), dataset)
 
 
-def calibration_digest(calibration: Calibration) -> str:
-    """128-bit BLAKE2b of all that a calibration says, the content of its files included.
-
-    Of paths only the names count, so that moved files keep their digest.
-
-    Raises
-    ------
-    SourceError
-        If a file cannot be read.
-    """
-    geometry = calibration.geometry
-    masks = read_geometry(geometry).masks if geometry else ()
-    named = [path for _, path in _files(calibration)] + [mask.file for mask in masks if mask.file]
-    digests = {path: file_digest(path) for path in dict.fromkeys(named)}
-
-    def stamped(spec: Any) -> Any:
-        if not isinstance(spec, Spec | GeometrySpec) or spec.file is None:
-            return spec
-        return replace(spec, file=f"{os.path.basename(spec.file)}:{digests[spec.file]}")
-
-    content = replace(
-        calibration,
-        masks=tuple(map(stamped, calibration.masks)),
-        background=stamped(calibration.background),
-        gain=stamped(calibration.gain),
-        center=stamped(calibration.center),
-        geometry=stamped(geometry),
-    )
-    counted = asdict(content)
-    if geometry is None:
-        # Results from before there were geometries keep their digest, and so below.
-        del counted["geometry"]
-    else:
-        # For which panels a mask holds, the content of the geometry file says.
-        counted["geometry"]["masks"] = [
-            {key: value for key, value in asdict(stamped(mask)).items() if key != "places"}
-            for mask in masks
-        ]
-    if calibration.gain_bits is None:
-        del counted["gain_bits"]
-    text = json.dumps(counted, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def files_of(calibration: Calibration) -> Iterator[str]:
+    """Paths of all files that a calibration names."""
+    yield from (path for _, path in _files(calibration))
 
 
 def _named(path: str, dataset: str | None) -> tuple[str, str]:

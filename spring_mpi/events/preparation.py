@@ -13,6 +13,9 @@ from .loader import Loader
 from .source import EventRef, Exclusion
 from .suspects import NOTHING_SUSPECT, Suspects
 
+REVISION = 2
+"""Goes up where an event may become another pattern than before; version 0.1.0 had 1."""
+
 
 @dataclass(frozen=True)
 class Prepared:

@@ -58,6 +58,8 @@ class CheckpointFile:
         self._aside = self._path.with_name(f".{self._path.name}")
         # The name keys the random numbers, and two names can have the same file name.
         self._owner = owner_of(job.name, job.fingerprint)
+        former = job.former_fingerprint
+        self._owners = (self._owner, *([owner_of(job.name, former)] if former else ()))
         self._generations = job.settings.global_.generations
         self._warn, self._note = warn, note
         self._clock, self._began = clock, clock()
@@ -67,7 +69,7 @@ class CheckpointFile:
     def load(self, restore: Callable[[Arrays], State]) -> State | None:
         """The state of the file; None where there is none, or none of this job that is whole."""
         try:
-            arrays = read(self._path, self._owner)
+            arrays = read(self._path, *self._owners)
             state, seconds = restore(arrays), float(arrays["seconds"])
         except FileNotFoundError:
             return None
@@ -119,11 +121,11 @@ def owner_of(name: str, fingerprint: str) -> str:
     return f"format {_FORMAT}, {fingerprint}, {name}"
 
 
-def saved_generation(path: Path, owner: str) -> int:
+def saved_generation(path: Path, *owners: str) -> int:
     """The generation of the state in a checkpoint; 0 where there is none that can be used."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if _array(archive, archive.getinfo("owner.npy")).item() != owner:
+            if _array(archive, archive.getinfo("owner.npy")).item() not in owners:
                 return 0
             return len(_array(archive, archive.getinfo("history.npy")))
     except Exception:  # damage has many faces, and then nothing is saved
@@ -140,8 +142,13 @@ def packed(owner: str, arrays: Arrays) -> memoryview:
     return content.getbuffer()
 
 
-def read(path: Path, owner: str) -> Mapping[str, NDArray[Any]]:
+def read(path: Path, *owners: str) -> Mapping[str, NDArray[Any]]:
     """The arrays of a file, and ``owner``; what they say of their sizes is not trusted.
+
+    Parameters
+    ----------
+    owners
+        Whose file it may be.
 
     Raises
     ------
@@ -154,7 +161,7 @@ def read(path: Path, owner: str) -> Mapping[str, NDArray[Any]]:
         members = archive.infolist()
         if sum(member.file_size for member in members) > path.stat().st_size:
             raise ValueError("it is shorter than the arrays in it")
-        if _array(archive, archive.getinfo("owner.npy")).item() != owner:
+        if _array(archive, archive.getinfo("owner.npy")).item() not in owners:
             raise ValueError("it was written with another config, or by another version")
         return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
 

@@ -43,6 +43,8 @@ class Job:
     """Seconds that its files may wait for room on the disk."""
     command: str = ""
     """Command line of the campaign, for the record."""
+    former_fingerprint: str = ""
+    """By the rule of version 0.1.0, whose checkpoints are used, too; empty where there is none."""
     suspects: Suspects = NOTHING_SUSPECT
     """Raw values that the result is to tell of."""
 

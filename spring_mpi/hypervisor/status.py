@@ -14,6 +14,7 @@ from ..files import LineFile, replace_file
 
 _COLUMNS = (
     "name", "pid", "tag", "error", "resolution_px", "support_px", "seconds", "worker", "file",
+    "remark",
 )  # fmt: skip
 
 
@@ -32,6 +33,8 @@ class Finished:
     worker: int
     file: str
     """Relative to the run directory."""
+    remark: str = ""
+    """What sets it apart from the other results of the campaign."""
 
 
 class SummaryFile:
@@ -67,6 +70,7 @@ def _row(one: Finished) -> tuple[Any, ...]:
     return (
         one.name, one.pid, one.tag, f"{one.error:.6g}", resolution,
         one.support_px, f"{one.seconds:.2f}", one.worker, one.file,
+        one.remark,
     )  # fmt: skip
 
 

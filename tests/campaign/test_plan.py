@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spring_mpi.campaign.plan import Plan, digest
+from spring_mpi.campaign.plan import Plan
 from spring_mpi.campaign.sections import EventSelection
 from spring_mpi.campaign.selection import select
 from spring_mpi.errors import ConfigError, UnknownPidError
@@ -127,12 +127,6 @@ def test_moved_files_are_the_same_data(plan, tmp_path):
 
     assert fingerprint("a", 0) == fingerprint("b", 0)
     assert fingerprint("a", 0) != fingerprint("a", 1)
-
-
-def test_digest_of_equal_values():
-    """The order of keys does not matter, values do."""
-    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
-    assert digest({"a": 1}) != digest({"a": 2})
 
 
 def test_many_jobs_are_spread_over_folders(load):

@@ -12,6 +12,7 @@ from results import Memory, arrays_of
 
 from spring_mpi.engine.backends.reference import ReferenceBackend
 from spring_mpi.engine.evolution import Evolution
+from spring_mpi.engine.interval import Interval
 from spring_mpi.engine.mpr import Progress, reconstruct
 from spring_mpi.engine.population import Arrays, Problem
 from spring_mpi.result import Result
@@ -59,7 +60,10 @@ def test_continued_from_any_generation(mode: str) -> None:
 
 
 def test_every_array_of_a_state_is_kept() -> None:
-    """Whatever a state holds, saving, restoring and saving it again gives the same arrays."""
+    """Whatever a state holds, saving, restoring and saving it again gives the same arrays.
+
+    Only the errors of its population have to be those of the pattern.
+    """
     whole = Memory(3)
     result_of(whole)
     random = np.random.default_rng(1)
@@ -67,8 +71,31 @@ def test_every_array_of_a_state_is_kept() -> None:
     backend, settings = ReferenceBackend(), settings_of(**SMALL)
     backend.load([Problem(interval_of(lumps(SIZE)), 1)], settings)
     evolution = Evolution(backend, settings, [1], SIZE)
+    parts = ("density", "support")
+    population = backend.restore({part: arrays[f"population.{part}"] for part in parts})
+    arrays["population.errors"] = backend.errors(population)
     (saved,) = evolution.save(evolution.restore(arrays))
     assert bits(saved) == bits(arrays)
+
+
+def test_a_state_of_another_pattern_is_refused() -> None:
+    """A few pixels that are excluded by now are another pattern: no result is of two."""
+    whole = Memory(3)
+    result_of(whole)
+    density = lumps(SIZE) + 0.02 * np.abs(noise(SIZE, 9))
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[SIZE // 2 + 2, SIZE // 2 : SIZE // 2 + 3] = True
+    mask |= np.roll(np.flip(mask), 1, (0, 1))  # a pixel and its Friedel partner
+    evolution_on(interval_of(density)).restore(whole.saved[0])
+    with pytest.raises(ValueError, match="the event is prepared otherwise now"):
+        evolution_on(interval_of(density, mask)).restore(whole.saved[0])
+
+
+def evolution_on(data: Interval) -> Evolution:
+    """An evolution on a new backend."""
+    backend, settings = ReferenceBackend(), settings_of(**SMALL)
+    backend.load([Problem(data, 1)], settings)
+    return Evolution(backend, settings, [1], SIZE)
 
 
 def shuffled(array: np.ndarray, random: np.random.Generator) -> np.ndarray:

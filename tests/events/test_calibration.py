@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,15 +14,12 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import Event, EventRef, Loader, build_index
-from spring_mpi.events import calibration as calibration_module
 from spring_mpi.events.calibration import (
     ArraySpec,
     Calibration,
     Calibrator,
     MaskSpec,
-    calibration_digest,
 )
-from spring_mpi.events.source import file_digest
 
 Frames = NDArray[np.uint16]
 
@@ -167,123 +163,3 @@ def test_only_array_of_a_file(ref: EventRef, event: Event, tmp_path: Path, block
         file["entry/name"], file["entry/count"] = "bad pixels", 5
     mask = calibrate(masks=(MaskSpec(file=str(tmp_path / "mask.h5"), bad=1),)).mask(ref, event)
     assert mask.tolist() == np.eye(5, 7, dtype=bool).tolist()
-
-
-def with_files(folder: Path) -> Calibration:
-    """A calibration of which every part is a file of that folder, one of them twice."""
-    for number, name in enumerate(("mask", "background", "gain", "center")):
-        np.save(folder / f"{name}.npy", np.full((2, 2), number))
-    background, gain, center = (
-        ArraySpec(file=str(folder / f"{name}.npy")) for name in ("background", "gain", "center")
-    )
-    mask = str(folder / "mask.npy")
-    masks = (MaskSpec(file=mask, bad=1), MaskSpec(file=mask, good=0), MaskSpec(dataset="m", bad=1))
-    return Calibration(masks, background, gain, center)
-
-
-@pytest.mark.parametrize("name", ["mask", "background", "gain", "center"])
-def test_digest_follows_the_files(name: str, tmp_path: Path) -> None:
-    """A file with other content of equal length, under the same name, gives another digest."""
-    calibration = with_files(tmp_path)
-    before = calibration_digest(calibration)
-    np.save(tmp_path / f"{name}.npy", np.full((2, 2), 9))
-    assert calibration_digest(calibration) != before
-    with_files(tmp_path)
-    assert calibration_digest(calibration) == before
-
-
-def test_digest_knows_no_folders(tmp_path: Path) -> None:
-    """The same files elsewhere have the same digest, under other names another."""
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
-    assert calibration_digest(with_files(here)) == calibration_digest(with_files(there))
-    (here / "gain.npy").rename(here / "other.npy")
-    renamed = replace(with_files(here), gain=ArraySpec(file=str(here / "other.npy")))
-    assert calibration_digest(renamed) != calibration_digest(with_files(there))
-
-
-def test_digest_follows_the_specs(tmp_path: Path) -> None:
-    """Whatever else is asked for changes the digest, and no two of these have the same."""
-    plain = with_files(tmp_path)
-    others = [
-        replace(plain, satvalue=3.0),
-        replace(plain, gain=ArraySpec(value=2.0)),
-        replace(plain, center=(1.0, 2.0)),
-        replace(plain, masks=plain.masks[:2]),
-        replace(plain, background=replace(plain.background, dataset="dark")),
-        Calibration(),
-    ]
-    assert len(set(map(calibration_digest, (plain, *others)))) == 1 + len(others)
-
-
-def test_digest_reads_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that two masks name is read once."""
-    read: list[str] = []
-
-    def noted(path: str) -> str:
-        read.append(Path(path).name)
-        return file_digest(path)
-
-    monkeypatch.setattr(calibration_module, "file_digest", noted)
-    calibration_digest(with_files(tmp_path))
-    assert sorted(read) == ["background.npy", "center.npy", "gain.npy", "mask.npy"]
-
-
-def test_digest_of_a_missing_file(tmp_path: Path) -> None:
-    """A file that is not there is an error that names it."""
-    calibration = with_files(tmp_path)
-    (tmp_path / "gain.npy").unlink()
-    with pytest.raises(SourceError, match=r"cannot read .*gain\.npy: No such file"):
-        calibration_digest(calibration)
-
-
-@pytest.mark.parametrize("shape", [(1, 5, 7), (5, 7)])
-@pytest.mark.parametrize("suffix", ["npy", "h5"])
-def test_one_for_all_events(
-    ref: EventRef, event: Event, tmp_path: Path, shape: tuple[int, ...], suffix: str
-) -> None:
-    """A mask or background with an axis of events that has one place holds for all of them."""
-    values = np.zeros(shape, np.uint8)
-    values[..., 3, 4] = 1
-    path = tmp_path / f"one.{suffix}"
-    if suffix == "npy":
-        np.save(path, values)
-    else:
-        with h5py.File(path, "w") as file:
-            file["mask"] = values
-    dataset = None if suffix == "npy" else "mask"
-    calibrator = calibrate(
-        masks=(MaskSpec(str(path), dataset, bad=1),), background=ArraySpec(None, str(path), dataset)
-    )
-    assert np.argwhere(calibrator.mask(ref, event)).tolist() == [[3, 4]]
-    background = calibrator.background(ref, event)
-    assert isinstance(background, np.ndarray)
-    assert background[3, 4] == 1
-    calibrator.refuse_short(ref)
-
-
-@pytest.mark.parametrize("what", ["masks", "background", "gain", "center"])
-def test_too_few_entries(ref: EventRef, tmp_path: Path, what: str) -> None:
-    """An array with several entries, but none for the event, is refused before an event is read."""
-    path = str(tmp_path / "few.npy")
-    np.save(path, np.ones((3, 2) if what == "center" else (3, 5, 7)))
-    spec = (MaskSpec(path, bad=1),) if what == "masks" else ArraySpec(None, path)
-    with pytest.raises(SourceError, match=r"few\.npy.* holds 3 entries .* none for row 3"):
-        calibrate(**{what: spec}).refuse_short(ref)
-    calibrate(**{what: spec}).refuse_short(replace(ref, row=2))
-
-
-def test_exclusions(ref: EventRef, event: Event, tmp_path: Path) -> None:
-    """Each mask is named with the pixels that it excludes; one that excludes none is suspicious."""
-    own = np.zeros((5, 7), bool)
-    own[0] = True
-    np.save(tmp_path / "bad.npy", np.eye(5, 7, dtype=np.uint8))
-    np.save(tmp_path / "idle.npy", 255 * np.eye(5, 7, dtype=np.uint8))
-    names = ("bad.npy", "idle.npy")
-    masks = tuple(MaskSpec(str(tmp_path / name), bad=1) for name in names)
-    _, exclusions = calibrate(masks=masks).masked(ref, replace(event, mask=own))
-    assert [one.pixels for one in exclusions] == [7, 5, 0]
-    assert str(exclusions[-1]).endswith(
-        "idle.npy excludes no pixel; its values are 0, 255, and 1 is to be excluded"
-    )

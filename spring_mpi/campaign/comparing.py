@@ -1,0 +1,127 @@
+"""Whether events are prepared as they were when their results were made, pixel by pixel.
+
+The events are read in a process of its own, run as ``python -m``: a damaged file or a user's loader
+that ends a process ends that one, not rank 0. It reads the finished jobs from stdin, pickled, and
+writes a line of JSON for each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SpringError
+from ..events.calibration import Calibration, Calibrator
+from ..events.loader import Loader
+from ..events.preparation import Prepared, prepare
+from ..events.source import EventRef
+from ..hypervisor.messages import Equipment
+from ..hypervisor.tether import die_with
+from ..hypervisor.worker import child_environment
+from ..result import Result
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished job."""
+
+    name: str
+    result: str
+    """Path of its file."""
+    event: EventRef
+    calibration: Calibration
+    cropsize: int
+    size: int
+
+
+def compared(jobs: Sequence[Made]) -> dict[str, str]:
+    """Job -> how its pattern is another one now than in its result; empty where it is the same."""
+    told: dict[str, str] = {}
+    while left := [job for job in jobs if job.name not in told]:
+        code, answers = _asked(left)
+        told |= answers
+        if len(answers) < len(left):
+            first = next(job.name for job in left if job.name not in told)
+            told[first] = f"its event cannot be read: the process that did so ended with {code}"
+    return told
+
+
+def _asked(jobs: Sequence[Made]) -> tuple[int, dict[str, str]]:
+    """How the process ended, and what it said by then."""
+    done = subprocess.run(
+        [sys.executable, "-m", "spring_mpi.campaign.comparing", str(os.getpid())],
+        input=pickle.dumps(jobs), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=child_environment(os.environ, Equipment()), check=False,
+    )  # fmt: skip
+    lines = done.stdout.splitlines(keepends=True)
+    return done.returncode, dict(json.loads(line) for line in lines if line.endswith(b"\n"))
+
+
+def main(parent: int) -> None:
+    """Answer one question of the process that started this one."""
+    die_with(parent)
+    # What libraries and loaders print must not come between the lines of the answer.
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    jobs = pickle.load(sys.stdin.buffer)
+    with open(answer, "w", encoding="utf-8") as out:
+        for name, text in _differences(jobs):
+            print(json.dumps([name, text]), file=out, flush=True)
+
+
+def _differences(jobs: Sequence[Made]) -> Iterator[tuple[str, str]]:
+    """Jobs of one event are neighbours as a rule: its pattern is made once for them."""
+    calibrators: dict[Calibration, Calibrator] = {}
+    latest: tuple[Made, Prepared] | None = None
+    with Loader() as loader:
+        for job in jobs:
+            try:
+                if latest is None or not _has_pattern_of(latest[0], job):
+                    if job.calibration not in calibrators:
+                        calibrators[job.calibration] = Calibrator(job.calibration, loader)
+                    calibrator = calibrators[job.calibration]
+                    made = prepare(
+                        job.event, calibrator, loader, cropsize=job.cropsize, size=job.size
+                    )
+                    latest = job, made
+                yield job.name, difference(Result.load(job.result), latest[1])
+            except SpringError as fault:
+                yield job.name, f"it cannot be compared: {fault}"
+
+
+def _has_pattern_of(one: Made, other: Made) -> bool:
+    keys = ("event", "calibration", "cropsize", "size")
+    return all(getattr(one, key) == getattr(other, key) for key in keys)
+
+
+def difference(result: Result, now: Prepared) -> str:
+    """How a pattern is another one now than in a result; empty where it is the same."""
+    before, excluded = result.excluded != 0, ~now.pattern.measured
+    if before.shape != excluded.shape:
+        return f"its pattern has {excluded.shape} pixels now, not {before.shape}"
+    kept = before == excluded
+    is_other = kept & ~np.isclose(result.intensity, now.pattern.intensity, rtol=1e-5, atol=1e-6)
+    told = [
+        f"{number} pixels of its pattern {text}"
+        for number, text in (
+            (np.count_nonzero(excluded & ~before), "are excluded that were not"),
+            (np.count_nonzero(before & ~excluded), "are not excluded that were"),
+            (np.count_nonzero(is_other), "have another intensity"),
+        )
+        if number
+    ]
+    if not told:
+        return ""
+    used = [str(one) for one in now.exclusions if one.pixels]
+    return f"{', '.join(told)}; in use now: {'; '.join(used) or 'no mask'}"
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,181 @@
+"""Recipes: all that a result depends on beside its event, part by part, so that changes have names.
+
+Of settings and of the calibration only what differs from the defaults counts, so that an option
+that is new, with its default, changes no recipe. Files count by name and content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import PurePath
+from typing import Any
+
+from ..engine.mpr import REVISION as ENGINE
+from ..events.calibration import Calibration, files_of
+from ..events.geometry import read_geometry
+from ..events.preparation import REVISION as PREPARATION
+from ..events.readers.userfile import loader_digest
+from ..events.source import EventRef, file_digest
+from ..settings import Settings
+from . import version_0_1_0
+from .sweep import PYTHON_ONLY
+
+RULE = 2
+"""Of fingerprints; version 0.1.0 had the first one."""
+REVISIONS = ("preparation", "engine")
+"""The parts that change with the program alone."""
+_SECTION = {"masks": "data.mask", "geometry": "data.geometry", "gain_bits": "data.gain_bits"}
+_CONTENT = "content of"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a result depends on beside its event."""
+
+    parts: Mapping[str, Any]
+    """Name of each part, such as ``settings.init.supportsize`` -> its value, as JSON has it."""
+    former: str = ""
+    """Digest by the rule of version 0.1.0; empty where that version knew no such recipe."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all parts."""
+        return digest(self.parts)
+
+    def fingerprint(self, event: EventRef) -> str:
+        """Of a result that is made from an event by this recipe."""
+        return fingerprint(self.digest, event)
+
+    def former_fingerprint(self, event: EventRef) -> str:
+        """The same by the rule of version 0.1.0; empty where there is none."""
+        return version_0_1_0.fingerprint(self.former, event)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What preparation depends on beside event and settings; each file is read once."""
+
+    parts: Mapping[str, Any]
+    former: str
+
+    @classmethod
+    def of(cls, calibration: Calibration, reader: str) -> Recorded:
+        """Of a campaign's calibration and reader.
+
+        Raises
+        ------
+        SourceError
+            If a file cannot be read.
+        """
+        masks = read_geometry(calibration.geometry).masks if calibration.geometry else ()
+        paths = [*files_of(calibration), *(mask.file for mask in masks if mask.file)]
+        contents = {path: file_digest(path) for path in dict.fromkeys(paths)}
+        former = version_0_1_0.calibration(calibration, masks, contents)
+        if loader := loader_digest(reader):
+            contents[reader.rpartition(":")[0]] = loader
+        parts = described(calibration, reader)
+        for path, content in contents.items():
+            parts.setdefault(f"{_CONTENT} {os.path.basename(path)}", []).append(content)
+        return cls(parts, former and former + loader)
+
+    def recipe(self, settings: Settings, cropsize: int, size: int, seed: int) -> Recipe:
+        """With settings and what the pattern's shape depends on."""
+        former = version_0_1_0.recipe(settings, self.former, cropsize, size, seed)
+        return Recipe({**self.parts, **shape_parts(settings, cropsize, size, seed)}, former)
+
+
+def of_spooled(
+    calibration: Calibration, settings: Settings, cropsize: int, size: int, seed: int
+) -> Recipe:
+    """Of a pattern from Python, which is its own calibration but for the saturation value."""
+    recorded = Recorded(described(calibration, "auto"), str(calibration.satvalue))
+    return recorded.recipe(settings, cropsize, size, seed)
+
+
+def shape_parts(settings: Settings, cropsize: int, size: int, seed: int) -> dict[str, Any]:
+    """The parts beside the calibration."""
+    values, defaults = settings.to_dict(), Settings().to_dict()
+    return {
+        "preparation": PREPARATION,
+        "engine": ENGINE,
+        "seed": seed,
+        "pattern.cropsize": cropsize,
+        "pattern.size": size,
+        **{
+            f"settings.{section}.{key}": value
+            for section, keys in values.items()
+            for key, value in keys.items()
+            if value != defaults[section][key] and f"{section}.{key}" not in PYTHON_ONLY
+        },
+    }
+
+
+def described(calibration: Calibration, reader: str) -> dict[str, Any]:
+    """What a calibration and a reader say, without the contents of their files."""
+    plain = Calibration()
+    parts = {
+        _SECTION.get(one.name, f"pattern.{one.name}"): _value(getattr(calibration, one.name))
+        for one in fields(Calibration)
+        if getattr(calibration, one.name) != getattr(plain, one.name)
+    }
+    if reader != "auto":
+        file, colon, function = reader.rpartition(":")
+        parts["data.reader"] = f"{os.path.basename(file)}{colon}{function}"
+    return parts
+
+
+def _value(given: Any) -> Any:
+    """A value of a calibration, as JSON has it; of files the names, of options what is given."""
+    if isinstance(given, tuple):
+        return [_value(one) for one in given]
+    if hasattr(given, "__dataclass_fields__"):
+        values = {key: _value(item) for key, item in asdict(given).items() if item is not None}
+        return values | ({"file": PurePath(values["file"]).name} if "file" in values else {})
+    return given
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """What is different between two recipes' parts, a line each."""
+    for part in sorted(before.keys() | now.keys()):
+        if before.get(part) == now.get(part):
+            continue
+        if part.startswith(_CONTENT):
+            if part in before and part in now:
+                yield f"the {part} is another one"
+        else:
+            yield f"{part}: {_shown(before, part)} -> {_shown(now, part)}"
+
+
+def _shown(parts: Mapping[str, Any], part: str) -> str:
+    """A part's value, for people; what is left out is at its default."""
+    if part in parts:
+        value = parts[part]
+        return value if isinstance(value, str) else json.dumps(value)
+    section, _, key = part.removeprefix("settings.").rpartition(".")
+    if part.startswith("settings."):
+        return json.dumps(Settings().to_dict().get(section, {}).get(key))
+    return "none"
+
+
+def fingerprint(recipe: str, event: EventRef) -> str:
+    """Digest of what a result depends on: its recipe, given by its digest, and its event.
+
+    Data files count by name and size, not by folder: moved data are the same data. Files that were
+    still written count by name, for their size is a matter of chance.
+    """
+    places = [
+        (os.path.basename(part.source.path), part.source.size, part.dataset, part.row)
+        for part in event.parts
+    ]
+    return f"{RULE}:{digest([recipe, event.pid, *places])}"
+
+
+def digest(value: Any) -> str:
+    """128-bit BLAKE2b of a value as canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

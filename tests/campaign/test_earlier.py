@@ -1,0 +1,110 @@
+"""Finished jobs of earlier runs: what is as it would be made now stays, the rest is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spring_mpi.campaign.earlier import judge
+from spring_mpi.campaign.past import Past
+from spring_mpi.campaign.plan import Plan
+from spring_mpi.campaign.recipe import digest, fingerprint
+from spring_mpi.campaign.resume import resume
+from spring_mpi.campaign.rundir import RunDirectory
+from spring_mpi.errors import ConfigError
+from spring_mpi.events import build_index
+
+TEXT = """
+name: c
+data: {reader: simulate, source: "events=2:seed=1"}
+pattern: {cropsize: 256, size: 64}
+"""
+
+
+class Earlier:
+    """A run directory whose first job is done, by a recipe that differs in some parts."""
+
+    def __init__(self, load, folder):
+        self._load, self.rundir = load, RunDirectory(folder / "run")
+        self.rundir.create()
+        self.plan = self.planned()
+        self.name = next(iter(self.plan.numbers))
+
+    def planned(self, *overrides):
+        """The plan, with another config."""
+        index = build_index("events=2:seed=1", reader="simulate")
+        return Plan(self._load(TEXT, *overrides), index, self.rundir.path)
+
+    def done(self, **parts):
+        """Write the journal; its past."""
+        made = self.plan.blueprint(self.name)
+        parts = json.loads(json.dumps(dict(made.recipe.parts) | parts))
+        self._write(
+            {"recipe": digest(parts), "parts": parts},
+            {"job": self.name, "state": "done", "worker": 1, "attempt": 1, "error": 0.1,
+             "resolution_px": None, "support_px": 9, "seconds": 1.0,
+             "fingerprint": fingerprint(digest(parts), made.event)},
+        )  # fmt: skip
+        (self.rundir.path / self.plan.result_file(self.name)).write_bytes(b"")
+        return Past.read(self.rundir.journal)
+
+    def _write(self, *lines):
+        text = "".join(json.dumps(line) + "\n" for line in ({"start": 1}, *lines, {"exit": 0}))
+        self.rundir.journal.write_text(text)
+
+
+@pytest.fixture
+def earlier(load, tmp_path):
+    return Earlier(load, tmp_path)
+
+
+def test_what_is_alike_stays(earlier):
+    """Nothing is said of it."""
+    resumption = resume(earlier.plan, earlier.done(), earlier.rundir)
+    assert [(one.name, one.remark) for one in resumption.finished] == [(earlier.name, "")]
+    assert not resumption.earlier.renewed
+
+
+def test_results_of_another_engine_stay_and_are_marked(earlier):
+    """They are what that engine made of the same pattern; so the next run finds them, too."""
+    resumption = resume(earlier.plan, earlier.done(engine=0), earlier.rundir)
+    assert [one.remark for one in resumption.finished] == ["made by engine revision 0"]
+    (line,) = resumption.earlier.renewed.values()
+    assert line["fingerprint"] == earlier.plan.fingerprint(earlier.name)
+    assert "run" not in line
+
+
+def test_results_that_cannot_be_compared_are_told(earlier):
+    """A result of another preparation that is no result file: with the reason, and what to do."""
+    with pytest.raises(ConfigError, match=r"it cannot be compared: .*is not a result file") as told:
+        resume(earlier.plan, earlier.done(preparation=1), earlier.rundir)
+    assert "--keep" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"seed": 7}, "seed: 7 -> 1"),
+        ({"content of mask.npy": ["00"], "engine": 0}, ""),
+        ({"settings.SW.threshold": 0.2}, "settings.SW.threshold: 0.2 -> 0.1"),
+        ({"settings.SW.gone": 1}, "settings.SW.gone: 1 -> null"),
+        ({"pattern.satvalue": 5.0}, "pattern.satvalue: 5.0 -> none"),
+    ],
+)
+def test_a_change_is_refused_with_its_name(earlier, parts, reason):
+    """Nothing but what changed is named."""
+    past = earlier.done(**parts)
+    present = earlier.rundir.results_present()
+    with pytest.raises(ConfigError) as told:
+        judge(earlier.plan, past, present, earlier.rundir)
+    first, *changes, last = str(told.value).splitlines()
+    assert first.startswith(f"{earlier.name} is already done in {earlier.rundir.path}")
+    assert [change.strip() for change in changes][:1] == [reason or "engine: 0 -> 1"]
+    assert last == "start anew with --fresh, or choose another output"
+
+
+def test_a_job_whose_result_is_gone_is_no_matter(earlier):
+    """It is done again, by whatever recipe."""
+    past = earlier.done(seed=7)
+    assert not judge(earlier.plan, past, set(), earlier.rundir).renewed
