@@ -231,6 +231,7 @@ SAID = {
     "an array of LSF": "Job <4711[1-8]> is submitted to queue <normal>.",
     "of a site": "Your job 4711 (spring) has been submitted",
     "named": "Job ID: 4711",
+    "in colour": "\x1b[1;32m4711\x1b[0m",
 }
 BANNER = """
 *** Welcome to the cluster. 3 nodes are down until 2027-01-01 12:00 ***

@@ -177,7 +177,8 @@ def job_id(line: str) -> str | None:
     ``bsub`` prints ``Job <ID> is submitted to queue <NAME>.``; programs of a site that stand in for
     them say it in their own words. Other lines with numbers are remarks.
     """
-    found = (re.search(form, line.strip()) for form in _JOB_IDS)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", line).strip()
+    found = (re.search(form, text) for form in _JOB_IDS)
     return next((one[1] for one in found if one), None)
 
 
