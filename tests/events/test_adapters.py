@@ -23,6 +23,7 @@ from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
 from spring_mpi.events.build import Wanted
 from spring_mpi.events.follow import Follower
+from spring_mpi.events.left_out import left_out
 from spring_mpi.events.readers import DAMAGED, INCOMPLETE, find_reader
 
 PACKAGES = Path(__file__).with_name("packages")
@@ -163,6 +164,26 @@ def test_run_of_psana_2(source: str, tmp_path: Path, package: Callable[[str], No
     assert sys.modules["psana"].OPEN == []
     del ours["0|flags"]
     assert_alike(found, {key: ours[key] for key in ours if not key.startswith(torn)})
+
+
+def test_what_packages_leave_out(tmp_path: Path, package: Callable[[str], None]) -> None:
+    """Events without the camera, and trains without a frame of the module, are counted."""
+    package("psana_2")
+    planes = PLANES * (np.arange(4) != 1).reshape(4, 1, 1, 1).astype(np.uint16)
+    np.savez(tmp_path / "run0034.npz", times=TIMES, planes=planes, torn=[False] * 4)
+    index = build_index(RUN, reader="psana", dataset="cam", root=tmp_path)
+    assert left_out(index) == [
+        "1 event has no frame of cam.raw.raw and is left out (3 events are in the index): "
+        "1 holds other detectors"
+    ]
+    package("euxfel")
+    source = f"{MODULE.format(3)}/image.data"
+    folder = str(euxfel_run(tmp_path / "r0034"))
+    index = build_index(folder, reader="extra_data", dataset=source)
+    assert left_out(index) == [
+        f"1 train has no frame of {source} and is left out (5 events are in the index): "
+        "1 holds other sources"
+    ]
 
 
 def test_psana_2_in_turn(tmp_path: Path, package: Callable[[str], None]) -> None:

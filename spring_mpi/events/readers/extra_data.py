@@ -12,7 +12,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from ..gain_stages import RawForm
+from ..left_out import LeftOut
 from ..stacking import joined
 from . import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
 from .euxfel import PID_NAMES, PLACE_BITS, excluded
@@ -64,7 +65,8 @@ class ExtraDataReader:
             raise SourceError(f"{source}: the pid is {PID_NAMES}; leave 'pid' out")
         with _opened(source) as run, faults_told(source, "extra_data"):
             wanted, gain = split_gain(dataset)
-            return _scan(*_choose(run, wanted), gain, _run_number(run, source))
+            scan = _scan(*_choose(run, wanted), gain, number := _run_number(run, source))
+            return replace(scan, left_out=tuple(_left_out(run, number, scan)))
 
     def open(self, source: str) -> ExtraDataHandle:
         """The run, ready for reading events by train and place."""
@@ -229,6 +231,15 @@ def _scan(name: str, channels: Sequence[_Channel], gain: int | None, run: int) -
         joint.astype(np.uint32),
         is_part=channels[0].module is not None,
     )
+
+
+def _left_out(run: Any, number: int, scan: Scan) -> Iterator[LeftOut]:
+    """Trains of the run without a frame."""
+    assert scan.pids is not None
+    trains = np.setdiff1d(np.asarray(run.train_ids, np.int64), scan.pids[:, 1])
+    if len(trains):
+        pids = np.stack([np.full_like(trains, number), trains], axis=1)
+        yield LeftOut(len(trains), ("other sources",), pids, "trains")
 
 
 def _events(channel: _Channel, gain: int | None) -> tuple[NDArray[np.int64], ...]:

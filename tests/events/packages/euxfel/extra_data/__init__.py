@@ -88,6 +88,11 @@ class DataCollection:
             one.file.visit(self._note)
         self.all_sources = self.instrument_sources = frozenset(self._sources)
 
+    @property
+    def train_ids(self) -> list[int]:
+        """Of all files."""
+        return sorted({int(train) for one in self.files for train in one.train_ids})
+
     def _note(self, path: str) -> None:
         if found := DATASETS.fullmatch(path):
             source, key = (one for one in found.groups() if one)
