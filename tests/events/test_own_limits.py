@@ -158,3 +158,33 @@ def test_single_frame(tmp_path: Path) -> None:
     (event,) = events(options)
     assert event.mask is not None
     assert np.flatnonzero(event.mask).tolist() == [0, 5, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (nexus, "pixel_mask"), (nexus, "saturation_value"), (cxi, "mask"), (cxi, "mask_shared"),
+        (cxi, "underload_value"), (named, "pixel_mask"), (linked, "pixel_mask"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("link", "missing"),
+    [(h5py.ExternalLink("meta.h5", "/mask"), "meta.h5"), (h5py.SoftLink("/gone"), "/gone")],
+)
+def test_behind_links_that_lead_nowhere(
+    tmp_path: Path, write: Write, name: str, link: Any, missing: str
+) -> None:
+    """Frames are read without what is lost, and that is told with where it should be."""
+    (told,) = events(write(tmp_path, FRAMES, {name: link}))[0].exclusions
+    assert told.pixels == 0
+    assert told.origin.endswith(f"/{name}")
+    assert missing in told.remark
+
+
+def test_copy_of_a_mask_behind_a_link(tmp_path: Path) -> None:
+    """A copy that is lost is not missed where the mask is there."""
+    mask = np.eye(3, 4, dtype="u4")
+    link = h5py.ExternalLink("meta.h5", "/mask")
+    fields = {"pixel_mask": mask, "detectorSpecific/pixel_mask": link}
+    (told,) = events(nexus(tmp_path, FRAMES, fields))[0].exclusions
+    assert told.pixels == 3

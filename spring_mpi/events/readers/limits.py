@@ -19,6 +19,7 @@ import numpy as np
 from ..limits import Limit, as_limit
 from ..source import Exclusion
 from . import Frame
+from .faults import broken_link
 from .rows import read_all
 from .stored import union
 
@@ -29,9 +30,14 @@ _HIGHEST = ("saturation_value", "countrate_correction_count_cutoff")
 _DEPTHS = ("bit_depth_image",)
 
 
+_LINKED = (("pixel_mask", "detectorSpecific/pixel_mask"), ("mask",), ("mask_shared",),
+           _LOWEST, _HIGHEST)  # fmt: skip
+"""What excludes pixels and may be a link: of names for the same thing one is enough."""
+
+
 @dataclass(frozen=True)
 class OwnLimit:
-    """A limit that a file brings for its frames."""
+    """A limit that a file brings for its frames, or what it meant to bring and cannot be had."""
 
     origin: str
     """Where it is, for people."""
@@ -67,12 +73,23 @@ def _in_group(group: h5py.Group, kind: np.dtype[Any]) -> Iterator[OwnLimit]:
     for names, relation in ((_LOWEST, "<"), (_HIGHEST, ">")):
         if (dataset := _first(group, names)) is not None:
             yield _own_limit(dataset, relation)
+    yield from _lost(group)
     depth = _first(group, _DEPTHS)
     bits = None if depth is None else _number(depth)
     # In other types the masked pixels are not where they were.
     if depth is not None and kind.kind == "u" and bits == 8 * kind.itemsize:
         largest = as_limit("=", int(np.iinfo(kind).max))
         yield OwnLimit(f"{depth.name} {bits:g} ({largest}, a masked pixel)", largest)
+
+
+def _lost(group: h5py.Group) -> Iterator[OwnLimit]:
+    """Masks and limits behind links that lead nowhere."""
+    for names in _LINKED:
+        if not any(isinstance(group.get(name), h5py.Dataset) for name in names):
+            for name in names:
+                path = posixpath.join(str(group.name), name)
+                if reason := broken_link(group.file, path):
+                    yield OwnLimit(path, None, f"it cannot be had: {reason}")
 
 
 def _own_limit(dataset: h5py.Dataset, relation: str) -> OwnLimit:
