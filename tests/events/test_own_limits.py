@@ -188,3 +188,14 @@ def test_copy_of_a_mask_behind_a_link(tmp_path: Path) -> None:
     fields = {"pixel_mask": mask, "detectorSpecific/pixel_mask": link}
     (told,) = events(nexus(tmp_path, FRAMES, fields))[0].exclusions
     assert told.pixels == 3
+
+
+@pytest.mark.parametrize("place", ["entry/instrument", "entry/instrument/detector"])
+def test_detector_behind_a_link(tmp_path: Path, place: str) -> None:
+    """So it is for all that a master says of its detector."""
+    options = nexus(tmp_path, FRAMES, {})
+    with h5py.File(options["paths"], "r+") as file:
+        file[place] = h5py.ExternalLink("meta.h5", "/detector")
+    (told,) = events(options)[0].exclusions
+    assert (told.origin, told.pixels) == (f"the master's /{place}", 0)
+    assert "meta.h5" in told.remark

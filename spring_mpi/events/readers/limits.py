@@ -87,9 +87,13 @@ def _lost(group: h5py.Group) -> Iterator[OwnLimit]:
     for names in _LINKED:
         if not any(isinstance(group.get(name), h5py.Dataset) for name in names):
             for name in names:
-                path = posixpath.join(str(group.name), name)
-                if reason := broken_link(group.file, path):
-                    yield OwnLimit(path, None, f"it cannot be had: {reason}")
+                yield from behind_link(group.file, posixpath.join(str(group.name), name))
+
+
+def behind_link(file: h5py.File, path: str) -> Iterator[OwnLimit]:
+    """That something cannot be had, if it is behind a link that leads nowhere."""
+    if reason := broken_link(file, path):
+        yield OwnLimit(path, None, f"it cannot be had: {reason}")
 
 
 def _own_limit(dataset: h5py.Dataset, relation: str) -> OwnLimit:

@@ -28,9 +28,16 @@ from ..source import Exclusion
 from . import Empty, Frame, PidDatasets, Scan
 from .contents import candidates, is_frames
 from .hdf5 import Hdf5Handle, Hdf5Reader, find_frames, incomplete, integers
-from .limits import OwnLimit, limited, own_limits
+from .limits import OwnLimit, behind_link, limited, own_limits
 from .linked import EXTERNAL_LINK, VIRTUAL, find_linked
-from .nxdetector import PixelMask, detectors_of, entries, pixel_masks, says_nxmx
+from .nxdetector import (
+    PixelMask,
+    detectors_of,
+    entries,
+    pixel_masks,
+    places_of_detectors,
+    says_nxmx,
+)
 from .opening import is_file_of, open_file
 from .stored import union
 
@@ -139,7 +146,10 @@ class NexusHandle(Hdf5Handle):
     def _limits(self, dataset: str) -> Sequence[OwnLimit]:
         if dataset not in self._own_limits:
             shape, kind = self._placed(dataset)[0][0].kind
-            self._own_limits[dataset] = own_limits(detectors_of(self._file, shape), np.dtype(kind))
+            found = own_limits(detectors_of(self._file, shape), np.dtype(kind))
+            for place in places_of_detectors(self._file):
+                found += behind_link(self._file, place)
+            self._own_limits[dataset] = found
         return self._own_limits[dataset]
 
     def _placed(self, dataset: str) -> tuple[list[Block], list[int]]:

@@ -67,6 +67,15 @@ def detectors_of(file: h5py.File, shape: tuple[int, ...]) -> Iterator[h5py.Group
             yield detector
 
 
+def places_of_detectors(file: h5py.File) -> Iterator[str]:
+    """Where the detectors of a master are, or should be."""
+    for entry in entries(file):
+        place = f"{entry.name}/instrument"
+        instrument = entry.get("instrument")
+        names = sorted(instrument) if isinstance(instrument, h5py.Group) else []
+        yield from [f"{place}/{name}" for name in names if "detector" in name] or [place]
+
+
 def masks_beside(detector: h5py.Group) -> Iterator[h5py.Dataset]:
     """The pixel masks in the group of a detector."""
     for place in _PLACES:
