@@ -6,9 +6,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _MOST_OF_A_KIND = 20
+_NO_MORE = "(more warnings of this kind are not told)"
 _LIBRARIES = "py.warnings"
 """The logger that `logging.captureWarnings` uses."""
 
@@ -25,17 +26,17 @@ class Said:
     """Name of the logger, as in `logging`."""
     text: str
     kind: str
-    """What all warnings from the same line of a program have in common."""
+    """The line of a program that warned."""
 
     @classmethod
     def of(cls, record: logging.LogRecord) -> Said:
         """A record of `logging`."""
         text = record.getMessage().strip()
-        kind = str(record.msg)
+        kind = f"{record.pathname}:{record.lineno}"
         if record.name == _LIBRARIES:
             # File, line, category and text; then the line of the program, with two spaces.
             text = "\n".join(one for one in text.splitlines() if not one.startswith("  "))
-            kind = ":".join(text.split(":")[:3])
+            kind = ":".join(text.split(":")[:2])
         return cls(record.created, record.levelname, record.name, text, kind)
 
 
@@ -44,16 +45,16 @@ class Once:
     """Which warnings were passed on already: every text once, of one kind only a few."""
 
     _texts: set[str] = field(default_factory=set)
-    _kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _kinds: Counter[str] = field(default_factory=Counter)
 
-    def admits(self, said: Said) -> bool:
-        """Whether it is to be passed on; it is taken to be, then."""
-        kind = said.logger, said.kind
-        if said.text in self._texts or self._kinds[kind] >= _MOST_OF_A_KIND:
-            return False
+    def admitted(self, said: Said) -> Said | None:
+        """What is to be passed on, and is taken to be; the last one of a kind says that it is."""
+        if said.text in self._texts or self._kinds[said.kind] >= _MOST_OF_A_KIND:
+            return None
         self._texts.add(said.text)
-        self._kinds[kind] += 1
-        return True
+        self._kinds[said.kind] += 1
+        is_last = self._kinds[said.kind] == _MOST_OF_A_KIND
+        return replace(said, text=f"{said.text} {_NO_MORE}") if is_last else said
 
 
 @contextmanager
@@ -98,5 +99,5 @@ class _Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         said: Said = getattr(record, "said", None) or Said.of(record)
-        if self._once.admits(said):
-            self._tell(said)
+        if told := self._once.admitted(said):
+            self._tell(told)
