@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 
 _LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "JSM_NAMESPACE_SIZE")
 """Of ``mpirun`` (Open MPI) and ``jsrun``, which tell nobody but the tasks that they start."""
@@ -18,6 +20,8 @@ _SHELLS = (
     "JPY_PARENT_PID", "JUPYTER_SERVER_ROOT", "JUPYTER_SERVER_URL",
 )  # fmt: skip
 """Set in the shell of ``srun --pty``, in notebooks and in their terminals."""
+_SCRIPT = "slurm_script"
+"""What SLURM calls the copy of a batch job's script that it runs."""
 
 
 @dataclass(frozen=True)
@@ -34,29 +38,36 @@ class Launch:
     """Whether this is task 0."""
 
 
-def launch(
-    environment: Mapping[str, str] = os.environ, *, is_own_task: bool | None = None
-) -> Launch:
+class Starter(Enum):
+    """Who started this process, as far as SLURM is concerned."""
+
+    STEP = "a task of a step, or the script that is one"
+    SCRIPT = "the script of a batch job"
+    OTHERS = "not SLURM, or what it started in its own way, such as a shell"
+
+
+def launch(environment: Mapping[str, str] = os.environ, starter: Starter | None = None) -> Launch:
     """What the environment says.
 
     The innermost launcher counts: ``mpirun`` in a step of SLURM starts its daemons by ``srun``, and
     their number is not that of its tasks. All commands in a shell of ``srun --pty`` inherit what
     SLURM told the shell, and tasks of an ``srun`` in that shell inherit that there is a shell: such
-    a task is known by its process group.
+    a task is known by its process group. A batch job that was submitted from the shell inherits
+    all of it, and is no step.
 
     Parameters
     ----------
-    is_own_task
-        Whether SLURM itself started this process, as a task or in the script that is one; by
-        default that is found out.
+    starter
+        By default it is found out.
     """
+    starter = starter or _starter(environment)
     own = [name for name in _LAUNCHERS if name in environment]
     if "PMI_SIZE" in environment and any(name in environment for name in _PMI_LAUNCHERS):
         own.append("PMI_SIZE")
+    if not own and starter is Starter.SCRIPT:
+        return Launch()
     sizes = _numbers(own or _SIZES, environment)
-    is_shell = not own and any(name in environment for name in _SHELLS)
-    if is_shell:
-        is_shell = not (_is_task(environment) if is_own_task is None else is_own_task)
+    is_shell = not own and starter is Starter.OTHERS and any(one in environment for one in _SHELLS)
     return Launch(
         size=max(sizes, default=2 if own or _PRESENCE in environment else 1),
         is_counted=bool(sizes),
@@ -69,9 +80,12 @@ def _numbers(names: Sequence[str], environment: Mapping[str, str]) -> list[int]:
     return [int(environment[name]) for name in names if environment.get(name, "").isdecimal()]
 
 
-def _is_task(environment: Mapping[str, str]) -> bool:
-    """Whether we are in the process group of SLURM's task; an interactive shell makes new ones."""
+def _starter(environment: Mapping[str, str]) -> Starter:
+    """An interactive shell is a task, and makes process groups of their own for its commands."""
     try:
-        return os.getpgid(int(environment["SLURM_TASK_PID"])) == os.getpgrp()
+        task = int(environment["SLURM_TASK_PID"])
+        if Path(f"/proc/{task}/comm").read_text(errors="replace").strip() == _SCRIPT:
+            return Starter.SCRIPT
+        return Starter.STEP if os.getpgid(task) == os.getpgrp() else Starter.OTHERS
     except (KeyError, ValueError, OSError):
-        return False
+        return Starter.OTHERS

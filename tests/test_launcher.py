@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from spring_mpi.launcher import Launch, launch
+from spring_mpi.launcher import Launch, Starter, launch
 
 STEP = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "8", "SLURM_NTASKS": "8",
         "SLURM_PROCID": "0"}  # fmt: skip
@@ -69,7 +69,14 @@ def test_a_task_of_srun_within_a_shell() -> None:
     # Process 1 is in another group, as the shell is for the commands that it starts.
     assert launch(PMIX | PTY | {"SLURM_TASK_PID": "1"}).is_shell
     assert launch(PMIX | PTY | {"SLURM_TASK_PID": ""}).is_shell
-    assert not launch(PMIX | PTY, is_own_task=True).is_shell
+    assert not launch(PMIX | PTY, Starter.STEP).is_shell
+
+
+def test_a_batch_job_that_a_shell_submitted() -> None:
+    """It inherits what SLURM told the shell, and is alone; ``mpirun`` in it is not."""
+    assert launch(PMIX | PTY, Starter.SCRIPT) == Launch()
+    ranks = {"OMPI_COMM_WORLD_SIZE": "4"}
+    assert launch(PMIX | PTY | ranks, Starter.SCRIPT) == Launch(4, is_counted=True)
 
 
 def test_who_is_first() -> None:

@@ -98,15 +98,19 @@ def test_no_common_mpi(slurm: Slurm, small: Callable[..., Campaign], launcher: l
 def test_a_shell_of_srun(
     slurm: Slurm, small: Callable[..., Campaign], launcher: list[str], tmp_path: Path
 ) -> None:
-    """In the shell of ``srun -n 3 --pty`` a command is alone; ``srun`` there starts ranks again."""
+    """In the shell of ``srun -n 3 --pty`` a command is alone, also in a batch job submitted there;
+    ``srun`` there starts ranks again.
+    """
     if not slurm.says("srun", "-p", "single", "--mpi=pmix", "echo", "ok"):
         missing("the library that srun --mpi=pmix loads (libpmix-dev)")
     campaign = small(workers={"device": "cpu"})
     batch = f"{sys.executable} -m spring_mpi.cli.batch {campaign.config}"
     typed = (
         f"{batch} --check >{tmp_path}/alone 2>&1; echo $? >>{tmp_path}/alone\n"
+        f"sbatch --wait -p single -o {tmp_path}/submitted {tmp_path}/job.sh\n"
         f"srun --overlap --mpi=pmix -n 3 {batch} >{tmp_path}/ranks 2>&1; exit $?\n"
     )
+    (tmp_path / "job.sh").write_text(f"#!/bin/bash\n{batch} --check 2>&1; echo $?\n")
     shell = ["srun", "-p", "single", "-n", "3", "--overlap", "--mpi=pmix", "--pty"]
     process, terminal = pty.fork()
     if process == 0:
@@ -116,6 +120,9 @@ def test_a_shell_of_srun(
     alone = (tmp_path / "alone").read_text()
     assert alone.endswith("\n0\n"), alone
     assert "one of 3 tasks, not an MPI launch" in alone
+    submitted = (tmp_path / "submitted").read_text()
+    assert submitted.endswith("\n0\n"), submitted
+    assert "MPI launch" not in submitted
     assert code == 0, (tmp_path / "ranks").read_text()
     assert "not an MPI launch" not in (tmp_path / "ranks").read_text()
     assert len(campaign.results()) == 4
