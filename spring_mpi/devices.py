@@ -30,7 +30,12 @@ class Gpu:
     """Share in use, 0 to 1: of the processor or of the memory, whichever is more."""
 
     def __str__(self) -> str:
-        return f"- {self.name} (Id: {self.id}, load: {round(100 * self.load)}%)"
+        return f"- {self.name} (Id: {self.shown_id}, load: {round(100 * self.load)}%)"
+
+    @property
+    def shown_id(self) -> str:
+        """The id for people."""
+        return "?" if self.id < 0 else str(self.id)
 
 
 @dataclass(frozen=True)

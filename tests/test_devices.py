@@ -89,6 +89,9 @@ def test_instances_that_nobody_lists() -> None:
     """In a container ``nvidia-smi`` may not list them: what the scheduler names is taken."""
     found = visible(PARTED, {"CUDA_VISIBLE_DEVICES": f"{PARTS[1]},{OLD[0]}"})
     assert [(gpu.uuid, gpu.id) for gpu in found] == [(PARTS[1], -1), (OLD[0], 0)]
+    assert list(map(str, found)) == [
+        "- NVIDIA MIG (Id: ?, load: 0%)", "- NVIDIA H200 MIG (Id: 0, load: 0%)",
+    ]  # fmt: skip
     found = visible(PARTED[:1], {"CUDA_VISIBLE_DEVICES": PARTS[1]})
     assert [(gpu.uuid, gpu.id) for gpu in found] == [(PARTS[1], 0)]
 

@@ -224,9 +224,12 @@ def _stats(arguments: argparse.Namespace, communicator: Communicator) -> int:
 
 def _check(arguments: argparse.Namespace, communicator: Communicator) -> int:
     from ..events.checking import faults
+    from ..events.remarks import remarks
     from ..events.storage import load_index
 
     index = load_index(arguments.index)
+    for sentence in remarks(index):
+        print(sentence)
     is_whole = True
     for fault in faults(index, communicator, headers=arguments.headers):
         is_whole = False

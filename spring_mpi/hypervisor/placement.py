@@ -49,7 +49,7 @@ class Place:
         )  # fmt: skip
 
     def __str__(self) -> str:
-        words = [f"GPU {self.gpu.id}, {self.gpu.name}, {self.gpu.uuid}"] if self.gpu else []
+        words = [f"GPU {self.gpu.shown_id}, {self.gpu.name}, {self.gpu.uuid}"] if self.gpu else []
         words += [f"processors {_ranges(self.cpus)}"] if self.cpus else []
         return f"{self.host}: {'; '.join(words) or 'what its process finds'}"
 

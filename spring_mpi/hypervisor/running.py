@@ -51,7 +51,8 @@ class Runner:
     def ready(self) -> Ready:
         """Who and what this child is."""
         if self._gpu is not None:
-            return Ready(platform.node(), self._gpu.name, self._gpu.load, self._gpu.id)
+            known = self._gpu.id if self._gpu.id >= 0 else None
+            return Ready(platform.node(), self._gpu.name, self._gpu.load, known)
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
         return Ready(platform.node(), processor_name(), min(load, 1.0))
 

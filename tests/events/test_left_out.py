@@ -241,6 +241,8 @@ def test_commands_tell(
     assert SENTENCE in capsys.readouterr().err
     assert main(["info", index]) == 0
     assert f"left out:   3\n              {SENTENCE}\n" in capsys.readouterr().out
+    assert main(["check", index]) == 0
+    assert capsys.readouterr().out.startswith(f"{SENTENCE}\n2 events in 1 sources: all read")
     campaign = small(
         data={"source": str(path), "dataset": "cam"},
         pattern={"center": [32, 32], "cropsize": 64, "size": 64},
