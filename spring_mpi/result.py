@@ -50,6 +50,7 @@ def resolution_text(resolution_px: float | None) -> str:
 
 
 _ABSENT: Mapping[str, Any] = {
+    "tag": "",
     "std": np.empty((0, 0), np.float32),
     "support_frequency": np.empty((0, 0), np.float32),
     "error": math.nan,
@@ -158,10 +159,7 @@ class Result:
         # What a file of another version lacks is as if it had not been measured.
         origin = {one.name: values.pop(one.name) for one in fields(Provenance)
                   if one.name in values}  # fmt: skip
-        try:
-            return cls(**{**_ABSENT, **values}, provenance=Provenance(**origin))
-        except TypeError as fault:
-            raise SourceError(f"{path} is not a result file of spring-mpi: {fault}") from fault
+        return cls(**{**_ABSENT, **values}, provenance=Provenance(**origin))
 
     def plot(self) -> Figure:
         """A figure: pattern, reconstruction, support, errors over generations, PRTF."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ import yaml
 
 from .hdf5 import new_file, reading
 from .settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _IMAGE, _DETECTOR = "entry_1/image_1", "entry_1/instrument_1/detector_1"
 _ANALYSIS, _PROCESS, _EVENT = "entry_1/analysis", "entry_1/process_1", "entry_1/event"
@@ -49,6 +52,9 @@ _LAYOUT = (
     ("source", f"{_EVENT}/source", ""),
 )
 
+_NEEDED = ("data", "mask", "best", "intensity", "excluded", "settings", "pid", "name")
+"""Fields without which a file is no result; versions differ in the others."""
+
 READ_FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError,
                yaml.YAMLError)  # fmt: skip
 """What `read` raises for files that are damaged or hold something else."""
@@ -74,6 +80,8 @@ def read(path: Path) -> dict[str, Any]:
         values = {field: _value(file, name) for field, name, _ in _LAYOUT if name in file}
         if f"{_ANALYSIS}/prtf" in file:
             values["resolution_px"] = _resolution(file[f"{_ANALYSIS}/prtf"])
+    if missing := [name for field, name, _ in _LAYOUT if field in _NEEDED and field not in values]:
+        raise ValueError(f"it has no /{missing[0]}")
     values["pid"] = tuple(values["pid"].tolist())
     for field in ("warnings", "masks"):
         values[field] = tuple(values.get(field, "").splitlines())
@@ -114,13 +122,20 @@ def _resolution(prtf: h5py.Group | h5py.Dataset) -> float | None:
 
 
 def _settings(text: str) -> Settings:
-    """Settings of which only those that differ from the defaults count as given."""
-    settings = Settings()
+    """Settings of which only those that differ from the defaults count as given.
+
+    Keys that only another version has are told, and left out.
+    """
+    settings, unknown = Settings(), []
+    defaults = settings.to_dict()
     for section, keys in yaml.safe_load(text).items():
         for key, value in keys.items():
-            default = settings.to_dict().get(section, {}).get(key)
-            if value != default:
+            if key not in defaults.get(section, {}):
+                unknown.append(f"{section}.{key}: {value}")
+            elif value != defaults[section][key]:
                 settings.set(section, key, value)
+    if unknown:
+        _log.warning("a result has settings of another version: %s", ", ".join(unknown))
     return settings
 
 

@@ -207,7 +207,6 @@ def edited(name: str, value: Any) -> Any:
         edited("entry_1/process_1/warnings", 7),
         edited("entry_1/process_1/settings", "a: [1"),
         edited("entry_1/process_1/settings", "just text"),
-        edited("entry_1/process_1/settings", "init: {suportsize: 80}"),
         edited("entry_1/analysis/prtf", np.zeros(4)),
     ],
 )
@@ -217,6 +216,44 @@ def test_what_is_no_result_is_refused(damage: Any, tmp_path: Path) -> None:
     damage(path)
     with pytest.raises(SourceError, match=r"a\.h5 is not a result file of spring-mpi: "):
         Result.load(path)
+
+
+def test_settings_of_another_version_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A key that only another version has is named; the others are read."""
+    path = made().save(tmp_path / "a.h5")
+    edited("entry_1/process_1/settings", "init: {supportsize: 80, novelty: 3}")(path)
+    assert Result.load(path).settings == Settings().set("init", "supportsize", 80)
+    assert "settings of another version: init.novelty: 3" in caplog.text
+
+
+def names_in(path: Path) -> list[str]:
+    """All groups and datasets of a file."""
+    names: list[str] = []
+    with h5py.File(path) as file:
+        file.visit(names.append)
+    return names
+
+
+def test_any_dataset_may_be_missing(tmp_path: Path) -> None:
+    """A file without one can be read, shown and saved again, or is refused with its name."""
+    whole, path = made().save(tmp_path / "whole.h5"), tmp_path / "other.h5"
+    refused = {}
+    for name in names_in(whole):
+        path.write_bytes(whole.read_bytes())
+        with h5py.File(path, "r+") as file:
+            del file[name]
+            file["entry_1/analysis/of_another_version"] = 1.0
+        try:
+            result = Result.load(path)
+        except SourceError as fault:
+            refused[name] = str(fault)
+        else:
+            result.plot()
+            assert Result.load(result.save(tmp_path / "again.h5")).name == result.name
+    assert all(f"it has no /{name}" in text for name, text in refused.items())
+    assert len(refused) < 16
 
 
 @pytest.mark.parametrize("name", ["missing.h5", "."])

@@ -177,6 +177,9 @@ def _extent(image: Image, window: Window | None = None) -> tuple[float, float, f
 def _draw_errors(axes: Axes, result: Result) -> None:
     """Spread of the population's errors, generation by generation."""
     history = result.error_history
+    axes.set(title="Errors of the population", xlabel="generation", ylabel="error", box_aspect=1)
+    if not np.isfinite(history).any():
+        return
     known = np.where(np.isfinite(history), history, np.nan)
     generations = np.flatnonzero(np.isfinite(known).any(axis=1))
     low, median, high = np.nanpercentile(known[generations], [0, 50, 100], axis=1)
@@ -185,8 +188,7 @@ def _draw_errors(axes: Axes, result: Result) -> None:
         axes.plot(generations + 1, values, color=LINE, lw=1.5, ls=style, label=label)
     # Within a decade, ticks of a logarithmic axis are unreadable.
     wide = high.max() > 10 * low.min() > 0
-    axes.set(title="Errors of the population", xlabel="generation", ylabel="error",
-             yscale="log" if wide else "linear", box_aspect=1)  # fmt: skip
+    axes.set(yscale="log" if wide else "linear")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
 
@@ -201,7 +203,8 @@ def _draw_transfer(axes: Axes, result: Result) -> None:
         label = resolution_text(result.resolution_px)
         axes.axvline(radius, color=LEVEL, lw=0.8, ls=":", label=label)
     axes.set(title="Phase retrieval transfer function", xlabel="radius (Fourier pixels)",
-             ylabel="PRTF", xlim=(0, len(result.prtf)), ylim=(0, 1.05), box_aspect=1)  # fmt: skip
+             ylabel="PRTF", ylim=(0, 1.05), box_aspect=1)  # fmt: skip
+    axes.set_xlim(0, max(len(result.prtf), 1))
     axes.legend()
 
 

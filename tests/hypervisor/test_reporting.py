@@ -251,7 +251,7 @@ def test_a_job_without_resolution(rank0):
     assert "error 0.1000, no resolution, support 500 px" in rank0.told(Level.NEWS)[-1]
     rank0.reporter.flush()
     lines = (rank0.status.parent / "summary.csv").read_text().splitlines()
-    assert lines[-1] == "a,1,,0.1,,500,10.00,1,a.h5"
+    assert lines[-1] == "a,1,,0.1,,500,10.00,1,a.h5,"
 
 
 def test_status(rank0):
