@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..engine.mpr import check as check_settings
 from ..errors import ConfigError, SpringError
-from ..events.calibration import Calibrator
+from ..events.calibrator import Calibrator
 from ..events.flags import flagged
 from ..events.geometry import read_geometry
 from ..events.loader import Loader

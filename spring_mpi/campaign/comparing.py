@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import SpringError
-from ..events.calibration import Calibration, Calibrator
+from ..events.calibration import Calibration
+from ..events.calibrator import Calibrator
 from ..events.loader import Loader
 from ..events.preparation import Prepared, prepare
 from ..events.source import EventRef

@@ -11,7 +11,8 @@ import pickle
 import sys
 from collections.abc import Sequence
 
-from ..events.calibration import Calibration, Calibrator
+from ..events.calibration import Calibration
+from ..events.calibrator import Calibrator
 from ..events.loader import Loader
 from ..events.source import EventRef
 from ..events.suspects import Suspects, find_suspects

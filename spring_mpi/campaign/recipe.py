@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ..engine.mpr import REVISION as ENGINE
-from ..events.calibration import Calibration, files_of
+from ..events.calibration import Calibration, named_files
 from ..events.geometry import read_geometry
 from ..events.preparation import REVISION as PREPARATION
 from ..events.readers.userfile import loader_digest
@@ -73,7 +73,10 @@ class Recorded:
             If a file cannot be read.
         """
         masks = read_geometry(calibration.geometry).masks if calibration.geometry else ()
-        paths = [*files_of(calibration), *(mask.file for mask in masks if mask.file)]
+        paths = [
+            *(path for _, path in named_files(calibration)),
+            *(mask.file for mask in masks if mask.file),
+        ]
         contents = {path: file_digest(path) for path in dict.fromkeys(paths)}
         former = version_0_1_0.calibration(calibration, masks, contents)
         if loader := loader_digest(reader):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .calibration import Calibrator
+from .calibrator import Calibrator
 from .source import Event, EventRef, Exclusion
 
 

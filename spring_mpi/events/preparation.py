@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..errors import PatternError
 from ..names import pid_text
 from ..pattern import Pattern
-from .calibration import Calibrator
+from .calibrator import Calibrator
 from .intensity import intensity, remarks
 from .loader import Loader
 from .source import EventRef, Exclusion

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpringError
-from .calibration import Calibrator
+from .calibrator import Calibrator
 from .gain_stages import UndecodedError
 from .intensity import remarks
 from .loader import Loader

@@ -15,7 +15,8 @@ from ..devices import Gpu, gpus
 from ..engine.backends import make_backend
 from ..engine.mpr import Case, Progress, reconstruct_together
 from ..errors import PatternError, SpringError
-from ..events.calibration import Calibration, Calibrator
+from ..events.calibration import Calibration
+from ..events.calibrator import Calibrator
 from ..events.loader import Loader
 from ..events.preparation import Prepared, prepare
 from ..result import Result

@@ -14,12 +14,8 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import Event, EventRef, Loader, build_index
-from spring_mpi.events.calibration import (
-    ArraySpec,
-    Calibration,
-    Calibrator,
-    MaskSpec,
-)
+from spring_mpi.events.calibration import ArraySpec, Calibration, MaskSpec
+from spring_mpi.events.calibrator import Calibrator
 
 Frames = NDArray[np.uint16]
 

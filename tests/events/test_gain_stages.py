@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from spring_mpi.comm import NullCommunicator
 from spring_mpi.errors import PatternError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import ArraySpec, Calibration, Calibrator
+from spring_mpi.events.calibration import ArraySpec, Calibration
+from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.gain_stages import (
     CODINGS,
     NO_GAIN_BITS,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration, Calibrator
+from spring_mpi.events.calibration import Calibration
+from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.geometry import Geometry, GeometrySpec, read_geometry
 from spring_mpi.events.limits import as_limit
 from spring_mpi.events.loader import Loader

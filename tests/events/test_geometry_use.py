@@ -15,12 +15,8 @@ from spring_mpi.campaign.config import dump_config, load_config
 from spring_mpi.campaign.plan import calibration as calibration_of
 from spring_mpi.errors import ConfigError, PatternError, SourceError
 from spring_mpi.events import EventRef, Loader, build_index
-from spring_mpi.events.calibration import (
-    ArraySpec,
-    Calibration,
-    Calibrator,
-    MaskSpec,
-)
+from spring_mpi.events.calibration import ArraySpec, Calibration, MaskSpec
+from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.geometry import Geometry, GeometrySpec, read_geometry
 from spring_mpi.events.readers import Frame
 from spring_mpi.events.stacking import assembled

@@ -9,7 +9,8 @@ import pytest
 
 from spring_mpi.errors import PatternError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration, Calibrator, MaskSpec
+from spring_mpi.events.calibration import Calibration, MaskSpec
+from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.loader import Loader
 from spring_mpi.events.preparation import Prepared, prepare
 

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from spring_mpi.events import Loader, build_index
-from spring_mpi.events.calibration import Calibration, Calibrator, MaskSpec
+from spring_mpi.events.calibration import Calibration, MaskSpec
+from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.suspects import Suspects, find_suspects, suspects_in
 
 Frames = NDArray[np.generic]

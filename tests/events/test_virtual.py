@@ -14,7 +14,8 @@ import pytest
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import ArraySpec, Calibration, Calibrator, MaskSpec
+from spring_mpi.events.calibration import ArraySpec, Calibration, MaskSpec
+from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.checking import _stretches, check_stretch
 from spring_mpi.events.loader import Loader
 from spring_mpi.events.readers import INCOMPLETE, find_reader
