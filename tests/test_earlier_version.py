@@ -95,6 +95,8 @@ def test_a_mask_that_counts_now(masked):
 def test_keep(masked):
     """The old result stays and is marked; what is not done is done with the mask."""
     before = masked.results()
+    code, output = masked.run("--check", "--keep")
+    assert code == 0, output
     code, output = masked.run("--keep")
     assert code == 0, output
     assert before.items() <= masked.results().items()

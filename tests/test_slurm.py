@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import pty
 import re
@@ -207,8 +208,8 @@ def test_an_array_of_parts(
     code, told = campaign.run("--merge")
     assert code == 0, told
     assert "all 3 parts: 4 done; 4 results in " in told
-    lines = (campaign.rundir / "summary.csv").read_text().splitlines()[1:]
-    files = [campaign.rundir / line.rpartition(",")[2] for line in lines]
+    with open(campaign.rundir / "summary.csv", newline="") as summary:
+        files = [campaign.rundir / row["file"] for row in csv.DictReader(summary)]
     assert len(files) == 4
     whole = make_campaign(tmp_path, {"output": str(tmp_path / "whole")})
     assert whole.run()[0] == 0

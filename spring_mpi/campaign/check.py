@@ -21,7 +21,7 @@ from ..hypervisor.transport import Transport
 from ..names import pid_text
 from ..pattern import Pattern
 from .config import load_config
-from .earlier import judge
+from .earlier import Choice, judge
 from .indexing import open_index
 from .past import Past
 from .placing import placed
@@ -36,8 +36,16 @@ _POPULATIONS = 4
 _BYTES_PER_PIXEL = {"positive": 5, "real": 5, "complex": 9}
 
 
-def check_campaign(path: str, overrides: Sequence[str], workers: Transport | None = None) -> int:
+def check_campaign(
+    path: str,
+    overrides: Sequence[str],
+    workers: Transport | None = None,
+    choice: Choice = Choice.REFUSE,
+) -> int:
     """Print what a campaign would do, and where these workers would run.
+
+    With a choice results of an earlier version, whose events are prepared otherwise by now, are no
+    fault.
 
     Raises
     ------
@@ -62,7 +70,7 @@ def check_campaign(path: str, overrides: Sequence[str], workers: Transport | Non
         plan.suspects, unknown = suspects_of(plan)
         first = _first_pattern(plan, problems)
         refuse_short_stacks(plan)
-        problems += _trial(plan, past, rundir)
+        problems += _trial(plan, past, rundir, choice)
     except SpringError as fault:
         problems += str(fault).splitlines()
     if problems:
@@ -119,7 +127,7 @@ def _measured(pattern: Pattern) -> str:
     )
 
 
-def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:
+def _trial(plan: Plan, past: Past, rundir: RunDirectory, choice: Choice) -> Iterator[str]:
     """What goes wrong with the memory, and with the results so far."""
     needed, present = memory_mb(plan.config, plan), physical_memory_mb()
     if present is not None and needed > present:
@@ -128,7 +136,7 @@ def _trial(plan: Plan, past: Past, rundir: RunDirectory) -> Iterator[str]:
             "workers.pack"
         )
     try:
-        judge(plan, past, rundir.results_present(), rundir)
+        judge(plan, past, rundir.results_present(), rundir, choice)
     except SpringError as fault:
         yield from str(fault).splitlines()
 

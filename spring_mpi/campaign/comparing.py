@@ -8,6 +8,7 @@ writes a line of JSON for each.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pickle
 import subprocess
@@ -28,6 +29,10 @@ from ..hypervisor.tether import die_with
 from ..hypervisor.worker import child_environment
 from ..result import Result
 
+_log = logging.getLogger(__name__)
+_MANY = 100
+"""Comparing fewer is not worth a word."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -45,6 +50,12 @@ class Made:
 def compared(jobs: Sequence[Made]) -> dict[str, str]:
     """Job -> how its pattern is another one now than in its result; empty where it is the same."""
     told: dict[str, str] = {}
+    if len(jobs) >= _MANY:
+        _log.warning(
+            "%d finished jobs are of an earlier version of spring-mpi: their events are read and "
+            "compared with the results, which may take a while",
+            len(jobs),
+        )
     while left := [job for job in jobs if job.name not in told]:
         code, answers = _asked(left)
         told |= answers

@@ -11,7 +11,7 @@ from ..hypervisor.decisions import State
 from ..hypervisor.journal import replay
 
 _OPEN = (State.RUNNING, State.WAITING)
-_KEPT = ("outages", "generation")
+_KEPT = ("outages", "generation", "alone")
 """What is known of an interrupted job until it ends; see `spring_mpi.campaign.resume`."""
 _PAUSED_AFTER = {"pause": True, "resume": False}
 """What people asked for -> whether the campaign is paused from then on."""

@@ -32,6 +32,10 @@ class Interrupted:
     """So many runs in a row ended without notice while it ran, and it saved nothing in them."""
     generation: int
     """Of its checkpoint, 0 where there is none."""
+    is_alone: bool
+    """Whether it is to run alone."""
+    is_hopeless: bool
+    """Whether it ran alone when the last run ended without notice, and saved nothing in it."""
 
     @classmethod
     def of(cls, plan: Plan, past: Past, name: str) -> Interrupted:
@@ -44,14 +48,16 @@ class Interrupted:
             outages = 0
         elif past.ended_under(name):
             outages += 1
-        return cls(name, int(line["attempt"]) - 1, outages, generation)
+        is_hopeless = outages > line.get("outages", 0) and line.get("alone", False)
+        is_alone = outages > plan.config.workers.retries
+        return cls(name, int(line["attempt"]) - 1, outages, generation, is_alone, is_hopeless)
 
     @property
     def line(self) -> dict[str, Any]:
         """As the journal keeps it."""
         return {
             "job": self.name, "state": State.WAITING.value, "attempt": self.attempts,
-            "outages": self.outages, "generation": self.generation,
+            "outages": self.outages, "generation": self.generation, "alone": self.is_alone,
         }  # fmt: skip
 
 
@@ -112,7 +118,7 @@ def resume(
         elif state is State.RUNNING:
             job = Interrupted.of(plan, past, name)
             attempts, outages, state = job.attempts, job.outages, State.WAITING
-            if outages > workers.retries + 1:
+            if job.is_hopeless:
                 state = State.FAILED
                 given_up.append((name, _GIVEN_UP.format(outages)))
             else:

@@ -123,12 +123,12 @@ def _serve(arguments: argparse.Namespace, communicator: Communicator) -> int:
             return merge(arguments.config, overrides)
         if arguments.part:
             overrides = part_overrides(arguments.config, overrides, arguments.part)
+        choice = Choice.KEEP if arguments.keep else Choice.REDO if arguments.redo else Choice.REFUSE
         if arguments.check:
             asked = transport if arguments.placement else None
-            return check_campaign(arguments.config, overrides, asked)
+            return check_campaign(arguments.config, overrides, asked, choice)
         shown = Level.FAULT if arguments.quiet else Level.NEWS
         shown = Level.GENERATION if arguments.verbose else shown
-        choice = Choice.KEEP if arguments.keep else Choice.REDO if arguments.redo else Choice.REFUSE
         options = Options(arguments.fresh, arguments.serve, choice, shown)
         return run_campaign(arguments.config, overrides, transport, options)
     finally:

@@ -211,14 +211,20 @@ def test_what_only_python_uses_changes_nothing():
 
 
 def test_the_rule_of_version_0_1_0():
-    """Digests that it printed."""
+    """What that version made of an event in two files, and of a pattern from Python."""
+    settings = Settings().set("init", "supportsize", 70).set("global", "threads", 3)
+    settings.set("SW", "area", 5.0)
+    part = Part(Source("/d/b.h5", "euxfel", 11), "D", 4)
+    parts = EventRef((1, 3), Source("/d/a.h5", "euxfel", 10), "D", 2, (part,))
+    made = recipe(Calibration(center=(1.5, 2.0), satvalue=3.0), settings=settings, seed=7)
+    assert made.former_fingerprint(parts) == "239f7afb24ea9e4a06b4b810382b9ed1"
+    event = EventRef((1, 2), Source("/d/run.cxi", "cxi", 1000), "/e", 2)
+    own = {name: ArraySpec(dataset=name) for name in ("background", "gain")}
+    spooled = of_spooled(Calibration(satvalue=3e4, **own), settings, 32, 16, 7)
+    assert spooled.former_fingerprint(event) == "29ec808d06d60a465731d99acc2c25d2"
     assert version_0_1_0.calibration(Calibration(), (), {}) == "83db29416453e4450b14690b92a1e7d5"
-    ref = EventRef((0, 0), Source("/srv/run.cxi", "cxi", 13312), "/entry_1/data_1/data", 0)
-    made = recipe(
-        Calibration(center=(16.0, 16.0), satvalue=6e4), settings=Settings(), cropsize=32, size=32
-    )
-    assert version_0_1_0.is_fingerprint(made.former_fingerprint(ref))
-    assert not version_0_1_0.is_fingerprint(made.fingerprint(ref))
+    assert version_0_1_0.is_fingerprint(made.former_fingerprint(parts))
+    assert not version_0_1_0.is_fingerprint(made.fingerprint(parts))
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,10 @@ def test_an_orderly_end_costs_no_attempt(resumed):
 class Runs:
     """Runs of a campaign, one after the other: what each one writes is what the next one reads."""
 
-    def __init__(self, plan, rundir):
-        self._plan, self._rundir, self._number = plan, rundir, 0
-        rundir.journal.write_text("")
+    def __init__(self, plan, rundir, number=0):
+        self._plan, self._rundir, self._number = plan, rundir, number
+        if not number:
+            rundir.journal.write_text("")
 
     def begin(self):
         """What the next run starts with; its first lines are in the journal."""
@@ -133,6 +134,23 @@ def test_a_job_that_ends_every_run_is_tried_alone_and_then_given_up(plan, rundir
     )
     assert second in runs.begin().queue.waiting, "a failed job is tried again"
     assert not runs.begin().queue.alone
+
+
+def test_a_job_that_never_ran_alone_is_not_given_up(load, rundir):
+    """Fewer ``retries`` from one run to the next put it last at once; it fails no sooner."""
+    index = build_index("events=4:seed=1", reader="simulate")
+    patient, hasty = (
+        Plan(load(TEXT, f"workers.retries={retries}"), index, rundir.path) for retries in (5, 0)
+    )
+    runs, (name, *_) = Runs(patient, rundir), patient.numbers
+    for _ in range(3):
+        assert not runs.begin().queue.alone
+        runs.give(name)
+    runs = Runs(hasty, rundir, number=3)
+    resumption = runs.begin()
+    assert (resumption.queue.alone, resumption.given_up) == ({name}, ())
+    runs.give(name)
+    assert [one for one, _ in runs.begin().given_up] == [name]
 
 
 @given(data=st.data())
