@@ -243,7 +243,7 @@ def test_other_dataset_is_noticed(small, tmp_path, frames, capfd):
     campaign = small(data=data, events={"slice": "0:1"})
     assert run(campaign) == 0
     assert run(campaign, "--set", "data.dataset=/b") == 2
-    assert "data.dataset: /a -> /b" in told(capfd)
+    assert "its place in two.h5: /a at 0 -> /b at 0" in told(capfd)
     assert run(campaign, "--set", "data.dataset=/nonexistent") == 2
     assert "/nonexistent" in told(capfd)
 
