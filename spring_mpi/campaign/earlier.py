@@ -11,6 +11,7 @@ from typing import Any
 from ..engine.mpr import REVISION as ENGINE
 from ..errors import ConfigError, SpringError
 from ..events.preparation import REVISION as PREPARATION
+from ..events.readers import names_user_file
 from ..events.source import EventRef
 from ..events.storage import load_index
 from ..hypervisor.decisions import State
@@ -21,6 +22,7 @@ from .past import Past
 from .plan import Blueprint, Plan, calibration
 from .recipe import REVISIONS, changes, described, fingerprint, shape_parts
 from .rundir import RunDirectory
+from .sections import Config
 
 _TOLD = 10
 
@@ -173,18 +175,22 @@ def _changes(
 
 
 def _config_changes(plan: Plan, rundir: RunDirectory, made: Blueprint) -> Iterator[str]:
-    """By the config that the last run left."""
+    """By the config that the last run left; readers count where they are files of the user's."""
+
+    def reader(of: Config) -> str:
+        return of.data.reader if names_user_file(of.data.reader) else "auto"
+
     try:
         before = load_config(rundir.config)
     except ConfigError:
         return
     variants = {variant.tag: variant.settings for variant in before.sweep.variants(before.settings)}
     pattern, config = before.pattern, plan.config
-    former = described(calibration(before), before.data.reader) | shape_parts(
+    former = described(calibration(before), reader(before)) | shape_parts(
         variants.get(made.tag, before.settings), pattern.cropsize, pattern.size, before.seed
     )
     settings = made.settings if made.tag in variants else config.settings
-    now = described(calibration(config), config.data.reader) | shape_parts(
+    now = described(calibration(config), reader(config)) | shape_parts(
         settings, config.pattern.cropsize, config.pattern.size, config.seed
     )
     yield from changes(former, now)

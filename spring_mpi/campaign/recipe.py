@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ..engine.mpr import REVISION as ENGINE
-from ..events.calibration import Calibration, named_files
+from ..events.calibration import ArraySpec, Calibration, named_files
 from ..events.geometry import read_geometry
 from ..events.preparation import REVISION as PREPARATION
 from ..events.readers.userfile import loader_digest
@@ -120,22 +120,35 @@ def shape_parts(settings: Settings, cropsize: int, size: int, seed: int) -> dict
 
 def described(calibration: Calibration, reader: str) -> dict[str, Any]:
     """What a calibration and a reader say, without the contents of their files."""
-    plain = Calibration()
-    parts = {
+    file, colon, function = reader.rpartition(":")
+    given = _said(calibration) | {"data.reader": f"{os.path.basename(file)}{colon}{function}"}
+    defaults = _defaults()
+    return {part: value for part, value in given.items() if value != defaults[part]}
+
+
+def _said(calibration: Calibration) -> dict[str, Any]:
+    return {
         _SECTION.get(one.name, f"pattern.{one.name}"): _value(getattr(calibration, one.name))
         for one in fields(Calibration)
-        if getattr(calibration, one.name) != getattr(plain, one.name)
     }
-    if reader != "auto":
-        file, colon, function = reader.rpartition(":")
-        parts["data.reader"] = f"{os.path.basename(file)}{colon}{function}"
-    return parts
+
+
+def _defaults() -> dict[str, Any]:
+    """What stands for parts that are left out."""
+    settings = {
+        f"settings.{section}.{key}": value
+        for section, keys in Settings().to_dict().items()
+        for key, value in keys.items()
+    }
+    return settings | _said(Calibration()) | {"data.reader": "auto"}
 
 
 def _value(given: Any) -> Any:
     """A value of a calibration, as JSON has it; of files the names, of options what is given."""
     if isinstance(given, tuple):
         return [_value(one) for one in given]
+    if isinstance(given, ArraySpec) and given.value is not None:
+        return given.value
     if hasattr(given, "__dataclass_fields__"):
         values = {key: _value(item) for key, item in asdict(given).items() if item is not None}
         return values | ({"file": PurePath(values["file"]).name} if "file" in values else {})
@@ -156,13 +169,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
 
 def _shown(parts: Mapping[str, Any], part: str) -> str:
     """A part's value, for people; what is left out is at its default."""
-    if part in parts:
-        value = parts[part]
-        return value if isinstance(value, str) else json.dumps(value)
-    section, _, key = part.removeprefix("settings.").rpartition(".")
-    if part.startswith("settings."):
-        return json.dumps(Settings().to_dict().get(section, {}).get(key))
-    return "none"
+    value = parts.get(part, _defaults().get(part))
+    if value is None or value == []:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def fingerprint(recipe: str, event: EventRef) -> str:

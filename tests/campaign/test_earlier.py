@@ -88,7 +88,7 @@ def test_results_that_cannot_be_compared_are_told(earlier):
         ({"seed": 7}, "seed: 7 -> 1"),
         ({"content of mask.npy": ["00"], "engine": 0}, ""),
         ({"settings.SW.threshold": 0.2}, "settings.SW.threshold: 0.2 -> 0.1"),
-        ({"settings.SW.gone": 1}, "settings.SW.gone: 1 -> null"),
+        ({"settings.SW.gone": 1}, "settings.SW.gone: 1 -> none"),
         ({"pattern.satvalue": 5.0}, "pattern.satvalue: 5.0 -> none"),
     ],
 )
