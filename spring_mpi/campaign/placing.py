@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from ..hypervisor.lock import identity
 from ..hypervisor.placement import Need, Place, place
 from ..hypervisor.seat import Survey
 from ..hypervisor.transport import Transport
@@ -35,6 +36,6 @@ def placed(
     survey = Survey(
         wants_gpus=config.workers.device != "cpu",
         lock=str(rundir.lock) if rundir else "",
-        holder=rundir.holder() if rundir else None,
+        holder=identity() if rundir else None,
     )
     return place(transport.survey(survey), need(config), version("spring-mpi"))

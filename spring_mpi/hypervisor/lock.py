@@ -31,12 +31,10 @@ class Lock:
     """``<run directory>/control/lock``; ``control/tmp`` must exist, too."""
 
     def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock; None where there is none, empty where it names nobody."""
+        """Who holds the lock; None where there is none, empty where it names nobody we can read."""
         try:
-            return _parsed(self.path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except OSError:
+            return self._read()
+        except RunDirectoryError:
             return {}
 
     def take(self) -> dict[str, Any] | None:
@@ -47,13 +45,13 @@ class Lock:
         RunDirectoryError
             If another campaign holds it or may do so, or the lock cannot be written.
         """
-        former = self.holder()
         try:
+            former = self._read()
             if former is not None:
                 self._refuse_living(former)
                 self._take_from(former)
             else:
-                self._create(json.dumps(_identity()).encode())
+                self._create(json.dumps(identity()).encode())
         except (FileExistsError, FileNotFoundError, BlockingIOError):
             raise RunDirectoryError(
                 f"another campaign has just taken {self._rundir} ({self.path}); "
@@ -68,8 +66,8 @@ class Lock:
 
     def obstacle(self) -> str:
         """Why it cannot be taken; empty where it can."""
-        holder = self.holder()
         try:
+            holder = self._read()
             if holder is not None:
                 self._refuse_living(holder)
         except RunDirectoryError as fault:
@@ -79,11 +77,11 @@ class Lock:
     def is_held(self) -> bool:
         """Whether somebody holds the lock, or may do so."""
         holder = self.holder()
-        return holder is not None and not (holder and _is_dead(holder, _identity()))
+        return holder is not None and not (holder and _is_dead(holder, identity()))
 
     def is_ours(self) -> bool:
         """Whether this process holds the lock."""
-        return self.holder() == _identity()
+        return self.holder() == identity()
 
     def release(self) -> None:
         """Give the lock back, if it is ours."""
@@ -96,6 +94,17 @@ class Lock:
     def _rundir(self) -> Path:
         return self.path.parent.parent
 
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            return _parsed(self.path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as fault:
+            raise RunDirectoryError(
+                f"cannot read the lock {self.path}: {fault.strerror}; mend its permissions, or "
+                "try again when the disk works"
+            ) from fault
+
     def _aside(self) -> Path:
         return self.path.with_name("tmp") / f"lock.{uuid.uuid4().hex}"
 
@@ -105,7 +114,7 @@ class Lock:
                 f"{self.path} does not say who holds {self._rundir}; "
                 "if no campaign runs there, delete that file"
             )
-        if _is_dead(holder, _identity()):
+        if _is_dead(holder, identity()):
             return
         remedy = (
             f"wait for it, or choose another output (its lock is {self.path})"
@@ -123,7 +132,7 @@ class Lock:
             if self.holder() != dead:
                 raise FileExistsError
             self._take_away(dead)
-            self._create(json.dumps(_identity()).encode())
+            self._create(json.dumps(identity()).encode())
 
     def _take_away(self, dead: dict[str, Any]) -> None:
         aside = self._aside()
@@ -177,8 +186,8 @@ def _parsed(content: bytes) -> dict[str, Any]:
     return {}
 
 
-def _identity() -> dict[str, Any]:
-    """This process, as a lock names it."""
+def identity() -> dict[str, Any]:
+    """This process, as its lock names it."""
     return {
         "host": platform.node(),
         "pid": os.getpid(),

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -164,6 +165,20 @@ def test_lock_that_names_nobody(rundir, text):
     assert rundir.holder() == {}
     rundir.release()
     assert rundir.lock.read_text(errors="surrogateescape") == text
+
+
+def test_a_lock_that_cannot_be_read_is_not_said_to_name_nobody(rundir, monkeypatch):
+    """Whoever deleted it on that advice could start a second campaign beside a living one."""
+
+    def faulty(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    rundir.acquire()
+    monkeypatch.setattr(Path, "read_bytes", faulty)
+    with pytest.raises(RunDirectoryError, match=r"cannot read the lock .*Input/output error"):
+        rundir.acquire()
+    assert "cannot read the lock" in rundir.user()
+    assert rundir.holder() == {}
 
 
 def test_foreign_lock_is_not_released(rundir):
