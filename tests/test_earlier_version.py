@@ -107,6 +107,10 @@ def test_keep(masked):
     code, output = masked.run()
     assert code == 0, output
     assert summary(masked)["0-0"]["remark"] == remarks["0-0"]
+    code, output = masked.run("--redo")
+    assert code == 0, output
+    assert "1 jobs are done again" in output
+    assert excluded(masked, "0-0") == 64
 
 
 def test_redo(masked):

@@ -25,6 +25,8 @@ from .rundir import RunDirectory
 from .sections import Config
 
 _TOLD = 10
+_KEPT = "kept: "
+"""How the remark begins of a result that stays though its event is prepared otherwise."""
 
 
 class Choice(StrEnum):
@@ -58,12 +60,15 @@ def judge(
         it is chosen what becomes of such jobs.
     """
     lookup = _Recipes(past.recipes)
-    lines, old = {}, []
+    lines, old, kept_before = {}, [], []
     for name, line in past.jobs.items():
         if line["state"] != State.DONE or not plan.knows(name):
             continue
         made = plan.blueprint(name)
-        if plan.result_file(name) not in present or line["fingerprint"] == made.fingerprint:
+        if plan.result_file(name) not in present:
+            continue
+        if line["fingerprint"] == made.fingerprint:
+            kept_before += [name] if line.get("remark", "").startswith(_KEPT) else []
             continue
         revisions = lookup.revisions(line["fingerprint"], made)
         if revisions is None:
@@ -82,9 +87,9 @@ def judge(
         raise ConfigError(_refusal(changed, rundir))
     if choice is Choice.REDO:
         kept = {name: line for name, line in lines.items() if name not in changed}
-        return Verdict(kept, tuple(changed))
+        return Verdict(kept, (*changed, *kept_before))
     for name, text in changed.items():
-        lines[name] |= {"remark": f"kept: {text}"}
+        lines[name] |= {"remark": f"{_KEPT}{text}"}
     return Verdict(lines, kept=tuple(changed))
 
 
