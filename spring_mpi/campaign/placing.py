@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from ..hypervisor.lock import identity
+from ..hypervisor.lock import Lock
 from ..hypervisor.placement import Need, Place, place
 from ..hypervisor.seat import Survey
 from ..hypervisor.transport import Transport
@@ -36,6 +36,6 @@ def placed(
     survey = Survey(
         wants_gpus=config.workers.device != "cpu",
         lock=str(rundir.lock) if rundir else "",
-        holder=identity() if rundir else None,
+        holder=Lock(rundir.lock).read() if rundir else None,
     )
     return place(transport.survey(survey), need(config), version("spring-mpi"))

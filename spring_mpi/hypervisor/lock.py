@@ -33,7 +33,7 @@ class Lock:
     def holder(self) -> dict[str, Any] | None:
         """Who holds the lock; None where there is none, empty where it names nobody we can read."""
         try:
-            return self._read()
+            return self.read()
         except RunDirectoryError:
             return {}
 
@@ -46,12 +46,12 @@ class Lock:
             If another campaign holds it or may do so, or the lock cannot be written.
         """
         try:
-            former = self._read()
+            former = self.read()
             if former is not None:
                 self._refuse_living(former)
                 self._take_from(former)
             else:
-                self._create(json.dumps(identity()).encode())
+                self._create(json.dumps(_identity()).encode())
         except (FileExistsError, FileNotFoundError, BlockingIOError):
             raise RunDirectoryError(
                 f"another campaign has just taken {self._rundir} ({self.path}); "
@@ -67,7 +67,7 @@ class Lock:
     def obstacle(self) -> str:
         """Why it cannot be taken; empty where it can."""
         try:
-            holder = self._read()
+            holder = self.read()
             if holder is not None:
                 self._refuse_living(holder)
         except RunDirectoryError as fault:
@@ -77,11 +77,11 @@ class Lock:
     def is_held(self) -> bool:
         """Whether somebody holds the lock, or may do so."""
         holder = self.holder()
-        return holder is not None and not (holder and _is_dead(holder, identity()))
+        return holder is not None and not (holder and _is_dead(holder, _identity()))
 
     def is_ours(self) -> bool:
         """Whether this process holds the lock."""
-        return self.holder() == identity()
+        return self.holder() == _identity()
 
     def release(self) -> None:
         """Give the lock back, if it is ours."""
@@ -94,7 +94,8 @@ class Lock:
     def _rundir(self) -> Path:
         return self.path.parent.parent
 
-    def _read(self) -> dict[str, Any] | None:
+    def read(self) -> dict[str, Any] | None:
+        """As `holder`; `RunDirectoryError` where the disk keeps us from reading it."""
         try:
             return _parsed(self.path.read_bytes())
         except FileNotFoundError:
@@ -114,7 +115,7 @@ class Lock:
                 f"{self.path} does not say who holds {self._rundir}; "
                 "if no campaign runs there, delete that file"
             )
-        if _is_dead(holder, identity()):
+        if _is_dead(holder, _identity()):
             return
         remedy = (
             f"wait for it, or choose another output (its lock is {self.path})"
@@ -132,7 +133,7 @@ class Lock:
             if self.holder() != dead:
                 raise FileExistsError
             self._take_away(dead)
-            self._create(json.dumps(identity()).encode())
+            self._create(json.dumps(_identity()).encode())
 
     def _take_away(self, dead: dict[str, Any]) -> None:
         aside = self._aside()
@@ -186,7 +187,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
     return {}
 
 
-def identity() -> dict[str, Any]:
+def _identity() -> dict[str, Any]:
     """This process, as its lock names it."""
     return {
         "host": platform.node(),

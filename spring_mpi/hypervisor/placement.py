@@ -90,6 +90,8 @@ def _refuse_strangers(seats: Mapping[int, Seat], version: str) -> None:
                 f"rank {worker} on {seat.host} runs spring-mpi {seat.version}, rank 0 runs "
                 f"{version}: let every node use the same environment"
             )
+        if seat.disk_fault:
+            raise LaunchError(f"rank {worker} on {seat.host}: {seat.disk_fault}")
         if not seat.sees_rundir:
             raise LaunchError(
                 f"rank {worker} on {seat.host} does not see the run directory of rank 0: choose "

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..devices import Gpu, gpus
-from ..errors import LaunchError
+from ..errors import LaunchError, RunDirectoryError
 from .lock import Lock
 
 _SHARED_WITHIN, _LOOK_EVERY = 10.0, 0.1
@@ -46,10 +46,13 @@ class Seat:
     cpus: tuple[int, ...] = ()
     """Processors that are the campaign's own; empty where others may use them, too."""
     sees_rundir: bool = True
+    disk_fault: str = ""
+    """What keeps it from reading in the run directory."""
 
 
 def look(survey: Survey, node: int, environment: Mapping[str, str] = os.environ) -> Seat:
     """Look around on this machine."""
+    sees_rundir = not survey.lock or _appears(Path(survey.lock), survey.holder)
     return Seat(
         host=platform.node(),
         node=node,
@@ -57,7 +60,8 @@ def look(survey: Survey, node: int, environment: Mapping[str, str] = os.environ)
         gpus=_usable_gpus(environment) if survey.wants_gpus else (),
         has_own_gpus="CUDA_VISIBLE_DEVICES" in environment,
         cpus=own_cpus(_allowed_cpus(), os.cpu_count() or 1, environment),
-        sees_rundir=not survey.lock or _appears(Path(survey.lock), survey.holder),
+        sees_rundir=sees_rundir,
+        disk_fault="" if sees_rundir else _disk_fault(Path(survey.lock)),
     )
 
 
@@ -87,6 +91,14 @@ def _usable_gpus(environment: Mapping[str, str]) -> tuple[Gpu, ...]:
     except LaunchError:
         # The driver's tools without a driver: the child finds out, and says why.
         return ()
+
+
+def _disk_fault(lock: Path) -> str:
+    try:
+        Lock(lock).read()
+    except RunDirectoryError as fault:
+        return str(fault)
+    return ""
 
 
 def _appears(

@@ -138,6 +138,12 @@ def test_another_file_system() -> None:
         place({7: blind}, CUDA, "1")
 
 
+def test_a_disk_with_a_fault_is_no_other_file_system() -> None:
+    blind = Seat("b", 0, "1", sees_rundir=False, disk_fault="cannot read the lock x: I/O error")
+    with pytest.raises(LaunchError, match="rank 7 on b: cannot read the lock x: I/O error"):
+        place({7: blind}, CUDA, "1")
+
+
 @pytest.mark.parametrize(
     ("allowed", "total", "said", "own"),
     [
