@@ -187,6 +187,28 @@ def test_virtual_nexus_with_text_in_an_array(tmp_path: Path) -> None:
     assert np.array_equal(event.mask, GAP != 0)
 
 
+@pytest.mark.parametrize("link", [True, False])
+def test_nexus_groups_by_their_class(tmp_path: Path, link: bool) -> None:
+    """An entry and an instrument of any names are known by NX_class, as NeXus has it."""
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        entry = file.create_group("scan_1")
+        entry["definition"] = b"NXmx"
+        detector = entry.create_group("BL93/PILATUS")
+        detector["pixel_mask"] = GAP
+        entry.attrs["NX_class"], entry["BL93"].attrs["NX_class"] = "NXentry", b"NXinstrument"
+        detector["data"] = FRAMES
+        entry["data/data"] = h5py.SoftLink("/scan_1/BL93/PILATUS/data") if link else FRAMES
+    for event in events(tmp_path / "m.h5"):
+        assert np.array_equal(event.mask, GAP != 0)
+
+
+@pytest.mark.parametrize("leading", [(1,), (1, 1)])
+def test_pixel_mask_with_axes_of_one(tmp_path: Path, leading: tuple[int, ...]) -> None:
+    """Axes in front that have a single place mean nothing: the mask is that of all frames."""
+    for event in events(master(tmp_path / "m.h5", GAP.reshape(*leading, *GAP.shape))):
+        assert np.array_equal(event.mask, GAP != 0)
+
+
 def test_one_threshold(tmp_path: Path) -> None:
     """Frames (n, 1, rows, columns) of one energy threshold are images; of several are refused."""
     for count in (1, 2):

@@ -70,10 +70,12 @@ def detectors_of(file: h5py.File, shape: tuple[int, ...]) -> Iterator[h5py.Group
 def places_of_detectors(file: h5py.File) -> Iterator[str]:
     """Where the detectors of a master are, or should be."""
     for entry in entries(file):
-        place = f"{entry.name}/instrument"
-        instrument = entry.get("instrument")
-        names = sorted(instrument) if isinstance(instrument, h5py.Group) else []
-        yield from [f"{place}/{name}" for name in names if "detector" in name] or [place]
+        instruments = list(_groups(entry, "instrument", "NXinstrument"))
+        for instrument in instruments:
+            names = [name for name in sorted(instrument) if "detector" in name]
+            yield from [f"{instrument.name}/{name}" for name in names] or [str(instrument.name)]
+        if not instruments:
+            yield f"{entry.name}/instrument"
 
 
 def masks_beside(detector: h5py.Group) -> Iterator[h5py.Dataset]:
@@ -85,7 +87,8 @@ def masks_beside(detector: h5py.Group) -> Iterator[h5py.Dataset]:
 
 def fitted(mask: h5py.Dataset, shape: tuple[int, ...]) -> PixelMask | None:
     """The mask for frames of (frames, rows, columns); None where it is of others."""
-    if mask.shape in (shape[1:], (1, *shape[1:])):
+    leading, own = mask.shape[: 1 - len(shape)], mask.shape[1 - len(shape) :]
+    if own == shape[1:] and set(leading) <= {1}:
         return PixelMask(str(mask.name), read_all(mask).reshape(shape[1:]) != 0)
     if mask.ndim == 3 and mask.shape[1:] == shape[1:] and mask.shape[0] >= shape[0]:
         return PixelMask(str(mask.name), None, row_reader(mask))
@@ -94,9 +97,7 @@ def fitted(mask: h5py.Dataset, shape: tuple[int, ...]) -> PixelMask | None:
 
 def entries(file: h5py.File) -> Iterator[h5py.Group]:
     """The entries of a file."""
-    for name in sorted(name for name in file if name.startswith("entry")):
-        if isinstance(entry := file.get(name), h5py.Group):
-            yield entry
+    yield from _groups(file, "entry", "NXentry")
 
 
 def says_nxmx(entry: h5py.Group) -> bool:
@@ -114,7 +115,23 @@ def text_of(dataset: h5py.Dataset) -> str:
 
 def _detectors(file: h5py.File) -> Iterator[h5py.Group]:
     for entry in entries(file):
-        instrument = entry.get("instrument")
-        for name in sorted(instrument) if isinstance(instrument, h5py.Group) else []:
-            if isinstance(detector := instrument.get(name), h5py.Group):
-                yield detector
+        for instrument in _groups(entry, "instrument", "NXinstrument"):
+            found = (instrument.get(name) for name in sorted(instrument))
+            yield from (one for one in found if isinstance(one, h5py.Group))
+
+
+def _groups(parent: h5py.Group, start: str, kind: str) -> Iterator[h5py.Group]:
+    """The groups whose names begin so, or that say that they are of this class of NeXus.
+
+    NeXus leaves names free and knows groups by their ``NX_class``; writers may leave that out.
+    """
+    for name in sorted(parent):
+        found = parent.get(name)
+        if isinstance(found, h5py.Group) and (name.startswith(start) or _class(found) == kind):
+            yield found
+
+
+def _class(group: h5py.Group) -> str:
+    said = np.ravel(group.attrs.get("NX_class", ""))
+    text = said[0] if said.size == 1 else ""
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
