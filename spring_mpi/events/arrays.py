@@ -36,10 +36,10 @@ class Arrays:
         self._staged: dict[ArraySpec, NDArray[Any]] = {}
 
     def image(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The values, assembled if they are a stack."""
+        """The values, assembled if they are a stack, and without axes of a single place."""
         if self._geometry and self._geometry.is_stack(values.shape):
             return self._geometry.assemble(values)[0]
-        return values
+        return values.reshape(values.shape[-2:]) if set(values.shape[:-2]) == {1} else values
 
     def values(self, spec: Spec, ref: EventRef) -> NDArray[Any]:
         """The array for an event, or the whole stack of a file that holds one for all events."""

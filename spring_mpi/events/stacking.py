@@ -33,10 +33,10 @@ def joined(frames: Sequence[Frame]) -> Frame:
     planes: dict[int, tuple[NDArray[Any], NDArray[Any] | None]] = {}
     for frame in frames:
         data = frame.data if frame.data.ndim == 3 else frame.data[None]
-        masks: Iterable[NDArray[Any] | None] = (
+        own: Iterable[NDArray[Any] | None] = (
             [None] * len(data) if frame.mask is None else frame.mask.reshape(data.shape)
         )
-        for number, plane, mask in zip(frame.info["modules"], data, masks, strict=True):
+        for number, plane, mask in zip(frame.info["modules"], data, own, strict=True):
             if number in planes:
                 raise PatternError(f"two parts of the event hold module {number}")
             planes[number] = (plane, mask)
@@ -44,16 +44,23 @@ def joined(frames: Sequence[Frame]) -> Frame:
     shapes = {planes[number][0].shape for number in modules}
     if len(shapes) > 1:
         raise PatternError(f"the modules of the event have different shapes {sorted(shapes)}")
-    present = [mask for number in modules if (mask := planes[number][1]) is not None]
+    masks = [planes[number][1] for number in modules]
     info = {key: value for frame in reversed(frames) for key, value in frame.info.items()}
     return Frame(
         data=np.stack([planes[number][0] for number in modules]),
-        mask=np.stack(present) if len(present) == len(modules) else None,
+        mask=_stacked_masks(masks, *shapes) if any(one is not None for one in masks) else None,
         center=next((frame.center for frame in frames if frame.center), None),
         info=info | {"modules": modules},
         exclusions=_summed(chain.from_iterable(frame.exclusions for frame in frames)),
         raw=frames[0].raw,
     )
+
+
+def _stacked_masks(
+    masks: Sequence[NDArray[Any] | None], shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """The masks of modules of that shape; of a module without one all pixels are good."""
+    return np.stack([np.zeros(shape, np.bool_) if one is None else one for one in masks])
 
 
 def _refuse_unnumbered(frames: Sequence[Frame]) -> None:
@@ -135,8 +142,9 @@ def _panels(frame: Frame, geometry: Geometry) -> tuple[int, ...] | None:
 
 
 def _summed(exclusions: Iterable[Exclusion]) -> tuple[Exclusion, ...]:
-    """One for each origin, with the pixels of all of them."""
-    pixels: dict[str, int] = {}
+    """One for each origin and remark, with the pixels of all of them."""
+    found: dict[tuple[str, str], int] = {}
     for one in exclusions:
-        pixels[one.origin] = pixels.get(one.origin, 0) + one.pixels
-    return tuple(Exclusion(origin, number) for origin, number in pixels.items())
+        key = one.origin, one.remark
+        found[key] = found.get(key, 0) + one.pixels
+    return tuple(Exclusion(origin, pixels, remark) for (origin, remark), pixels in found.items())

@@ -86,6 +86,19 @@ def test_files_per_event(ref: EventRef, event: Event, tmp_path: Path, frames: Fr
     assert np.asarray(calibrator.gain(ref, event)).tolist() == (frames[3] % 4).tolist()
 
 
+@pytest.mark.parametrize("leading", [(), (1,), (1, 1)])
+def test_axes_of_a_single_place(
+    ref: EventRef, event: Event, tmp_path: Path, leading: tuple[int, ...]
+) -> None:
+    """A mask or background with such axes in front is that of all events."""
+    values = (np.arange(35) % 2).reshape(*leading, 5, 7)
+    np.save(tmp_path / "one.npy", values)
+    file = str(tmp_path / "one.npy")
+    calibrator = calibrate(masks=(MaskSpec(file=file, bad=1),), background=ArraySpec(file=file))
+    assert np.array_equal(calibrator.mask(ref, event), values.reshape(5, 7) == 1)
+    assert np.array_equal(calibrator.background(ref, event), values.reshape(5, 7))
+
+
 def test_numbers_are_themselves(ref: EventRef) -> None:
     """Given numbers are background and gain; by default 0 and 1."""
     given_numbers = calibrate(background=ArraySpec(value=7.5), gain=ArraySpec(value=2.0))

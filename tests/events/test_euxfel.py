@@ -121,6 +121,25 @@ def test_corrected_frames_bring_their_mask(axes: Sequence[int], tmp_path: Path) 
     assert [np.argwhere(event.mask).tolist() for event in events] == [[], [], [], [[1, 2]], []]
 
 
+@pytest.mark.parametrize("mask", [True, False])
+def test_modules_that_share_a_source(mask: bool, tmp_path: Path) -> None:
+    """Where a source has (frames, modules, rows, columns), as LPD Mini, all modules are read."""
+    values, bad = frames(5, 8, 4, 3, dtype="f4"), np.zeros((5, 8, 4, 3), "u4")
+    bad[:, 6, 1, 2] = 1
+    path = written(tmp_path, values, **({"mask": bad} if mask else {}))
+    handle = READER.open(path)
+    for frame, expected in zip(
+        (handle.event(f"{IMAGES}/data", int(row)) for row in scan(path).rows), values, strict=True
+    ):
+        assert frame.data.tolist() == expected.tolist()
+        assert frame.info["modules"] == tuple(range(8))
+        assert frame.mask is None or np.argwhere(frame.mask).tolist() == [[6, 1, 2]]
+        assert [str(one) for one in frame.exclusions] == [
+            "the files' mask excludes 1 pixels"
+        ] * mask
+    handle.close()
+
+
 def test_jungfrau_has_an_event_for_each_memory_cell(tmp_path: Path) -> None:
     """Frames (trains, cells, rows, columns) are events numbered by cell; so are their fields."""
     adc, cells = frames(2, 16, 3, 2), frames(2, 16, dtype="u1")

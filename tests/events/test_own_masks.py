@@ -154,6 +154,16 @@ def test_axes_that_say_nothing(tmp_path: Path, axes: str) -> None:
         build_index(str(tmp_path / "run.cxi"))
 
 
+def test_mask_without_the_axis_of_a_single_module(tmp_path: Path) -> None:
+    """Frames (events, 1, rows, columns) are images, and so is their mask."""
+    with cxi(tmp_path / "run.cxi", data=FRAMES[:, None], mask=GAP) as file:
+        axes = "experiment_identifier:module_identifier:y:x"
+        file[f"{DETECTOR}/data"].attrs["axes"] = axes
+    for event, frame in zip(events(tmp_path / "run.cxi"), FRAMES, strict=True):
+        assert np.array_equal(event.data, frame)
+        assert np.array_equal(event.mask, GAP != 0)
+
+
 def master(path: Path, mask: np.ndarray, definition: object = b"NXmx") -> Path:
     """A NeXus master with one data file."""
     with h5py.File(path.with_name("run_data_000001.h5"), "w") as file:

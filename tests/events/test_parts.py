@@ -14,7 +14,7 @@ from spring_mpi.errors import PatternError
 from spring_mpi.events.assembly import Scanned, assemble, merged
 from spring_mpi.events.index import DUPLICATE, EventIndex
 from spring_mpi.events.readers import DAMAGED, INCOMPLETE, SLOW, STEP, TRANSITION, Frame, Scan
-from spring_mpi.events.source import Source
+from spring_mpi.events.source import Exclusion, Source
 from spring_mpi.events.stacking import joined
 from spring_mpi.events.storage import load_index
 
@@ -109,6 +109,19 @@ def test_modules_of_parts_are_stacked_in_their_order() -> None:
     assert frame.mask is not None
     assert np.array_equal(frame.mask, masks)
     assert frame.info == {"modules": (0, 1, 2), "gain": 1}
+
+
+def test_masks_of_some_parts_count() -> None:
+    """A part without a mask takes nothing from those of the others, nor do remarks get lost."""
+    remark = Exclusion("a limit", 0, "it is not used")
+    parts = [
+        Frame(np.zeros((2, 2)), None, None, {"modules": (0,)}, (remark,)),
+        Frame(np.zeros((2, 2)), np.eye(2, dtype=bool), None, {"modules": (3,)}, (remark,)),
+    ]
+    frame = joined(parts)
+    assert frame.mask is not None
+    assert frame.mask.tolist() == [[[False, False], [False, False]], np.eye(2, dtype=bool).tolist()]
+    assert frame.exclusions == (remark,)
 
 
 @pytest.mark.parametrize(

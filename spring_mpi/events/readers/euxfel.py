@@ -27,14 +27,20 @@ from . import DAMAGED, INCOMPLETE, Empty, Frame, PidDatasets, Scan
 from .absent import absent
 from .channels import choose, meant, row_numbers
 from .contents import find_dataset, is_frames, readable_names
-from .euxfel_raw import WITHOUT_GAIN, raw_form, with_codes, with_gain
+from .euxfel_raw import (
+    WITHOUT_GAIN,
+    module_frame,
+    planes_of,
+    raw_form,
+    with_codes,
+    with_gain,
+)
 from .hdf5 import find_frames, incomplete
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .modules import module_of
 from .opening import is_file_of, open_file
 from .parallel_gain import GAINS, of_gain, split_gain, stage_of
 from .rows import check_size
-from .stored import union
 
 PID_NAMES = ("run", "train", "pulse")
 PLACE_BITS = 16
@@ -132,12 +138,9 @@ class TrainFile(KeyedFile):
         masks = self._values(layout.mask, rows, np.empty) if layout.mask else [None] * len(rows)
         holes = self._holes(dataset, [row * max(planes, 1) for row in rows])
         return [
-            Frame(
-                one, union(None if mask is None else excluded(mask), hole),
-                info=layout.info, raw=layout.raw,
-            )
-            for one, mask, hole in zip(data, masks, holes, strict=True)
-        ]  # fmt: skip
+            module_frame(*values, info=layout.info, raw=layout.raw)
+            for values in zip(data, masks, holes, strict=True)
+        ]
 
     def check(self, dataset: str) -> None:
         """See `LinkingHandle`."""
@@ -158,13 +161,6 @@ class TrainFile(KeyedFile):
         if dataset not in self._layouts:
             self._layouts[dataset] = _layout(self._file, dataset)
         return self._layouts[dataset]
-
-
-def excluded(mask: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which pixels the mask of corrected data excludes."""
-    bad = mask != 0
-    # In files of 2017 the last axis is the gain stage.
-    return np.asarray(bad.any(axis=-1) if bad.ndim == 3 else bad)
 
 
 @dataclass(frozen=True)
@@ -197,9 +193,11 @@ class _Layout:
 def _layout(file: h5py.File, dataset: str) -> _Layout:
     dataset, stage = stage_of(dataset)
     values, cells, module = file.get(dataset), _cells(file, dataset), module_of(dataset)
-    planes = values.shape[1] if is_frames(values, 4) and not cells else 0
     mask = f"{dataset.rpartition('/')[0]}/mask"
     has_mask = isinstance(file.get(mask), h5py.Dataset)
+    planes = 0
+    if is_frames(values, 4) and not cells:
+        planes = planes_of(values.shape[1:], values.dtype, file[mask].shape[1:] if has_mask else ())
     raw = None
     if isinstance(values, h5py.Dataset):
         raw = raw_form(dataset, values.dtype, planes, has_mask=has_mask)

@@ -23,8 +23,15 @@ from ..gain_stages import RawForm
 from ..left_out import LeftOut
 from ..stacking import joined
 from . import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
-from .euxfel import PID_NAMES, PLACE_BITS, excluded
-from .euxfel_raw import WITHOUT_GAIN, raw_form, with_codes, with_gain
+from .euxfel import PID_NAMES, PLACE_BITS
+from .euxfel_raw import (
+    WITHOUT_GAIN,
+    module_frame,
+    planes_of,
+    raw_form,
+    with_codes,
+    with_gain,
+)
 from .facility import faults_told, package
 from .joined import run_in_path
 from .modules import Module, module_of
@@ -262,14 +269,12 @@ def _frame(channel: _Channel, row: int) -> Frame | None:
     if data is None:
         return None
     bad = None if channel.mask is None else _value(channel.mask, row, channel.cells)
-    # Of raw data, pairs of data and gain or single planes, the first is the frame.
-    mask = None if bad is None else excluded(bad)
     info = {} if channel.module is None else channel.module.info
     codes = None if channel.gain is None else _value(channel.gain, row, channel.cells)
-    data = data[0] if data.ndim == 3 else data
-    return Frame(
-        data if codes is None else with_codes(data, codes), mask, info=info, raw=channel.raw
-    )
+    # Of raw data, pairs of data and gain or single planes, the first is the frame.
+    data = data[0] if planes_of(data.shape, data.dtype, () if bad is None else bad.shape) else data
+    data = data if codes is None else with_codes(data, codes)
+    return module_frame(data, bad, info=info, raw=channel.raw)
 
 
 def _value(values: Any, row: int, cells: int) -> NDArray[Any] | None:

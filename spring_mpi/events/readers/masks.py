@@ -74,6 +74,9 @@ def _own_mask(mask: h5py.Dataset, frames: h5py.Dataset, axes: Axes) -> OwnMask:
     if reason := missing_filter(mask):
         raise SourceError(f"{mask.file.filename}: {reason}")
     own = said_axes(mask)
+    if own in (None, Axes(None, (0, 1))) and axes.shape(frames.shape)[1:] == (1, *mask.shape):
+        # The frames are those of a single module, which a mask need not count.
+        return OwnMask(mask, Axes(None, (0, 1, 2)), str(mask.name), (1, *mask.shape))
     if own is None:
         own = axes if mask.ndim == frames.ndim else axes.without_events()
     is_shared = posixpath.basename(mask.name) == _NAMES[1]
