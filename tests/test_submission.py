@@ -300,9 +300,13 @@ def test_a_scheduler_that_reads_nothing(
 ) -> None:  # fmt: skip
     """One that refuses before it reads the script is heard, and a quiet bsub made to speak."""
     program(tmp_path / "bin", "sbatch", "exec 0<&-; sleep 0.3; echo 'no credit' >&2; exit 1")
-    program(tmp_path / "bin", "bsub", '[ "${BSUB_QUIET-}" ] || echo "Job <7> is submitted"')
+    program(
+        tmp_path / "bin", "bsub",
+        '[ "${BSUB_STDERR-}" ] && exec >&2; [ "${BSUB_QUIET-}" ] || echo "Job <7> is submitted"',
+    )  # fmt: skip
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("BSUB_QUIET", "1")
+    monkeypatch.setenv("BSUB_STDERR", "y")
     config = str(small().config)
     assert main([config, "--scheduler", "slurm", "--set", f"name={'x' * 200000}"]) == 2
     told = capfd.readouterr().err

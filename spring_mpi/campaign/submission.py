@@ -27,7 +27,7 @@ _JOB_IDS = (
     r"(?ai)\bjob ?(?:id)? ?[:=#]? ?<?(\d+)\b.*\bsubmitted\b",
 )
 """Forms of a line that names the job, which is the first group."""
-_QUIET = ("BSUB_QUIET", "BSUB_QUIET2")
+_QUIET = ("BSUB_QUIET", "BSUB_QUIET2", "BSUB_STDERR")
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def submit(script: str, scheduler: str, tell: Callable[[str], None], *, wait: bo
         command += ["--parsable", *(["--wait"] if wait else [])]
     else:
         command += ["-K"] if wait else []
-    # Where these are set, bsub does not say which job it has submitted.
+    # Where these are set, bsub does not say on stdout which job it has submitted.
     environment = {name: text for name, text in os.environ.items() if name not in _QUIET}
     try:
         # From a file: a pipe would break, or fill up, where the command does not read it at once.
