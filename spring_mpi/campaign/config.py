@@ -108,6 +108,9 @@ def _overridden(tree: Node, text: str, problems: Problems) -> Node:
     if not sign or not all(keys):
         message = "must be KEY=VALUE, such as settings.init.supportsize=80"
         raise RefusalError([Problem(Place(source), "", message)])
+    if value.lstrip().startswith("*"):
+        # A pattern of file names: no anchor stands before it that an alias could mean.
+        return put(tree, keys, Scalar(Place(source), value.strip(), value.strip()))
     node, faults = parse(value, source)
     problems.extend(faults)
     return put(tree, keys, node or Scalar(Place(source), None))

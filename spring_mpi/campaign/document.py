@@ -149,7 +149,7 @@ def parse(text: str, source: str) -> tuple[Node | None, list[Problem]]:
         reason = ", ".join(part for part in (fault.context, fault.problem) if part)
         mark = fault.problem_mark or fault.context_mark
         place = _place(source, mark) if mark else start
-        raise RefusalError([Problem(place, "", f"not YAML: {reason}")]) from None
+        raise RefusalError([Problem(place, "", f"not YAML: {reason}{_remedy(reason)}")]) from None
     except yaml.reader.ReaderError as fault:
         place = place_at(source, text[: fault.position])
         reason = f"the character U+{fault.character:04X} is not allowed in YAML"
@@ -160,6 +160,15 @@ def parse(text: str, source: str) -> tuple[Node | None, list[Problem]]:
         return None, []
     builder = _Builder(source)
     return builder.node(root, "", ()), builder.problems
+
+
+def _remedy(reason: str) -> str:
+    """What helps where a text has no quotes that needs them, such as a pattern of file names."""
+    if "alias" in reason:
+        return '; text that begins with * needs quotes, as in "*.cxi"'
+    if "cannot start any token" in reason:
+        return "; indent with spaces" if r"\t" in reason else "; such text needs quotes"
+    return ""
 
 
 def place_at(source: str, before: str) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -265,6 +266,13 @@ def test_overrides_replace_what_the_file_says(load):
     assert (config.settings.init.gamma, config.settings.init.supportsize) == (0.75, 60)
     assert (config.sweep.over, config.seed) == ((("init.supportsize", (70,)),), 5)
     assert (config.events.slice, config.data.source) == ("0:10", ("/a.h5", "/b.h5"))
+
+
+def test_a_pattern_of_file_names_needs_no_quotes_on_the_command_line(load):
+    """There a * is no alias, for no anchor can stand before it."""
+    for text in ("*.cxi", " *cxi "):
+        (source,) = load(LEAST, f"data.source={text}").data.source
+        assert os.path.basename(source) == text.strip()
 
 
 def test_faults_of_overrides_follow_those_of_the_file(problems):

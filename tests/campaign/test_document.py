@@ -101,6 +101,22 @@ def test_an_alias_stands_for_its_anchor():
     assert (values(node)["c"], problems) == ({"b": [1, 2]}, [])
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("a: *.cxi", 'text that begins with * needs quotes, as in "*.cxi"'),
+        ("a: *cxi", 'text that begins with * needs quotes, as in "*.cxi"'),
+        ("a: @cxi", "such text needs quotes"),
+        ("a:\n\tb: 1", "indent with spaces"),
+    ],
+)
+def test_text_without_the_quotes_it_needs(text, remedy):
+    """The refusal says what helps."""
+    with pytest.raises(RefusalError, match="not YAML") as told:
+        parse(text, "f")
+    assert str(told.value.problems[0]).endswith(f"; {remedy}")
+
+
 def test_an_alias_may_not_contain_itself():
     """A cycle is a fault, not an endless loop."""
     assert faults("a: &x [1, *x]\n") == ["f:1:4: a[1]: an alias may not contain itself"]
