@@ -122,12 +122,16 @@ class Calibrator:
                 raise PatternError(
                     f"event {pid_text(event.pid)} of {event.source} holds {event.data.dtype}, but "
                     f"data.gain_bits: {said} is for unsigned integers of 16 bits; leave it out "
-                    "where data are corrected"
+                    "where data are corrected, and convert them (uint16) where they are raw"
                 )
             return None if said == NO_GAIN_BITS else CODINGS[said]
         if event.raw and event.raw.undecoded:
             raise UndecodedError(event.raw.undecoded)
         return event.raw.gain_bits if event.raw else None
+
+    def may_hide_stages(self, event: Event) -> bool:
+        """Whether neither the user nor the reader says if the event's values hold gain stages."""
+        return self._calibration.gain_bits is None and event.raw is None
 
     @property
     def has_background(self) -> bool:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import SpringError
 from .calibrator import Calibrator
 from .gain_stages import UndecodedError
+from .hidden_stages import hidden_stages
 from .intensity import remarks
 from .loader import Loader
 from .source import EventRef
@@ -47,13 +48,15 @@ class Suspects:
     """Raw value at and above which pixels are saturated."""
     remarks: tuple[str, ...] = ()
     """What else a person should know of their raw values."""
+    stages: str = ""
+    """That their values look as if they had gain bits, of which nothing tells."""
     refusal: str = ""
     """Why no pattern can be made of such values; empty where it can be."""
 
     def sentences(self) -> list[str]:
         """What a person should know of these events."""
         marks = (self._sentence(value, pixels) for value, pixels in self.pixels.items())
-        return [*self.remarks, *marks]
+        return [*self.remarks, *filter(None, [self.stages]), *marks]
 
     def told(self, raw: NDArray[Any], excluded: NDArray[np.bool_]) -> list[str]:
         """What a person should know of any event: with the pixels that hold the values there.
@@ -64,7 +67,8 @@ class Suspects:
             (rows, columns): its raw values, and True where these do not count.
         """
         found = ((value, int(((raw == value) & ~excluded).sum())) for value in self.pixels)
-        return [self._sentence(value, pixels) for value, pixels in found if pixels]
+        marks = (self._sentence(value, pixels) for value, pixels in found if pixels)
+        return [*filter(None, [self.stages]), *marks]
 
     def _sentence(self, value: float, pixels: int) -> str:
         bits = "" if value < 0 else f", {_in_bits(value)},"
@@ -90,9 +94,13 @@ NOTHING_SUSPECT = Suspects()
 
 def find_suspects(refs: Sequence[EventRef], calibrator: Calibrator, loader: Loader) -> Suspects:
     """Look at some events; those that cannot be read are left out."""
-    found = suspects_in(_readable(refs, calibrator, loader))
+    measured: list[NDArray[Any]] = []
+    found = suspects_in(_readable(refs, calibrator, loader, measured))
     told, refusal = _of_values(refs, calibrator, loader)
-    return replace(found, satvalue=calibrator.satvalue, remarks=told, refusal=refusal)
+    stages = hidden_stages(measured, has_background=calibrator.has_background)
+    return replace(
+        found, satvalue=calibrator.satvalue, remarks=told, stages=stages, refusal=refusal
+    )
 
 
 def suspects_in(frames: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]]) -> Suspects:
@@ -114,15 +122,19 @@ def suspects_in(frames: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]]) -> Sus
 
 
 def _readable(
-    refs: Sequence[EventRef], calibrator: Calibrator, loader: Loader
+    refs: Sequence[EventRef], calibrator: Calibrator, loader: Loader, measured: list[NDArray[Any]]
 ) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Frames with what is excluded; to ``measured`` go values of which no gain stage is known."""
     left = _MOST_BYTES
     for ref in refs:
         # Whoever needs the event tells what is wrong with it.
         with suppress(SpringError):
             event = loader.read(ref, calibrator.geometry)
             left -= event.data.nbytes
-            yield event.data, calibrator.mask(ref, event)
+            excluded = calibrator.mask(ref, event)
+            if calibrator.may_hide_stages(event):
+                measured.append(event.data[~excluded])
+            yield event.data, excluded
         if left <= 0:
             return
 
