@@ -10,6 +10,7 @@ import pytest
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import Event, build_index
+from spring_mpi.events.readers import INCOMPLETE
 
 FRAMES = np.arange(3 * 4 * 6, dtype=np.uint16).reshape(3, 4, 6)
 GAP = np.zeros((4, 6), np.uint32)
@@ -152,6 +153,33 @@ def test_axes_that_say_nothing(tmp_path: Path, axes: str) -> None:
         file[f"{DETECTOR}/data"].attrs["axes"] = axes
     with pytest.raises(SourceError, match="attribute axes"):
         build_index(str(tmp_path / "run.cxi"))
+
+
+@pytest.mark.parametrize("is_virtual", [True, False])
+def test_holes_whatever_the_axes(tmp_path: Path, is_virtual: bool) -> None:
+    """What was never written, or has no source, is masked and flagged, also of turned events."""
+    stored = FRAMES.transpose(1, 2, 0)
+    with h5py.File(tmp_path / "run.cxi", "w") as file:
+        if is_virtual:
+            file["part"] = stored
+            layout = h5py.VirtualLayout(stored.shape, stored.dtype)
+            layout[:, :, 0] = h5py.VirtualSource(file["part"])[:, :, 0]
+            layout[:, :3, 1] = h5py.VirtualSource(file["part"])[:, :3, 1]
+            layout[:, :, 2] = h5py.VirtualSource(file["part"])[:, :, 2]
+            data = file.create_virtual_dataset(f"{DETECTOR}/data", layout)
+        else:
+            data = file.create_dataset(f"{DETECTOR}/data", stored.shape, "u2", chunks=(4, 3, 1))
+            data[:, :, 0], data[:, :3, 1] = stored[:, :, 0], stored[:, :3, 1]
+            data[:, :, 2] = stored[:, :, 2]
+        data.attrs["axes"] = "y:x:experiment_identifier"
+    index = build_index(str(tmp_path / "run.cxi"))
+    assert index.flags.tolist() == [0, INCOMPLETE, 0]
+    first, second, third = (index.read(pid) for pid in index.pids)
+    assert second.mask is not None
+    assert np.array_equal(second.mask, np.tile(np.arange(6) >= 3, (4, 1)))
+    assert [str(one) for one in second.exclusions] == ["what was never written excludes 12 pixels"]
+    for event in (first, third):
+        assert event.mask is None or not event.mask.any()
 
 
 def test_mask_without_the_axis_of_a_single_module(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from .stored import hole_along, refuse_missing
 
 _EVENTS = ("experiment_identifier", "translation", "event", "frame", "np", "nP", "numpoints")
 _MODULES = ("module_identifier", "module", "panel")
@@ -56,11 +57,23 @@ class Axes:
         return np.ascontiguousarray(values.transpose(order))
 
     def one(self, dataset: h5py.Dataset, row: int) -> NDArray[Any]:
-        """The frame of that number, read through HDF5."""
+        """The frame of that number, read through HDF5.
+
+        Raises
+        ------
+        SourceError
+            If values lie in files that are missing.
+        """
+        refuse_missing(dataset)
         place: list[Any] = [slice(None)] * dataset.ndim
         if self.events is not None:
             place[self.events] = row
         return self.turned(np.asarray(dataset[tuple(place)]))
+
+    def hole(self, dataset: h5py.Dataset, row: int) -> NDArray[np.bool_] | None:
+        """The pixels of that frame that were never written; None where there are none."""
+        hole = hole_along(dataset, self.events, row)
+        return None if hole is None else self.turned(hole)
 
 
 def usual_axes(dimensions: int) -> Axes:

@@ -139,7 +139,8 @@ class CxiHandle(Hdf5Handle):
             yield from zip(frames, self._holes(dataset, rows), strict=True)
         else:
             for row in rows:
-                yield axes.one(self._dataset(dataset), row), None
+                frames = self._dataset(dataset)
+                yield axes.one(frames, row), axes.hole(frames, row)
 
     def _excluded(self, mask: OwnMask, rows: Sequence[int]) -> Sequence[NDArray[np.bool_]]:
         """For each of the rows what a mask excludes."""

@@ -29,7 +29,7 @@ from .contents import candidates, find_dataset, is_frames
 from .faults import missing_filter
 from .opening import is_hdf5, open_file
 from .rows import Rows, check_size, read_all, row_reader
-from .stored import lacking, refuse_missing, unwritten
+from .stored import lacking_along, refuse_missing, unwritten
 from .virtual import VirtualParts
 
 _log = logging.getLogger(__name__)
@@ -105,10 +105,11 @@ class Hdf5Reader:
         """The scan of a file whose other datasets hold so many events, where that may differ."""
         name = dataset or self.default_dataset(file)
         frames = find_frames(file, name, *self.axes)
-        shape = self.axes_of(frames).shape(frames.shape)
+        axes = self.axes_of(frames)
+        shape = axes.shape(frames.shape)
         _tell_of_matlab(frames)
         count = min((shape[0], *lengths))
-        flags = incomplete(frames, count)
+        flags = incomplete(frames, count, axes.events)
         if lengths:
             # What was not written yet is no event yet.
             complete = np.flatnonzero(flags == 0)
@@ -274,8 +275,11 @@ def find_frames(file: h5py.File, name: str, *axes: int) -> h5py.Dataset:
     return found
 
 
-def incomplete(frames: h5py.Dataset, count: int) -> NDArray[np.uint32]:
-    """(count,): `INCOMPLETE` for events of which something was never written; see `lacking`."""
+def incomplete(frames: h5py.Dataset, count: int, axis: int | None = 0) -> NDArray[np.uint32]:
+    """(count,): `INCOMPLETE` for events of which something was never written; see `lacking`.
+
+    ``axis`` is the one that numbers the events; None: the dataset is one.
+    """
     if frames.ndim == 2:
         return np.zeros(count, np.uint32)
-    return np.where(lacking(frames)[:count], INCOMPLETE, 0).astype(np.uint32)
+    return np.where(lacking_along(frames, axis)[:count], INCOMPLETE, 0).astype(np.uint32)

@@ -70,6 +70,49 @@ def unwritten(dataset: h5py.Dataset, place: Sequence[int]) -> NDArray[np.bool_] 
     return hole
 
 
+def hole_along(dataset: h5py.Dataset, axis: int | None, row: int) -> NDArray[np.bool_] | None:
+    """The pixels of an event that were never written, or that no source is mapped to.
+
+    Parameters
+    ----------
+    axis, row
+        The axis that numbers the events, and the event's place there; None: the dataset is one.
+
+    Returns
+    -------
+    array or None
+        In the dataset's order of axes, without that of the events; None where there are none.
+    """
+    if dataset.is_virtual:
+        return VirtualParts(dataset).hole_along(axis, row)
+    if axis is None or dataset.chunks is None:
+        hole = unwritten(dataset, ())
+        return hole if hole is None or axis is None else np.asarray(hole.take(row, axis))
+    starts = [range(0, *pair) for pair in zip(dataset.shape, dataset.chunks, strict=True)]
+    first = row - row % dataset.chunks[axis]
+    starts[axis] = range(first, first + 1)
+    hole = np.zeros(dataset.shape[:axis] + dataset.shape[axis + 1 :], np.bool_)
+    for corner in itertools.product(*starts):
+        if dataset.id.get_chunk_info_by_coord(corner).byte_offset is None:
+            sides = [
+                slice(*side) for side in zip(corner, np.add(corner, dataset.chunks), strict=True)
+            ]
+            hole[tuple(sides[:axis] + sides[axis + 1 :])] = True
+    return hole if hole.any() else None
+
+
+def lacking_along(dataset: h5py.Dataset, axis: int | None) -> NDArray[np.bool_]:
+    """As `lacking`, for a dataset whose events are numbered by any axis; None: it is one event."""
+    if axis == 0:
+        return lacking(dataset)
+    count = 1 if axis is None else dataset.shape[axis]
+    holes = (hole_along(dataset, axis, row) for row in range(count))
+    pixels = np.array([0 if hole is None else hole.sum() for hole in holes], np.int64)
+    # Places that no event of a virtual dataset has are gaps between modules.
+    usual = pixels.min() if dataset.is_virtual and count else 0
+    return np.asarray(pixels > usual)
+
+
 def union(*masks: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
     """What any of the masks excludes; None where there is none."""
     known = [mask for mask in masks if mask is not None]

@@ -105,6 +105,15 @@ class VirtualParts:
                 hole[np.ix_(*(part.along(axis) for axis in axes))] = False
         return hole if hole.any() else None
 
+    def hole_along(self, axis: int | None, row: int) -> NDArray[np.bool_] | None:
+        """As `hole`, for a place along any one axis; None: of the whole dataset."""
+        axes = [other for other in range(len(self._shape)) if other != axis]
+        hole = np.ones([self._shape[other] for other in axes], np.bool_)
+        for part in self._parts:
+            if axis is None or row in part.along(axis):
+                hole[np.ix_(*(part.along(other) for other in axes))] = False
+        return hole if hole.any() else None
+
     def _of_row(self, row: int) -> list[Part]:
         start, stride, count, block = self._first
         number, inside = np.divmod(row - start, np.maximum(stride, 1))
