@@ -240,6 +240,20 @@ def test_nexus_groups_by_their_class(tmp_path: Path, link: bool) -> None:
         assert np.array_equal(event.mask, GAP != 0)
 
 
+@pytest.mark.parametrize("other", ["entry/instrument/detector_b", "entry_2/instrument/detector"])
+def test_masks_of_other_detectors(tmp_path: Path, other: str) -> None:
+    """Those of another detector, or of another entry, say nothing of the frames."""
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["entry/definition"] = b"NXmx"
+        for place, mask in (("entry/instrument/detector_a", GAP), (other, np.ones_like(GAP))):
+            file[f"{place}/data"], file[f"{place}/pixel_mask"] = FRAMES, mask
+            file[f"{place}/saturation_value"] = 0.5 if place == other else 1000.0
+        file["entry/data/data"] = h5py.SoftLink("/entry/instrument/detector_a/data")
+        file.move("entry/instrument/detector_a/pixel_mask", "entry/instrument/masks/pixel_mask")
+    for event in events(tmp_path / "m.h5"):
+        assert np.array_equal(event.mask, GAP != 0)
+
+
 @pytest.mark.parametrize("leading", [(1,), (1, 1)])
 def test_pixel_mask_with_axes_of_one(tmp_path: Path, leading: tuple[int, ...]) -> None:
     """Axes in front that have a single place mean nothing: the mask is that of all frames."""

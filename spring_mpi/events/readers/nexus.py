@@ -68,7 +68,7 @@ class NexusReader:
                 raise SourceError(f"{source}: {name} links to frames of several kinds: {listed}")
             shape, dtype = kinds[0]
             count = sum(block.count for block in blocks)
-            pixel_masks(file, (count, *shape))
+            pixel_masks(file, name, (count, *shape))
             plain = Hdf5Reader()
             datasets = plain.pid_datasets(file, pid)
             columns = [integers(file, one, count) for one in datasets]
@@ -121,13 +121,13 @@ class NexusHandle(Hdf5Handle):
         if dataset not in self._pixel_masks:
             blocks, ends = self._placed(dataset)
             shape = (ends[-1], *blocks[0].kind[0])
-            self._pixel_masks[dataset] = pixel_masks(self._file, shape)
+            self._pixel_masks[dataset] = pixel_masks(self._file, dataset, shape)
         return self._pixel_masks[dataset]
 
     def _limits(self, dataset: str) -> Sequence[OwnLimit]:
         if dataset not in self._own_limits:
             shape, kind = self._placed(dataset)[0][0].kind
-            found = own_limits(detectors_of(self._file, shape), np.dtype(kind))
+            found = own_limits(detectors_of(self._file, dataset, shape), np.dtype(kind))
             for place in places_of_detectors(self._file):
                 found += behind_link(self._file, place)
             self._own_limits[dataset] = found

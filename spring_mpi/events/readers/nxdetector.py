@@ -37,17 +37,18 @@ class PixelMask:
         return np.zeros((), np.bool_) if self.shared is None else self.shared.copy()
 
 
-def pixel_masks(file: h5py.File, shape: tuple[int, ...]) -> list[PixelMask]:
+def pixel_masks(file: h5py.File, name: str, shape: tuple[int, ...]) -> list[PixelMask]:
     """The pixel masks of a master for frames of (frames, rows, columns), one of each detector.
 
-    Masks of other shapes belong to other detectors.
+    Masks of other shapes belong to other detectors. ``name`` is the path of the frames, or of the
+    group of their links.
 
     Raises
     ------
     SourceError
         If there are masks, and none of them fits the frames.
     """
-    masks = [list(masks_beside(detector)) for detector in _detectors(file)]
+    masks = [list(masks_beside(detector)) for detector in _detectors(file, name)]
     fitting = [next(filter(None, (fitted(mask, shape) for mask in own)), None) for own in masks]
     found = [mask for mask in fitting if mask is not None]
     if others := [f"{mask.name} {mask.shape}" for own in masks for mask in own if not found]:
@@ -58,9 +59,9 @@ def pixel_masks(file: h5py.File, shape: tuple[int, ...]) -> list[PixelMask]:
     return found
 
 
-def detectors_of(file: h5py.File, shape: tuple[int, ...]) -> Iterator[h5py.Group]:
-    """The detectors of a master that may have made frames of (rows, columns)."""
-    for detector in _detectors(file):
+def detectors_of(file: h5py.File, name: str, shape: tuple[int, ...]) -> Iterator[h5py.Group]:
+    """The detectors of a master that may have made frames of (rows, columns), at that path."""
+    for detector in _detectors(file, name):
         known = [*masks_beside(detector), detector.get("data")]
         shapes = [one.shape[-2:] for one in known if isinstance(one, h5py.Dataset)]
         if not shapes or shape[-2:] in shapes:
@@ -113,7 +114,23 @@ def text_of(dataset: h5py.Dataset) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _detectors(file: h5py.File) -> Iterator[h5py.Group]:
+def _detectors(file: h5py.File, name: str) -> list[h5py.Group]:
+    """The detectors of the frames' entry, or all, without those that hold other frames.
+
+    Where no detector holds these frames, it is not known whose they are.
+    """
+    known = list(_all_detectors(file))
+    entry = name.strip("/").split("/")[0]
+    own = [one for one in known if str(one.name).strip("/").split("/")[0] == entry] or known
+    frames = file.get(name)
+    frames = frames.get("data") if isinstance(frames, h5py.Group) else frames
+    held = [one.get("data") for one in own]
+    if not any(isinstance(data, h5py.Dataset) and data == frames for data in held):
+        return own
+    return [one for one, data in zip(own, held, strict=True) if data is None or data == frames]
+
+
+def _all_detectors(file: h5py.File) -> Iterator[h5py.Group]:
     for entry in entries(file):
         for instrument in _groups(entry, "instrument", "NXinstrument"):
             found = (instrument.get(name) for name in sorted(instrument))
