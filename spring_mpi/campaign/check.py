@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from ..engine.mpr import check as check_settings
 from ..errors import ConfigError, SpringError
 from ..events.calibrator import Calibrator
@@ -69,7 +71,7 @@ def check_campaign(
         )  # fmt: skip
         plan.suspects, unknown = suspects_of(plan)
         first = _first_pattern(plan, problems)
-        refuse_short_stacks(plan)
+        refuse_wrong_stacks(plan)
         problems += _trial(plan, past, rundir, choice)
     except SpringError as fault:
         problems += str(fault).splitlines()
@@ -163,17 +165,24 @@ def faults(config: Config) -> Iterator[str]:
         yield f"pattern: {fault}"
 
 
-def refuse_short_stacks(plan: Plan) -> None:
-    """Raises `SourceError` if a mask, background, gain or centre has too few entries.
+def refuse_wrong_stacks(plan: Plan) -> None:
+    """Raises `SourceError` if a mask, background, gain or centre has no entry for each event.
 
-    Tried is the event in the last row of its source, which needs the most.
+    Tried is the event in the last row of its source, which needs the most, and two events in the
+    same row of two sources, which no file of its own can tell apart.
     """
-    if len(plan.positions):
-        index = plan.index
-        rows = index.row[index.starts[plan.positions]]
-        last = index.ref(int(plan.positions[rows.argmax()]))
-        with Loader() as loader:
-            Calibrator(plan.calibration, loader).refuse_short(last)
+    if not len(plan.positions):
+        return
+    index = plan.index
+    rows = index.row[index.starts[plan.positions]]
+    order = rows.argsort(kind="stable")
+    equal = np.flatnonzero(np.diff(rows[order]) == 0)[:1]
+    with Loader() as loader:
+        calibrator = Calibrator(plan.calibration, loader)
+        calibrator.refuse_short(index.ref(int(plan.positions[order[-1]])))
+        for place in equal:
+            first, second = plan.positions[order[place : place + 2]]
+            calibrator.refuse_shared(index.ref(int(first)), index.ref(int(second)))
 
 
 def memory_mb(config: Config, plan: Plan) -> int:

@@ -37,7 +37,7 @@ from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
 from ..hypervisor.walltime import Walltime, end_of_allocation, restart, words_of_end
 from .added import Catalogue, blueprint
-from .check import faults, refuse_short_stacks
+from .check import faults, refuse_wrong_stacks
 from .config import dump_config, load_config
 from .earlier import Choice, Verdict
 from .following import Following
@@ -130,7 +130,7 @@ def _run(
         config, opened.index, rundir.path, is_sharded=past.is_sharded,
         may_be_empty=options.serve, is_growing=is_growing,
     )  # fmt: skip
-    refuse_short_stacks(plan)
+    refuse_wrong_stacks(plan)
     plan.suspects, unknown = suspects_of(plan)
     for name, request in past.requests.items():
         plan.add(name, blueprint(plan, request))

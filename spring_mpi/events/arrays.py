@@ -14,6 +14,9 @@ from .geometry import Geometry
 from .loader import Loader
 from .source import EventRef, Source
 
+_NO_ROW = 2**62
+"""A row that no array has; what is the same for all events is found there, too."""
+
 
 class Arrays:
     """Reads them from files of their own, or from the event's own source.
@@ -47,6 +50,12 @@ class Arrays:
             self._stacks[spec] = self._stack(spec, ref)
         stack = self._stacks[spec]
         return self._field(spec, ref) if stack is None else stack
+
+    def is_by_row(self, spec: Spec, ref: EventRef) -> bool:
+        """Whether the array is in a file of its own that has an entry for each row of a source."""
+        if spec.file is None or self._stack(spec, ref) is not None:
+            return False
+        return not self._has_row(spec, replace(ref, row=_NO_ROW))
 
     def staged(self, what: str, spec: ArraySpec, ref: EventRef, count: int) -> NDArray[Any]:
         """An array for each gain stage, (stages, rows, columns) or (stages, 1, 1); kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -95,18 +95,40 @@ class Calibrator:
 
         What has an axis of gain stages is the same for all events.
         """
+        for what, spec in self._named():
+            try:
+                self._arrays.values(spec, ref)
+            except SourceError as fault:
+                if what in ("background", "gain") and self._has_stages(ref):
+                    continue
+                raise SourceError(f"{place_of(what, spec, ref)}: {fault}") from fault
+
+    def refuse_shared(self, one: EventRef, other: EventRef) -> None:
+        """Raises `SourceError` if an array has one entry for two events.
+
+        They lie in the same row of two sources, and entries in a file of its own are found by row.
+        """
+        for what, spec in self._named():
+            if what in ("background", "gain") and self._has_stages(one):
+                continue
+            if self._arrays.is_by_row(spec, one):
+                files = " and ".join(event.source.path for event in (one, other))
+                raise SourceError(
+                    f"{place_of(what, spec, one)} has an entry for each event of one file, but "
+                    f"{pid_text(one.pid)} and {pid_text(other.pid)} are both in row {one.row}, of "
+                    f"{files}: give one entry for all events, write the entries into those files "
+                    "and leave out 'file', or make a campaign for each of them"
+                )
+
+    def _named(self) -> Iterator[tuple[str, Spec]]:
+        """The arrays in files or datasets, and what they are."""
         calibration = self._calibration
         named: list[tuple[str, Any]] = [("mask", mask) for mask in self._masks]
         named += [("background", calibration.background), ("gain", calibration.gain),
                   ("center", calibration.center)]  # fmt: skip
         for what, spec in named:
             if isinstance(spec, Spec) and (spec.file or spec.dataset):
-                try:
-                    self._arrays.values(spec, ref)
-                except SourceError as fault:
-                    if what in ("background", "gain") and self._has_stages(ref):
-                        continue
-                    raise SourceError(f"{place_of(what, spec, ref)}: {fault}") from fault
+                yield what, spec
 
     def gain_bits(self, event: Event) -> GainBits | None:
         """How the event's values hold gain stages, as the user or else the reader says.
