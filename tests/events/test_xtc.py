@@ -327,6 +327,23 @@ def test_ambiguous_name(path: Path) -> None:
     assert scan(path, "Tm6740.1").dataset == "CxiDg2.0:Tm6740.1"
 
 
+def test_choice_of_a_detector_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where none is named and the run has images of others, too, both are named."""
+    second = (write.TM6740[0], write.TM6740[1] | 1)
+    both = write.segment(write.frame(FRAMES[0]), write.frame(FRAMES[1], second))
+    put(path, write.run(*write.events(1, both)))
+    assert scan(path).dataset == "CxiDg2.0:Tm6740.0"
+    (told,) = caplog.messages
+    assert (
+        "of CxiDg2.0:Tm6740.0, the first of the run; there are images of CxiDg2.0:Tm6740.1" in told
+    )
+    caplog.clear()
+    scan(path, "Tm6740.1")
+    put(path, write.run(*write.events(2, *IMAGES)))
+    scan(path)
+    assert not caplog.messages
+
+
 def test_first_event_without_the_detector(path: Path) -> None:
     """The shape is that of the first good image; reading an event without one is an error."""
     dropped = write.segment(write.container(b"", 2, 1, write.TM6740, damage=2))

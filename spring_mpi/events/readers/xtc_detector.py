@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,8 +18,11 @@ from .xtc_layout import Service, Slot, service_of
 from .xtc_payload import HEAD, Config, Layout
 from .xtc_sources import find_address
 
+_log = logging.getLogger(__name__)
 _MODULES_OF_JUNGFRAU = "JungfrauSegment"
 _LOOKED_AT = 100
+_COMPARED = 8
+"""So many events of a file are looked into for detectors that nobody has chosen."""
 _SEARCHED = 1000
 """So many events of a file are looked into for a detector that is not in the first."""
 
@@ -72,7 +77,21 @@ def find_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]
     if layout is None:
         address = _find_in_run(file.path, dataset)
         layout = _first_images(file, address)[1] if address and not dataset else None
+        if not dataset:
+            _tell_of_others(file, address)
     return address, layout
+
+
+def _tell_of_others(file: XtcFile, address: str) -> None:
+    """A warning where the first events of a file have images of detectors nobody has chosen."""
+    events = islice(_events(file), _COMPARED)
+    images = {slot.address for found in events for slot in found if is_image(slot.type)}
+    if others := sorted(images - {address}):
+        _log.warning(
+            "%s: no detector is named, so that frames are those of %s, the first of the run; there "
+            "are images of %s, too: name the one that you mean (dataset)",
+            file.path, address, ", ".join(others),
+        )  # fmt: skip
 
 
 def held(file: XtcFile, events: NDArray[Any]) -> tuple[str, ...]:
