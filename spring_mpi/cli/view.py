@@ -105,8 +105,8 @@ def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> i
     print(f"{', '.join(map(str, files))}: {len(shown)} of {total} jobs{more}")
     if cells.moved:
         print(
-            f"{cells.moved} of them lie otherwise in their files: they are shown as the one with "
-            "the lowest error of their event lies, and the words below them say how"
+            f"turned or shifted against their files: {cells.moved}, to match the one with the "
+            "lowest error of the same event; the words below them say how"
         )
     return 0
 
