@@ -168,3 +168,14 @@ def test_mask_of_one_panel(tmp_path: Path, shape: tuple[int, ...]) -> None:
         mask, exclusions = calibrator.masked(ref, event)
     assert np.flatnonzero(mask).tolist() == [10, 15]
     assert exclusions[-1].pixels == 2
+
+
+@pytest.mark.parametrize("line", ["flag_equal = 3", "mask0_data = /m", "max_adu = 7"])
+def test_lines_after_all_panels_are_told(tmp_path: Path, line: str) -> None:
+    """As in CrystFEL they hold for the panels that begin after them, here for none."""
+    used = geometry(tmp_path, A, B, line)
+    assert excluded(FRAME, used) == []
+    told = assembled(Frame(FRAME), used).exclusions[-1]
+    assert told.origin.startswith(f"the geometry's {line.partition(' ')[0]} in line ")
+    assert told.remark.startswith("it holds for no panel")
+    assert not geometry(tmp_path, A, "flag_equal = 99", B).unread

@@ -37,6 +37,8 @@ _KEYS = re.compile(
 _FLAGS = {"flag_lessthan": "<", "flag_morethan": ">", "flag_equal": "=", "max_adu": ">"}
 """Keys with raw values that exclude pixels, and how; all are strict, not inclusive."""
 
+_EXCLUDING = re.compile(r"mask[0-7]_data|mask_edge_pixels|no_index|flag_|max_adu")
+
 
 @dataclass(frozen=True)
 class _File:
@@ -205,6 +207,14 @@ def _unread(file: _File) -> Iterator[tuple[str, str]]:
                  if data in panel.values and not any(map(panel.bits, bits))}  # fmt: skip
         for one in sorted(named):
             yield f"the geometry's mask {one}", f"there is neither {bits[0]} nor {bits[1]} for it"
+    last = max(panel.line for panel in file.panels.values())
+    for key, (_, line) in file.whole.values.items():
+        if line > last and _EXCLUDING.match(key):
+            name = key.partition(" ")[0]
+            yield (
+                f"the geometry's {name} in line {line}",
+                "it holds for no panel, as all begin before",
+            )
     if any("saturation_map" in fields.values for fields in file.panels.values()):
         yield (
             "the geometry's saturation_map",
