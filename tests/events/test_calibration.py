@@ -164,6 +164,26 @@ def test_file_of_another_format(ref: EventRef, event: Event, tmp_path: Path) -> 
         calibrate(gain=ArraySpec(file=str(tmp_path / "dark.npy"), dataset="a")).gain(ref, event)
 
 
+@pytest.mark.parametrize("chunks", [None, (2, 3)], ids=["in one piece", "in chunks"])
+def test_an_array_that_was_never_written_is_refused(
+    ref: EventRef, event: Event, tmp_path: Path, chunks: tuple[int, int] | None
+) -> None:
+    """HDF5 gives zeros for what nobody wrote, which are no background; nor is half of one."""
+    shape = event.data.shape
+    with h5py.File(tmp_path / "dark.h5", "w") as file:
+        file.create_dataset("none", shape, "f4", chunks=chunks)
+        file.create_dataset("stack", (2, *shape), "f4", chunks=chunks and (1, *chunks))
+        file.create_dataset("whole", data=np.ones(shape, "f4"), chunks=chunks)
+        half = file.create_dataset("half", shape, "f4", chunks=chunks or (2, 3))
+        half[:2] = 1
+    for name in ("none", "stack", "half"):
+        spec = ArraySpec(file=str(tmp_path / "dark.h5"), dataset=name)
+        with pytest.raises(SourceError, match=f"{name} was allocated, but .* never written"):
+            calibrate(background=spec).background(ref, event)
+    spec = ArraySpec(file=str(tmp_path / "dark.h5"), dataset="whole")
+    assert np.all(calibrate(background=spec).background(ref, event) == 1)
+
+
 @pytest.mark.parametrize("block", [0, 512])
 def test_only_array_of_a_file(ref: EventRef, event: Event, tmp_path: Path, block: int) -> None:
     """Of an HDF5 file with one array its dataset need not be named."""
