@@ -132,6 +132,8 @@ class Geometry:
 
     def without_flags(self) -> Geometry:
         """The same for raw values that hold gain stages, which no limit can be compared with."""
+        if not self.flags:
+            return self
         remedy = "it is not compared with raw values that hold gain stages: use a mask (data.mask)"
         unread = ((str(flag), remedy) for flag in self.flags)
         return replace(self, flags=(), unread=(*self.unread, *unread))
@@ -140,6 +142,8 @@ class Geometry:
         self, stack: NDArray[Any], modules: Sequence[int] | None = None
     ) -> list[tuple[ValueFlag, NDArray[np.bool_]]]:
         """For each of `flags` the pixels of the image that it excludes; arguments as `assemble`."""
+        if not self.flags:
+            return []
         planes, missing = self._whole(stack, modules)
         found = []
         for flag in self.flags:
