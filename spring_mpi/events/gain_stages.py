@@ -187,6 +187,12 @@ def coding_of(detector: str, dtype: np.dtype[Any]) -> GainBits | None:
     return next((CODINGS[kind] for text, kind in _KINDS if re.search(text, name)), None)
 
 
+def coded_form(detector: str, dtype: np.dtype[Any]) -> RawForm | None:
+    """The form of frames that have gain bits; arguments, and None, as in `coding_of`."""
+    bits = coding_of(detector, dtype)
+    return RawForm(bits) if bits else None
+
+
 def refusal(bits: GainBits, missing: Sequence[str]) -> UndecodedError:
     """Why frames cannot be used, and what to give."""
     count = len(bits.stages)

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gain_stages import RawForm, coding_of, undecodable
+from ..gain_stages import RawForm, coded_form, undecodable
 from ..left_out import LeftOut
 from ..source import Exclusion, run_in_name
 from . import Empty, Frame, PidDatasets, Scan
@@ -195,8 +195,7 @@ def _raw_form(frames: h5py.Dataset, ways: Sequence[h5py.Group]) -> RawForm | Non
     names = " ".join(
         [frames.name or "", *(text_of(one) for one in known if one.dtype.kind in "OS")]
     )
-    bits = coding_of(names, frames.dtype)
-    return RawForm(bits) if bits else None
+    return coded_form(names, frames.dtype)
 
 
 def _frame(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from ..gain_stages import RawForm, coding_of
+from ..gain_stages import coded_form
 from ..source import Exclusion
 from . import (
     INCOMPLETE,
@@ -149,8 +149,7 @@ class Hdf5Handle:
     def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
         """The frames in those rows without what lies beside them."""
         frames = self._frames(dataset, rows, empty)
-        bits = coding_of(dataset, self._dataset(dataset).dtype)
-        raw = RawForm(bits) if bits else None
+        raw = coded_form(dataset, self._dataset(dataset).dtype)
         return [
             Frame(data, hole, info=modules_of(data), exclusions=holes_told(hole), raw=raw)
             for data, hole in zip(frames, self._holes(dataset, rows), strict=True)

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gain_stages import RawForm, coding_of
+from ..gain_stages import RawForm, coded_form
 from . import DAMAGED, INCOMPLETE
 from .channels import ChannelReader, row_numbers
 from .contents import is_frames
@@ -58,8 +58,7 @@ class SwissfelReader(ChannelReader):
 
     def raw(self, file: h5py.File, dataset: str) -> RawForm | None:
         """That of Jungfrau detectors (``JF07T32V01``) as recorded: unsigned 16-bit integers."""
-        bits = coding_of(dataset, file[dataset].dtype)
-        return RawForm(bits) if bits else None
+        return coded_form(dataset, file[dataset].dtype)
 
     def beside(self, path: str) -> list[str]:
         """The files of the same acquisition, ``acq0001.BSDATA.h5`` for ``acq0001.JF06.h5``."""
