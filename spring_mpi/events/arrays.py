@@ -46,9 +46,7 @@ class Arrays:
 
     def values(self, spec: Spec, ref: EventRef) -> NDArray[Any]:
         """The array for an event, or the whole stack of a file that holds one for all events."""
-        if spec not in self._stacks:
-            self._stacks[spec] = self._stack(spec, ref)
-        stack = self._stacks[spec]
+        stack = self._stack(spec, ref)
         return self._field(spec, ref) if stack is None else stack
 
     def is_by_row(self, spec: Spec, ref: EventRef) -> bool:
@@ -79,7 +77,12 @@ class Arrays:
         return np.stack([_without_modules(self.image(one)) for one in found])
 
     def _stack(self, spec: Spec, ref: EventRef) -> NDArray[Any] | None:
-        """The whole of a file whose rows are no events, but the modules of a stack."""
+        """The whole of a file whose rows are no events, but the modules of a stack; kept."""
+        if spec not in self._stacks:
+            self._stacks[spec] = self._read_stack(spec, ref)
+        return self._stacks[spec]
+
+    def _read_stack(self, spec: Spec, ref: EventRef) -> NDArray[Any] | None:
         modules, *shape = self._geometry.shape if self._geometry else (1,)
         if modules == 1 or spec.file is None:
             return None
