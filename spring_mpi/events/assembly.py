@@ -57,22 +57,25 @@ class Scanned:
     def pids(self, start: int, run: int | None) -> NDArray[np.int64]:
         """(count, numbers); events that bring no pid are counted from ``start``."""
         if self.scan.pids is not None:
-            pids = self.scan.pids[self.first :].copy()
+            pids = self.scan.pids[self.first :]
         else:
             rows = np.arange(start, start + self.count, dtype=np.int64)
             pids = np.stack([np.full_like(rows, run_in_name(self.source.path)), rows], axis=1)
-        if run is not None and "run" in self.pid_names:
-            pids[:, self.pid_names.index("run")] = run
-        return pids
+        return self._of_run(pids, run)
 
     def left_out(self, number: int, run: int | None) -> Iterator[LeftOut]:
         """What is left out of the source of that number."""
         for one in self.scan.left_out:
-            pids = one.pids
-            if run is not None and pids is not None and "run" in self.pid_names:
-                pids = pids.copy()
-                pids[:, self.pid_names.index("run")] = run
+            pids = None if one.pids is None else self._of_run(one.pids, run)
             yield replace(one, pids=pids, source=number)
+
+    def _of_run(self, pids: NDArray[np.int64], run: int | None) -> NDArray[np.int64]:
+        """The pids with that number of the run, if they have one; None: as they are."""
+        if run is None or "run" not in self.pid_names:
+            return pids
+        pids = pids.copy()
+        pids[:, self.pid_names.index("run")] = run
+        return pids
 
 
 def no_events(root: str, command: str) -> EventIndex:
