@@ -1,17 +1,14 @@
 """Whether events are prepared as they were when their results were made, pixel by pixel.
 
 The events are read in a process of its own, run as ``python -m``: a damaged file or a user's loader
-that ends a process ends that one, not rank 0. It reads the finished jobs from stdin, pickled, and
-writes a line of JSON for each.
+that ends a process ends that one, not rank 0. The question is the finished jobs, the answer a line
+of JSON for each.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import pickle
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,9 +21,7 @@ from ..events.calibrator import Calibrator
 from ..events.loader import Loader
 from ..events.preparation import Prepared, prepare
 from ..events.source import EventRef
-from ..hypervisor.messages import Equipment
-from ..hypervisor.tether import die_with
-from ..hypervisor.worker import child_environment
+from ..hypervisor.asking import ask, question_of
 from ..result import Result
 
 _log = logging.getLogger(__name__)
@@ -67,25 +62,17 @@ def compared(jobs: Sequence[Made]) -> dict[str, str]:
 
 def _asked(jobs: Sequence[Made]) -> tuple[int, dict[str, str]]:
     """How the process ended, and what it said by then."""
-    done = subprocess.run(
-        [sys.executable, "-m", "spring_mpi.campaign.comparing", str(os.getpid())],
-        input=pickle.dumps(jobs), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env=child_environment(os.environ, Equipment()), check=False,
-    )  # fmt: skip
+    done = ask("spring_mpi.campaign.comparing", jobs)
     lines = done.stdout.splitlines(keepends=True)
     return done.returncode, dict(json.loads(line) for line in lines if line.endswith(b"\n"))
 
 
 def main(parent: int) -> None:
     """Answer one question of the process that started this one."""
-    die_with(parent)
-    # What libraries and loaders print must not come between the lines of the answer.
-    answer = os.dup(1)
-    os.dup2(2, 1)
-    jobs = pickle.load(sys.stdin.buffer)
-    with open(answer, "w", encoding="utf-8") as out:
+    with question_of(parent) as (jobs, out):
         for name, text in _differences(jobs):
-            print(json.dumps([name, text]), file=out, flush=True)
+            out.write(json.dumps([name, text]).encode() + b"\n")
+            out.flush()
 
 
 def _differences(jobs: Sequence[Made]) -> Iterator[tuple[str, str]]:

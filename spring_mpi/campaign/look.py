@@ -1,12 +1,11 @@
 """Looking at a few events in a process of its own, run as ``python -m``.
 
-It reads ``(references, calibration)`` from stdin and writes `Suspects` to stdout, both pickled. A
-damaged file or a user's loader that ends or stops a process ends or stops this one, not rank 0.
+The question is ``(references, calibration)``, the answer `Suspects`, pickled. A damaged file or a
+user's loader that ends or stops a process ends or stops this one, not rank 0.
 """
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
 from collections.abc import Sequence
@@ -16,17 +15,12 @@ from ..events.calibrator import Calibrator
 from ..events.loader import Loader
 from ..events.source import EventRef
 from ..events.suspects import Suspects, find_suspects
-from ..hypervisor.tether import die_with
+from ..hypervisor.asking import question_of
 
 
 def main(parent: int) -> None:
     """Answer one question of the process that started this one."""
-    die_with(parent)
-    # What libraries and loaders print must not come between the bytes of the answer.
-    answer = os.dup(1)
-    os.dup2(2, 1)
-    references, calibration = pickle.load(sys.stdin.buffer)
-    with open(answer, "wb") as out:
+    with question_of(parent) as ((references, calibration), out):
         pickle.dump(_look(references, calibration), out)
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
-import sys
 
 from ..events.gain_stages import UndecodedError
 from ..events.readers import WITHOUT_FILE
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
-from ..hypervisor.messages import Equipment
-from ..hypervisor.worker import child_environment
+from ..hypervisor.asking import ask
 from .plan import Plan
 
 _EVENTS, _EVENTS_IN_TURN = 8, 2
@@ -34,13 +31,9 @@ def suspects_of(plan: Plan) -> tuple[Suspects, str]:
     if not references:
         return NOTHING_SUSPECT, ""
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "spring_mpi.campaign.look", str(os.getpid())],
-            input=pickle.dumps((references, plan.calibration)),
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=child_environment(os.environ, Equipment()),
-            timeout=_PATIENCE, check=True,
-        )  # fmt: skip
+        question = references, plan.calibration
+        done = ask("spring_mpi.campaign.look", question, timeout=_PATIENCE)
+        done.check_returncode()
         found: Suspects = pickle.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, pickle.UnpicklingError, EOFError) as fault:
         return NOTHING_SUSPECT, f"No event was looked at for marks of bad pixels: {_reason(fault)}"
