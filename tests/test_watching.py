@@ -37,6 +37,8 @@ GENERATION = re.compile(
 )
 # Whatever the machine, a job is still running when it is looked at.
 ENDLESS = {"settings": SLOW["settings"] | {"global": {"generations": 100_000, "popsize": 8}}}
+# A fast machine is through with SLOW before the view, drawn every 0.25 s, shows the job at work.
+SLOWER = {"settings": SLOW["settings"] | {"global": {"generations": 60, "popsize": 64}}}
 # The terminal on stdin becomes the one that controls the session: Ctrl-C typed there is a signal.
 _AT_HOME = """
 import fcntl, os, sys, termios
@@ -217,7 +219,7 @@ def assert_clean(shown):
 
 def test_live_view(in_terminal):
     """Bar, counts and a line per worker are redrawn below the log; in the end the log is left."""
-    campaign, terminal = in_terminal(**SLOW, events={"slice": "0:1"})
+    campaign, terminal = in_terminal(**SLOWER, events={"slice": "0:1"})
     code, shown = terminal.end()
     assert code == 0, shown
     assert "\x1b[?25l" in shown
