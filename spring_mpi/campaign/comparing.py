@@ -21,7 +21,7 @@ from ..events.calibrator import Calibrator
 from ..events.loader import Loader
 from ..events.preparation import Prepared, prepare
 from ..events.source import EventRef
-from ..hypervisor.asking import ask, question_of
+from ..hypervisor.subprocess_question import ask, question_of
 from ..result import Result
 
 _log = logging.getLogger(__name__)

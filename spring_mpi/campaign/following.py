@@ -17,9 +17,9 @@ from ..errors import SpringError
 from ..events.follow import Follower
 from ..events.index import EventIndex
 from ..hypervisor.decisions import State
+from ..hypervisor.disk_space import fault_text
 from ..hypervisor.log import Level, Log
 from ..hypervisor.queue import Queue
-from ..hypervisor.room import text
 from .plan import Plan
 from .sections import EventSelection
 from .selection import grown
@@ -59,7 +59,7 @@ class Lookout:
         try:
             self._take_over()
         except (SpringError, OSError) as fault:
-            reason = text(fault) if isinstance(fault, OSError) else str(fault)
+            reason = fault_text(fault) if isinstance(fault, OSError) else str(fault)
             remarks += [f"{reason}; it is tried again"] if reason not in self._said else []
             self._said.add(reason)
         else:

@@ -15,7 +15,7 @@ from ..events.calibrator import Calibrator
 from ..events.loader import Loader
 from ..events.source import EventRef
 from ..events.suspects import Suspects, find_suspects
-from ..hypervisor.asking import question_of
+from ..hypervisor.subprocess_question import question_of
 
 
 def main(parent: int) -> None:

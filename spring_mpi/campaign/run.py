@@ -23,6 +23,7 @@ from ..files import replace_file
 from ..hearing import listening
 from ..hypervisor.control import Control
 from ..hypervisor.decisions import State
+from ..hypervisor.disk_space import fault_text
 from ..hypervisor.journal import Journal
 from ..hypervisor.log import Early, Level, Log
 from ..hypervisor.mailbox import Mailbox
@@ -30,7 +31,6 @@ from ..hypervisor.placement import Place, table
 from ..hypervisor.queue import Queue
 from ..hypervisor.rank0 import Hypervisor
 from ..hypervisor.reporting import Desk, Reporter
-from ..hypervisor.room import text
 from ..hypervisor.screen import NoScreen, open_screen
 from ..hypervisor.status import SummaryFile, write_status
 from ..hypervisor.steering import Steering
@@ -101,7 +101,7 @@ def _begun(
         _record_refusal(rundir, str(fault), early)
         raise
     except OSError as fault:
-        _record_refusal(rundir, text(fault), early)
+        _record_refusal(rundir, fault_text(fault), early)
         raise
     finally:
         rundir.release()

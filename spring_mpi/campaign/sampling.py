@@ -9,7 +9,7 @@ from ..events.gain_stages import UndecodedError
 from ..events.readers import WITHOUT_FILE
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
-from ..hypervisor.asking import ask
+from ..hypervisor.subprocess_question import ask
 from .plan import Plan
 
 _EVENTS, _EVENTS_IN_TURN = 8, 2

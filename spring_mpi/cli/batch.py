@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..comm import Communicator, connect
-from ..hypervisor.tether import die_with
+from ..hypervisor.parent_death import die_with
 from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
 from . import add_transport, command, leave, positive
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SpringError
 from ..hearing import Said, listening
+from .disk_space import UnwritableError
 from .messages import Assign, Done, Failed, Gone, Job, Remark, Report, Unwritable
-from .room import UnwritableError
-from .tether import die_with
+from .parent_death import die_with
 
 if TYPE_CHECKING:
     from .running import Runner

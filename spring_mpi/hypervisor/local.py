@@ -15,9 +15,9 @@ import yaml
 
 from ..errors import LaunchError
 from ..files import write_new
+from .disk_space import fault_text
 from .lock import Lock
 from .mailbox import Client
-from .room import text
 
 _START_SECONDS, _END_SECONDS = 30.0, 15.0
 _LOOK_EVERY = 0.05
@@ -53,8 +53,8 @@ class LocalHypervisor:
             self._begin()
         except OSError as fault:
             raise LaunchError(
-                f"the local hypervisor could not be started: {text(fault)}; its config is written "
-                "into a temporary folder: free the disk, or name another folder in TMPDIR"
+                f"the local hypervisor could not be started: {fault_text(fault)}; its config is "
+                "written into a temporary folder: free the disk, or name another folder in TMPDIR"
             ) from fault
 
     def _begin(self) -> None:

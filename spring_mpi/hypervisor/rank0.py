@@ -15,6 +15,7 @@ from ..errors import LaunchError, RunDirectoryError
 from ..hearing import Said, pass_on
 from .control import Asked, Control
 from .decisions import Decision, Give, Record, State
+from .disk_space import RetryingWriter, UnwritableError, fault_text
 from .journal import Journal, record_line
 from .messages import (
     Alive,
@@ -38,7 +39,6 @@ from .messages import (
 )
 from .queue import Queue
 from .reporting import Reporter
-from .room import Room, UnwritableError, text
 from .status import Finished
 from .transport import Backoff, Transport
 from .walltime import Walltime
@@ -91,7 +91,7 @@ class Hypervisor:
         self._make_job, self._finished, self._complete = make_job, finished, complete
         self._newcomers, self._walltime = newcomers, walltime or Walltime()
         self._backoff, self._sleep = Backoff(sleep), sleep
-        self._room = Room(room, reporter.say, self._rest)
+        self._room = RetryingWriter(room, reporter.say, self._rest)
         self._has_begun = False
         self._given: dict[int, dict[str, Job]] = {}
         self._completed: dict[str, tuple[int, Done]] = {}
@@ -291,7 +291,9 @@ class Hypervisor:
         try:
             write()
         except OSError as fault:
-            raise RunDirectoryError(f"cannot write {text(fault)}; no job was begun") from fault
+            raise RunDirectoryError(
+                f"cannot write {fault_text(fault)}; no job was begun"
+            ) from fault
 
     def _rest(self) -> None:
         """A second of waiting for room."""

@@ -21,10 +21,10 @@ from ..events.loader import Loader
 from ..events.preparation import Prepared, prepare
 from ..result import Result
 from .checkpoint import CheckpointFile
+from .disk_space import RetryingWriter, UnwritableError
 from .messages import Alive, Done, Failed, Job, Progressed, Ready, Remark, Report, Summary
-from .room import Room, UnwritableError
 
-_LOOK_FOR_ROOM = 1.0
+_RETRY_EVERY = 1.0
 
 
 class Runner:
@@ -63,14 +63,14 @@ class Runner:
 
     def run(self, job: Job, send: Callable[[Report], None]) -> Done:
         """Make one result file, from the job's checkpoint on where there is one."""
-        errand = _Errand(job, self.prepare(job), send)
-        (outcome,) = self._reconstruct([errand])
+        run = _JobRun(job, self.prepare(job), send)
+        (outcome,) = self._reconstruct([run])
         if isinstance(outcome, PatternError):
             raise outcome
         try:
-            return errand.finish(outcome)
+            return run.finish(outcome)
         except UnwritableError:
-            errand.keep()
+            run.keep()
             raise
 
     def run_together(self, jobs: Sequence[Job], send: Callable[[Report], None]) -> None:
@@ -79,32 +79,32 @@ class Runner:
         Left out, for `run`, are jobs that continue from a checkpoint, and those whose pattern
         cannot be made; and all, where fewer than two are left.
         """
-        errands = []
+        runs = []
         for job in jobs if len(jobs) > 1 else ():
             if not os.path.exists(job.checkpoint):
                 with suppress(SpringError, OSError):
-                    errands.append(_Errand(job, self.prepare(job), send))
-        if len(errands) < 2:
+                    runs.append(_JobRun(job, self.prepare(job), send))
+        if len(runs) < 2:
             return
-        outcomes = self._reconstruct(errands)
+        outcomes = self._reconstruct(runs)
         try:
-            for errand, outcome in zip(errands, outcomes, strict=True):
+            for run, outcome in zip(runs, outcomes, strict=True):
                 if isinstance(outcome, PatternError):
-                    send(Failed(errand.job.name, str(outcome)))
+                    send(Failed(run.job.name, str(outcome)))
                 else:
-                    send(errand.finish(outcome))
+                    send(run.finish(outcome))
         except UnwritableError:
-            for errand in errands:
-                errand.keep()
+            for run in runs:
+                run.keep()
             raise
 
-    def _reconstruct(self, errands: Sequence[_Errand]) -> list[Result | PatternError]:
-        first = errands[0]
+    def _reconstruct(self, runs: Sequence[_JobRun]) -> list[Result | PatternError]:
+        first = runs[0]
         self._note = first.note
         while self._said:
             first.note(self._said.pop(0))
         return reconstruct_together(
-            [errand.case for errand in errands], first.job.settings, backend=self._backend,
+            [run.case for run in runs], first.job.settings, backend=self._backend,
             pulse=lambda: first.send(Alive()),
         )  # fmt: skip
 
@@ -123,7 +123,7 @@ class Runner:
         )  # fmt: skip
 
 
-class _Errand:
+class _JobRun:
     """One job under way."""
 
     def __init__(self, job: Job, prepared: Prepared, send: Callable[[Report], None]) -> None:
@@ -161,13 +161,13 @@ class _Errand:
 
         def rest() -> None:
             self.send(Alive())
-            time.sleep(_LOOK_FOR_ROOM)
+            time.sleep(_RETRY_EVERY)
 
         # The last state at once: who waits may be ended at any time.
-        Room(self.job.room, self.warn, rest)(write, meanwhile=self._checkpoint.keep_last)
+        RetryingWriter(self.job.room, self.warn, rest)(write, meanwhile=self._checkpoint.keep_last)
         self._is_saved = True
         self._checkpoint.delete()
-        origins = tuple(one.origin for one in self.prepared.exclusions)
+        origins = tuple(exclusion.origin for exclusion in self.prepared.exclusions)
         # Suspicions are the log's first words already.
         return Done(self.job.name, Summary.of(result), self.prepared.own_warnings, origins)
 

@@ -111,7 +111,7 @@ class Worker:
         self._jobs.remove(name)
         stopped = [*reports, Stopped(name)]
         stopped += [
-            Lost(one, "a job beside it was stopped", is_innocent=True) for one in self._jobs
+            Lost(other, "a job beside it was stopped", is_innocent=True) for other in self._jobs
         ]
         self._jobs = []
         self.close()

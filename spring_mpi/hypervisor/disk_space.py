@@ -1,4 +1,4 @@
-"""Waiting for room on the disk: what is finished is not thrown away for want of it.
+"""Waiting for space on the disk: what is finished is not thrown away for want of it.
 
 A full disk, a used-up quota, and what a file server does while it fails over, end some day: who
 writes then waits. Everything else that a write meets, such as a file system that is read-only by
@@ -22,7 +22,7 @@ class UnwritableError(Exception):
     """What cannot be written, and why nobody waits for it (any longer); ends the campaign."""
 
 
-class Room:
+class RetryingWriter:
     """Runs writes, and waits while there is no room for them.
 
     Parameters
@@ -63,7 +63,7 @@ class Room:
             except OSError as fault:
                 if not may_end(fault):
                     raise UnwritableError(
-                        f"a file that cannot be written: {text(fault)}"
+                        f"a file that cannot be written: {fault_text(fault)}"
                     ) from fault
                 if began is None:
                     began, end = self._clock(), _end(fault)
@@ -72,7 +72,7 @@ class Room:
                 elif self._clock() - began >= self._seconds:
                     raise UnwritableError(
                         f"a file that could not be written for {self._seconds:g} s "
-                        f"(workers.room): {text(fault)}"
+                        f"(workers.room): {fault_text(fault)}"
                     ) from fault
                 self._rest()
             else:
@@ -89,14 +89,14 @@ def may_end(fault: OSError) -> bool:
 def _waiting(fault: OSError) -> str:
     reason = _NO_ROOM.get(_number(fault) or 0)
     what = f"room: {reason}" if reason else "the disk: it has a fault"
-    return f"waits for {what} ({text(fault)})"
+    return f"waits for {what} ({fault_text(fault)})"
 
 
 def _end(fault: OSError) -> str:
     return "there is room again" if _number(fault) in _NO_ROOM else "the disk works again"
 
 
-def text(fault: OSError) -> str:
+def fault_text(fault: OSError) -> str:
     """A fault with its file, for people."""
     reason = fault.strerror or str(fault)
     return f"{fault.filename}: {reason}" if fault.filename else reason

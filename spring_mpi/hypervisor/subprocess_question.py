@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from .messages import Equipment
-from .tether import die_with
+from .parent_death import die_with
 from .worker import child_environment
 
 

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from spring_mpi.hypervisor.room import Room, UnwritableError
+from spring_mpi.hypervisor.disk_space import RetryingWriter, UnwritableError
 
 
 class Disk:
@@ -15,7 +15,7 @@ class Disk:
 
     def __init__(self, *errors):
         self.errors, self.said, self.now, self.kept = list(errors), [], 0.0, 0
-        self.room = Room(10.0, self.said.append, self.rest, lambda: self.now)
+        self.room = RetryingWriter(10.0, self.said.append, self.rest, lambda: self.now)
 
     def rest(self):
         self.now += 1.0
