@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from ..errors import SpringError
 from ..hearing import Said, listening
@@ -77,6 +77,26 @@ def guarded(run: Callable[[], int]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then: every rank parses a command line."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"{parser.prog} {version('spring-mpi')}")
+        parser.exit()
+
+
+def command_parser(prog: str, description: str | None, epilog: str) -> argparse.ArgumentParser:
+    """The parser of a command, with what all commands have: examples as written, ``--version``."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description=description, epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, then stop")
+    return parser
 
 
 def leave(code: int) -> NoReturn:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..comm import Communicator, connect
 from ..hypervisor.parent_death import die_with
 from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
-from . import add_transport, command, leave, positive
+from . import add_transport, command, command_parser, leave, positive
 
 _EXAMPLE = """examples:
   spring-batch configs/demo.yaml --workers 2       alone, two workers on this machine
@@ -41,11 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="spring-batch",
-        description="Reconstruct every event of a campaign; run again to resume.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "spring-batch", "Reconstruct every event of a campaign; run again to resume.", _EXAMPLE
     )
     parser.add_argument("config", help="the campaign's config file (YAML)")
     parser.add_argument(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoAnswerError, RunDirectoryError
-from . import command
+from . import command, command_parser
 
 _NO_HYPERVISOR = 4
 _EXAMPLE = """examples:
@@ -33,11 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="spring-ctl",
-        description="Steer a living campaign; the replies are its hypervisor's own.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "spring-ctl", "Steer a living campaign; the replies are its hypervisor's own.", _EXAMPLE
     )
     parser.add_argument("rundir", type=Path, help="the campaign's run directory")
     parser.add_argument("--json", action="store_true", help="print the reply for programs")

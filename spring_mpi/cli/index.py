@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..comm import Communicator, connect
 from ..errors import SourceError
-from . import add_transport, command, leave, positive
+from . import add_transport, command, command_parser, leave, positive
 from .index_views import describe, duplicates, list_events, show_event
 
 if TYPE_CHECKING:
@@ -43,12 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="spring-index",
-        description=__doc__,
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("spring-index", __doc__, _EXAMPLE)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_build(commands)
     _add(commands, "info", describe, "describe an index", "index.h5")

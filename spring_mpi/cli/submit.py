@@ -16,7 +16,7 @@ from ..campaign.submission import SCHEDULERS, Request, default_scheduler, render
 from ..durations import TimeLimit, time_limit
 from ..errors import LaunchError
 from ..streams import print_exactly
-from . import command, positive
+from . import command, command_parser, positive
 
 _EXAMPLE = """examples:
   spring-submit run34.yaml --gpus 4 --time 4:00:00             four GPUs of one node
@@ -36,12 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="spring-submit",
-        description="Submit a campaign to SLURM or LSF.",
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("spring-submit", "Submit a campaign to SLURM or LSF.", _EXAMPLE)
     add = parser.add_argument
     add("config", help="the campaign's config file (YAML)")
     add("--scheduler", choices=tuple(SCHEDULERS), help="default: the one that is here")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..campaign.outcome import Ended, read_done, read_status
 from ..errors import RunDirectoryError, SourceError, SpringError
 from ..result import Result
-from . import command, positive
+from . import command, command_parser, positive
 
 if TYPE_CHECKING:
     from ..campaign.results import Alike
@@ -50,12 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="spring-view",
-        description=__doc__,
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("spring-view", __doc__, _EXAMPLE)
     parser.add_argument("target", metavar="RESULT.h5|RUNDIR", type=Path)
     output = parser.add_mutually_exclusive_group()
     output.add_argument("-o", "--output", metavar="FILE", type=Path,
