@@ -45,3 +45,24 @@ def test_public_names():
         assert getattr(spring_mpi, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'Pfad'"):
         _ = spring_mpi.Pfad
+
+
+def test_check_loads_no_engine(tmp_path):
+    """``--check`` prepares a pattern with nothing of the engine but what it asks of settings."""
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "name: a\ndata: {source: 'events=1:seed=1', reader: simulate}\n"
+        "pattern: {cropsize: 64, size: 64, center: [131, 135]}\n"
+        "settings: {init: {supportsize: 20}}\n"
+    )
+    code = (
+        "import sys; from spring_mpi.cli.batch import main; code = main(sys.argv[1:]);"
+        "print(*[name for name in sys.modules if name.startswith(('spring_mpi.engine.',"
+        "'spring_mpi.hypervisor.running'))], file=sys.stderr); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, str(config), "--check"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "first event: " in done.stdout
+    assert set(done.stderr.split()) <= {
+        "spring_mpi.engine.requirements", "spring_mpi.engine.sequence",
+    }  # fmt: skip

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from zipfile import BadZipFile
 
-from ..engine.mpr import check
+from ..engine.requirements import check
 from ..errors import SettingsError, SourceError
 from ..events.calibration import ArraySpec, Calibration
 from ..events.readers.npz import NpzReader

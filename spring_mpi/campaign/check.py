@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engine.mpr import check as check_settings
+from ..engine.requirements import check as check_settings
 from ..errors import ConfigError, SpringError
 from ..events.calibrator import Calibrator
 from ..events.flags import flagged
 from ..events.geometry import read_geometry
 from ..events.loader import Loader
-from ..events.preparation import Prepared
+from ..events.preparation import Prepared, Preparer
 from ..events.remarks import remarks
 from ..hypervisor.placement import table
-from ..hypervisor.running import Runner
 from ..hypervisor.transport import Transport
 from ..names import pid_text
 from ..pattern import Pattern
@@ -107,8 +106,12 @@ def _first_pattern(plan: Plan, problems: list[str]) -> Prepared | None:
     """The pattern of the first event, if there is one; what is wrong with it is a problem."""
     for name in islice(plan.numbers, 1):
         try:
-            with Runner("cpu") as runner:
-                return runner.prepare(plan.job(name))
+            made = plan.blueprint(name)
+            with Preparer() as preparer:
+                return preparer.prepare(
+                    made.event, made.calibration,
+                    cropsize=made.cropsize, size=made.size, suspects=plan.suspects,
+                )  # fmt: skip
         except SpringError as fault:
             problems.append(f"event {name}: {fault}")
     return None

@@ -17,9 +17,7 @@ import numpy as np
 
 from ..errors import SpringError
 from ..events.calibration import Calibration
-from ..events.calibrator import Calibrator
-from ..events.loader import Loader
-from ..events.preparation import Prepared, prepare
+from ..events.preparation import Prepared, Preparer
 from ..events.source import EventRef
 from ..hypervisor.subprocess_question import ask, question_of
 from ..result import Result
@@ -77,17 +75,13 @@ def main(parent: int) -> None:
 
 def _differences(jobs: Sequence[Made]) -> Iterator[tuple[str, str]]:
     """Jobs of one event are neighbours as a rule: its pattern is made once for them."""
-    calibrators: dict[Calibration, Calibrator] = {}
     latest: tuple[Made, Prepared] | None = None
-    with Loader() as loader:
+    with Preparer() as preparer:
         for job in jobs:
             try:
                 if latest is None or not _has_pattern_of(latest[0], job):
-                    if job.calibration not in calibrators:
-                        calibrators[job.calibration] = Calibrator(job.calibration, loader)
-                    calibrator = calibrators[job.calibration]
-                    made = prepare(
-                        job.event, calibrator, loader, cropsize=job.cropsize, size=job.size
+                    made = preparer.prepare(
+                        job.event, job.calibration, cropsize=job.cropsize, size=job.size
                     )
                     latest = job, made
                 yield job.name, difference(Result.load(job.result), latest[1])
@@ -118,7 +112,7 @@ def difference(result: Result, now: Prepared) -> str:
     ]
     if not told:
         return ""
-    used = [str(one) for one in now.exclusions if one.pixels]
+    used = [str(exclusion) for exclusion in now.exclusions if exclusion.pixels]
     return f"{', '.join(told)}; in use now: {'; '.join(used) or 'no mask'}"
 
 

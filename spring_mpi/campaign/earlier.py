@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ..engine.mpr import REVISION as ENGINE
+from ..engine.requirements import REVISION as ENGINE
 from ..errors import ConfigError, SpringError
 from ..events.preparation import REVISION as PREPARATION
 from ..events.readers import names_user_file

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.mpr import can_share
+from ..engine.requirements import can_share
 from ..errors import ConfigError
 from ..events.calibration import Calibration
 from ..events.index import EventIndex

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
-from ..engine.mpr import REVISION as ENGINE
+from ..engine.requirements import REVISION as ENGINE
 from ..events.calibration import ArraySpec, Calibration, named_files
 from ..events.geometry import read_geometry
 from ..events.preparation import REVISION as PREPARATION

@@ -22,9 +22,7 @@ from .interval import interval
 from .metrics import resolution
 from .population import Arrays, Backend, Problem
 from .random import job_key
-
-REVISION = 1
-"""Goes up where equal patterns and settings may come out otherwise than before."""
+from .requirements import can_share, check
 
 
 @dataclass(frozen=True)
@@ -215,22 +213,6 @@ def _evolved(evolution: Evolution, cases: Sequence[Case], settings: Settings) ->
     else:
         report(state)
     return evolution.run(state, stepped)
-
-
-def can_share(settings: Settings) -> bool:
-    """Whether several patterns may share a population: no pair may belong to two of them."""
-    return settings.global_.popsize % 2 == 0
-
-
-def check(settings: Settings, size: int) -> None:
-    """Raise `SettingsError` for settings that do not go together or do not fit the grid."""
-    for section, key, message in settings.conflicts():
-        raise SettingsError(f"{section}.{key} {message}")
-    if settings.init.supportsize * 2 > size:
-        raise SettingsError(
-            f"init.supportsize {settings.init.supportsize} exceeds half the pattern's size "
-            f"({size}): an object that large is not sampled"
-        )
 
 
 def _progress(state: State, part: slice, settings: Settings) -> Progress:

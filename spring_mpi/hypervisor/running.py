@@ -9,16 +9,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 from ..devices import Gpu, gpus
 from ..engine.backends import make_backend
 from ..engine.mpr import Case, Progress, reconstruct_together
 from ..errors import PatternError, SpringError
-from ..events.calibration import Calibration
-from ..events.calibrator import Calibrator
-from ..events.loader import Loader
-from ..events.preparation import Prepared, prepare
+from ..events.preparation import Prepared, Preparer
 from ..result import Result
 from .checkpoint import CheckpointFile
 from .disk_space import RetryingWriter, UnwritableError
@@ -35,19 +31,13 @@ class Runner:
         self._note: Callable[[str], None] = self._said.append
         self._backend = make_backend(device, self._say, threads=threads)
         self._gpu = gpu_of(device) if self._backend.device != "cpu" else None
-        self._loader = Loader()
-        self._calibrators: dict[Calibration, Calibrator] = {}
+        self._preparer = Preparer()
 
     def __enter__(self) -> Runner:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._loader.close()
+    def __exit__(self, *exc: object) -> None:
+        self._preparer.close()
 
     def ready(self) -> Ready:
         """Who and what this child is."""
@@ -63,7 +53,7 @@ class Runner:
 
     def run(self, job: Job, send: Callable[[Report], None]) -> Done:
         """Make one result file, from the job's checkpoint on where there is one."""
-        run = _JobRun(job, self.prepare(job), send)
+        run = _JobRun(job, self._prepare(job), send)
         (outcome,) = self._reconstruct([run])
         if isinstance(outcome, PatternError):
             raise outcome
@@ -83,7 +73,7 @@ class Runner:
         for job in jobs if len(jobs) > 1 else ():
             if not os.path.exists(job.checkpoint):
                 with suppress(SpringError, OSError):
-                    runs.append(_JobRun(job, self.prepare(job), send))
+                    runs.append(_JobRun(job, self._prepare(job), send))
         if len(runs) < 2:
             return
         outcomes = self._reconstruct(runs)
@@ -112,13 +102,9 @@ class Runner:
         """What the backend has to say, with the job that runs; before one does, with the first."""
         self._note(text)
 
-    def prepare(self, job: Job) -> Prepared:
-        """The pattern of a job, from its event and its calibration."""
-        if job.calibration not in self._calibrators:
-            self._calibrators[job.calibration] = Calibrator(job.calibration, self._loader)
-        calibrator = self._calibrators[job.calibration]
-        return prepare(
-            job.event, calibrator, self._loader,
+    def _prepare(self, job: Job) -> Prepared:
+        return self._preparer.prepare(
+            job.event, job.calibration,
             cropsize=job.cropsize, size=job.size, suspects=job.suspects,
         )  # fmt: skip
 

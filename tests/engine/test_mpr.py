@@ -14,7 +14,8 @@ from spring_mpi.engine.alignment import register
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.backends.reference import Population, ReferenceBackend
 from spring_mpi.engine.metrics import correlation
-from spring_mpi.engine.mpr import Progress, check, reconstruct
+from spring_mpi.engine.mpr import Progress, reconstruct
+from spring_mpi.engine.requirements import check
 from spring_mpi.errors import LaunchError, PatternError, SettingsError
 from spring_mpi.pattern import Pattern
 from spring_mpi.result import Result

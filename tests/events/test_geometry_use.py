@@ -18,11 +18,9 @@ from spring_mpi.events import EventRef, Loader, build_index
 from spring_mpi.events.calibration import ArraySpec, Calibration, MaskSpec
 from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.geometry import Geometry, GeometrySpec, read_geometry
+from spring_mpi.events.preparation import Preparer
 from spring_mpi.events.readers import Frame
 from spring_mpi.events.stacking import assembled
-from spring_mpi.hypervisor.messages import Job
-from spring_mpi.hypervisor.running import Runner
-from spring_mpi.settings import Settings
 
 # Two modules of 4 x 6 pixels of 0.1 mm in one slab, one above and one below the beam.
 GEOM = """\
@@ -243,15 +241,11 @@ def test_wrong_config(tmp_path: Path, value: str, message: str) -> None:
         load_config(tmp_path / "c.yaml")
 
 
-def test_a_job_has_the_image(ref: EventRef, tmp_path: Path) -> None:
-    """The pattern of a job is made of the assembled frame, without its holes, about the beam."""
-    job = Job(
-        name="0-1", tag="", event=ref, calibration=Calibration(geometry=spec(tmp_path)),
-        cropsize=8, size=8, settings=Settings(), seed=1, fingerprint="", result="", checkpoint="",
-        checkpoint_every=1, command="",
-    )  # fmt: skip
-    with Runner("cpu") as runner:
-        pattern = runner.prepare(job).pattern
+def test_a_pattern_is_of_the_image(ref: EventRef, tmp_path: Path) -> None:
+    """The pattern of an event is made of the assembled frame, without its holes, about the beam."""
+    calibration = Calibration(geometry=spec(tmp_path))
+    with Preparer() as preparer:
+        pattern = preparer.prepare(ref, calibration, cropsize=8, size=8).pattern
     assert pattern.raw[~HOLES].tolist() == (image_of(STACK) + 100)[~HOLES].tolist()
     assert np.flatnonzero(pattern.excluded).tolist() == [5, *range(24, 36)]
     assert pattern.center == pytest.approx((4.5, 2.5), abs=1e-3)

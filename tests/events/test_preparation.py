@@ -10,9 +10,7 @@ import pytest
 from spring_mpi.errors import PatternError
 from spring_mpi.events import build_index
 from spring_mpi.events.calibration import Calibration, MaskSpec
-from spring_mpi.events.calibrator import Calibrator
-from spring_mpi.events.loader import Loader
-from spring_mpi.events.preparation import Prepared, prepare
+from spring_mpi.events.preparation import Prepared, Preparer
 
 SIDE = 16
 
@@ -22,9 +20,8 @@ def prepared(folder: Path, *masks: MaskSpec) -> Prepared:
     frames = np.random.default_rng(1).poisson(50.0, (2, SIDE, SIDE))
     np.save(folder / "frames.npy", frames)
     index = build_index(str(folder / "frames.npy"))
-    loader = Loader()
-    calibrator = Calibrator(Calibration(masks=masks), loader)
-    return prepare(index.ref(0), calibrator, loader, cropsize=SIDE, size=SIDE)
+    with Preparer() as preparer:
+        return preparer.prepare(index.ref(0), Calibration(masks=masks), cropsize=SIDE, size=SIDE)
 
 
 def test_the_center_that_is_used_is_told(tmp_path: Path) -> None:
