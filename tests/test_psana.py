@@ -78,7 +78,8 @@ def program(tmp_path: Path) -> Callable[..., str]:
     """``program(number, source, *launcher)``: what a program of the documentation prints."""
 
     def run(number: int, source: str, *launcher: str, change: tuple[str, str] = (",", ",")) -> str:
-        programs = re.findall(r"```python\n(.*?)```", (ROOT / "docs/psana.md").read_text(), re.S)
+        page = (ROOT / "docs/howto/psana.md").read_text()
+        programs = re.findall(r"```python\n(.*?)```", page, re.S)
         assert programs[number].count(EXPERIMENT) == 1
         script = tmp_path / "program.py"
         script.write_text(programs[number].replace(EXPERIMENT, source).replace(*change))

@@ -311,7 +311,7 @@ def is_decoded(kind: int, version: int) -> bool:
 
 def test_the_documentation_lists_what_is_decoded() -> None:
     """Types and versions of LCLS-I: those of the table, and no others."""
-    text = (Path(__file__).parents[2] / "docs/formats.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/reference/event-formats.md").read_text()
     rows = re.findall(r"^\| .* \| (\d+) \| ([\d, ]+) \| \(", text, re.MULTILINE)
     listed = {int(kind): [int(one) for one in versions.split(",")] for kind, versions in rows}
     types = set(range(200)) - {TypeId.SMALL_DATA_PROXY}

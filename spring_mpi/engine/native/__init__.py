@@ -1,6 +1,7 @@
 """The kernels in C: built at installation, chosen for this processor, called with checked arrays.
 
-One object per instruction set stands beside this file where a compiler was; see ``docs/cpu.md``.
+One object per instruction set stands beside this file where a compiler was; see
+``docs/howto/cpu.md``.
 """
 
 from __future__ import annotations
