@@ -27,8 +27,8 @@ import h5py
 import hdf5plugin
 import numpy as np
 
+from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.loader import Loader
-from spring_mpi.events.readers import find_reader
 from spring_mpi.events.source import EventRef, source_of_file
 
 SHAPE = (512, 512)

@@ -23,7 +23,7 @@ from spring_mpi.engine.alignment import register
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.metrics import band_correlation, correlation
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.events.simulation import Detector, diffraction, shapes, truth
+from spring_mpi.events.formats.simulated.diffraction import Detector, diffraction, shapes, truth
 from spring_mpi.pattern import Pattern
 from spring_mpi.settings import Settings
 

@@ -16,8 +16,8 @@ from events.writers.nexus import write_master
 from events.writers.swissfel import write_channels
 from numpy.typing import NDArray
 
-from spring_mpi.events.readers.simulate import SimulateReader
-from spring_mpi.events.simulation import Detector
+from spring_mpi.events.formats.simulated.diffraction import Detector
+from spring_mpi.events.formats.simulated.reader import SimulateReader
 
 RUN = 34
 SECONDS = 1000

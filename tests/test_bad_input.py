@@ -16,7 +16,7 @@ from spring_mpi.cli.batch import main
 @pytest.fixture
 def frames():
     """Four frames of a simulated run, as a file of recorded data holds them."""
-    from spring_mpi.events.readers.simulate import SimulateReader
+    from spring_mpi.events.formats.simulated.reader import SimulateReader
 
     handle = SimulateReader().open("events=4:seed=7")
     return np.stack([handle.event("", row).data for row in range(4)])
@@ -27,7 +27,7 @@ def recording(small, tmp_path, frames):
     """``recording(frames, **data)``: a campaign on an npy file with an npy mask."""
 
     def make(changed=frames, events="all", **data):
-        from spring_mpi.events.simulation import Detector
+        from spring_mpi.events.formats.simulated.diffraction import Detector
 
         np.save(tmp_path / "frames.npy", changed)
         np.save(tmp_path / "mask.npy", Detector().excluded().astype(np.uint8))

@@ -127,7 +127,7 @@ def test_new_events_are_added(small):
 
 def test_new_files_are_indexed(small, tmp_path):
     """Files that match since the last run bring new events; the old results stay."""
-    from spring_mpi.events.readers.simulate import SimulateReader
+    from spring_mpi.events.formats.simulated.reader import SimulateReader
 
     handle = SimulateReader().open("events=4:seed=7")
 

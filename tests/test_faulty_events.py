@@ -10,7 +10,7 @@ import pytest
 from campaigns import finish
 from test_faults import SLOW
 
-from spring_mpi.events.readers.simulate import SimulateReader
+from spring_mpi.events.formats.simulated.reader import SimulateReader
 
 LOADER = """
 import ctypes, os, resource, signal, sys, time

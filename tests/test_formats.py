@@ -28,7 +28,7 @@ from facilities import (
 
 from spring_mpi.cli.batch import main
 from spring_mpi.events import build_index
-from spring_mpi.events.readers import find_reader
+from spring_mpi.events.formats.registry import find_reader
 
 QUICK = {
     "global": {"generations": 2, "popsize": 4},

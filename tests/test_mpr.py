@@ -11,8 +11,8 @@ import pytest
 from spring_mpi import MPR, Pattern, Result, Settings
 from spring_mpi.devices import Gpu
 from spring_mpi.errors import LaunchError, SettingsError, UnsavedError
-from spring_mpi.events.readers.simulate import SimulateReader
-from spring_mpi.events.simulation import Detector
+from spring_mpi.events.formats.simulated.diffraction import Detector
+from spring_mpi.events.formats.simulated.reader import SimulateReader
 
 
 @pytest.fixture

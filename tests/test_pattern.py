@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from physics import disc, lumps, pattern_of
 
 from spring_mpi.errors import PatternError
-from spring_mpi.events.simulation import Detector, diffraction, shapes
+from spring_mpi.events.formats.simulated.diffraction import Detector, diffraction, shapes
 from spring_mpi.pattern import Pattern, check_binning, crop_start
 
 SIDE = 16

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spring_mpi.events.simulation import Detector, diffraction, shapes
+from spring_mpi.events.formats.simulated.diffraction import Detector, diffraction, shapes
 from spring_mpi.pattern import Pattern
 from spring_mpi.plausibility import is_even
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from test_faults import SLOW
 
-from spring_mpi.events.readers.simulate import SimulateReader
+from spring_mpi.events.formats.simulated.reader import SimulateReader
 
 LOADER = """
 import numpy as np, os, sys

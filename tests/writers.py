@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spring_mpi.events.readers.simulate import SimulateReader
+from spring_mpi.events.formats.simulated.reader import SimulateReader
 
 
 def frame(number: int) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 from ..engine.requirements import check
 from ..errors import SettingsError, SourceError
 from ..events.calibration import ArraySpec, Calibration
-from ..events.readers.npz import NpzReader
+from ..events.formats.npz import NpzReader
 from ..events.source import EventRef, Source
 from ..names import file_name, job_name, parse_pid
 from ..settings import Settings

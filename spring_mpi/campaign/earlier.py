@@ -10,8 +10,8 @@ from typing import Any
 
 from ..engine.requirements import REVISION as ENGINE
 from ..errors import ConfigError, SpringError
+from ..events.formats.user_file import names_user_file
 from ..events.preparation import REVISION as PREPARATION
-from ..events.readers import names_user_file
 from ..events.source import EventRef
 from ..events.storage import load_index
 from ..hypervisor.decisions import State

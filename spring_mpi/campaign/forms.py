@@ -11,9 +11,9 @@ from typing import Any
 
 from ..events.bits import MOST_BITS
 from ..events.calibration import ArraySpec, MaskSpec
-from ..events.experiment import located, names_experiment
+from ..events.formats.experiment import located, names_experiment
+from ..events.formats.registry import WITHOUT_FILE
 from ..events.geometry import GeometrySpec
-from ..events.readers import WITHOUT_FILE
 from ..names import parse_pid
 from ..settings import SECTIONS, Settings
 from .decode import Decoder, entries, refusal, scalar, shown

@@ -17,9 +17,9 @@ from typing import Any
 
 from ..engine.requirements import REVISION as ENGINE
 from ..events.calibration import ArraySpec, Calibration, named_files
+from ..events.formats.user_file import loader_digest
 from ..events.geometry import read_geometry
 from ..events.preparation import REVISION as PREPARATION
-from ..events.readers.userfile import loader_digest
 from ..events.source import EventRef, file_digest
 from ..settings import Settings
 from . import version_0_1_0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 import subprocess
 
+from ..events.formats.registry import WITHOUT_FILE
 from ..events.gain_stages import UndecodedError
-from ..events.readers import WITHOUT_FILE
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
 from ..hypervisor.subprocess_question import ask

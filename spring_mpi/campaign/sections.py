@@ -8,9 +8,9 @@ from typing import Literal, NewType
 
 from ..events.calibration import ArraySpec, MaskSpec, Stages
 from ..events.condition import parse_condition
+from ..events.formats.registry import BUILT_IN, reader_names
 from ..events.gain_stages import CODINGS, NO_GAIN_BITS
 from ..events.geometry import GeometrySpec
-from ..events.readers import BUILT_IN, reader_names
 from ..names import file_name
 from ..schema import option, suggest
 from ..settings import Settings

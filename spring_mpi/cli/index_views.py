@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import UnknownPidError
 from ..events.condition import FLAGS
+from ..events.formats.reader import STEP
 from ..events.index import DUPLICATE, EventIndex
 from ..events.loader import Loader
-from ..events.readers import STEP
 from ..events.remarks import remarks
 from ..events.storage import load_index
 from ..names import parse_pid, pid_text

@@ -114,7 +114,7 @@ def place_of(what: str, spec: Spec, ref: EventRef) -> str:
 
 def _named(path: str, dataset: str | None) -> tuple[str, str]:
     # Workers, which know calibrations, do without HDF5.
-    from .readers.arrays import reader_of_array
+    from .formats.arrays import reader_of_array
 
     try:
         return reader_of_array(path, dataset)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
+from .formats.reader import Scan
 from .index import TRANSITIONS, EventIndex, Frames
 from .left_out import LeftOut, settled
-from .readers import Scan
 from .search import sorting
 from .source import Source, run_in_name
 

@@ -13,24 +13,22 @@ from typing import Protocol, runtime_checkable
 from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
 from .assembly import Scanned, assemble, no_events
-from .experiment import located, names_experiment
 from .experiment_files import complete_files, experiment_files
+from .formats.experiment import located, names_experiment
+from .formats.reader import READ_FAULTS, PidDatasets, Reader
+from .formats.registry import (
+    BUILT_IN,
+    WITHOUT_FILE,
+    find_reader,
+    guess_file_reader,
+    guess_text_reader,
+)
+from .formats.user_file import names_user_file
 from .incremental import Earlier
 from .index import EventIndex
 from .left_out import left_out
 from .mixed import refuse_mixed
 from .patterns import matching
-from .readers import (
-    BUILT_IN,
-    READ_FAULTS,
-    WITHOUT_FILE,
-    PidDatasets,
-    Reader,
-    find_reader,
-    guess_file_reader,
-    guess_text_reader,
-    names_user_file,
-)
 from .sharing import shared
 from .source import Source, source_of_file
 

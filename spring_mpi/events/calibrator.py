@@ -14,10 +14,10 @@ from ..errors import PatternError, SourceError, SpringError
 from ..names import pid_text
 from .arrays import Arrays, place_of
 from .calibration import ArraySpec, Calibration, MaskSpec, Spec, Stages, named_files
+from .formats.fields import as_center
 from .gain_stages import CODINGS, NO_GAIN_BITS, GainBits, UndecodedError, refusal
 from .geometry import FileMask, Geometry, read_geometry
 from .loader import Loader
-from .readers import as_center
 from .source import Event, EventRef, Exclusion
 
 _VALUES_TOLD = 4

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ..comm import Communicator
 from ..names import pid_text
 from .condition import FLAGS
+from .formats.reader import READ_FAULTS, Handle, LinkingHandle
+from .formats.registry import find_reader
 from .index import EventIndex, Frames
-from .readers import READ_FAULTS, Handle, LinkingHandle, find_reader
 from .sharing import shared
 from .source import Source, change_of
 

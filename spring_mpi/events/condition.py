@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..errors import SourceError
 from ..schema import suggest
+from .formats.reader import DAMAGED, INCOMPLETE
 from .index import DUPLICATE, EventIndex
-from .readers import DAMAGED, INCOMPLETE
 
 STATISTICS = ("sum", "lit")
 """Names of numbers that an index holds once they were measured."""

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import SourceError, SpringError
 from ..files import replace_file
 from ..streams import standard_streams
-from .simulation import Detector, diffraction, shapes
+from .formats.simulated.diffraction import Detector, diffraction, shapes
 
 _SHOTS = {
     "A_1": ((197, 10, 14558540587), "aggregate"),

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import SourceError
-from .experiment import FIRST_IOC, Experiment, parse_experiment
+from .formats.experiment import FIRST_IOC, Experiment, parse_experiment
 
 DATA_ROOT = "SIT_PSDM_DATA"
 """The environment variable that names the folder of all instruments, before any other root."""

@@ -11,18 +11,11 @@ from dataclasses import dataclass, replace
 from ..errors import SourceError
 from .assembly import Scanned, no_events
 from .build import Wanted, at_root, named_paths
+from .formats.reader import READ_FAULTS, GrowingReader, Reader
+from .formats.registry import READERS_OF_PARTS, find_reader, guess_file_reader, guess_text_reader
 from .growth import grow
 from .index import EventIndex
 from .left_out import left_out
-from .readers import (
-    READ_FAULTS,
-    READERS_OF_PARTS,
-    GrowingReader,
-    Reader,
-    find_reader,
-    guess_file_reader,
-    guess_text_reader,
-)
 from .source import Source, change_of, source_of_file
 
 _LONG = 600.0

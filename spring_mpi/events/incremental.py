@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .assembly import ROW_NAMES, Scanned
+from .formats.reader import Scan
+from .formats.registry import READERS_OF_PARTS, guess_file_reader
 from .index import EventIndex
-from .readers import READERS_OF_PARTS, Scan, guess_file_reader
 from .search import places_of
 from .source import Source, change_of, run_in_name
 

@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 
 from ..errors import StaleIndexError, UnknownPidError
 from ..names import parse_pid, pid_text
+from .formats.pids import whole_numbers
+from .formats.reader import INCOMPLETE, STEP, TRANSITION, Frame
 from .left_out import LeftOut
 from .loader import Loader
-from .readers import INCOMPLETE, STEP, TRANSITION, Frame, whole_numbers
 from .search import first_not_below, repeated
 from .source import Event, EventRef, Part, Pid, Source, change_of
 
 DUPLICATE = 1
 """Flag of an event whose pid other events have, too."""
 TRANSITIONS = np.dtype([*TRANSITION.descr, ("source", np.uint32)])
-"""A `readers.TRANSITION` and the number of its source."""
+"""A `formats.reader.TRANSITION` and the number of its source."""
 _MOST_LISTED = 5
 
 AnyPid = Sequence[int] | int | str
@@ -69,7 +70,7 @@ class EventIndex:
     row: NDArray[np.uint64]
     """What the source's reader finds the part by."""
     part_flags: NDArray[np.uint32]
-    """What its source says of the part: `readers.DAMAGED`, `readers.INCOMPLETE`, or nothing."""
+    """What its source says of the part: `DAMAGED`, `INCOMPLETE` (`formats.reader`), or nothing."""
     pid_names: tuple[str, ...]
     """One name for each number of a pid."""
     sources: tuple[Source, ...]
@@ -118,7 +119,7 @@ class EventIndex:
 
     @cached_property
     def flags(self) -> NDArray[np.uint32]:
-        """(events,): `DUPLICATE`, `readers.DAMAGED`, `readers.INCOMPLETE`.
+        """(events,): `DUPLICATE`, `formats.reader.DAMAGED`, `formats.reader.INCOMPLETE`.
 
         An event is incomplete, too, where others of its run have more parts.
         """

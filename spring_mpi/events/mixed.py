@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import SourceError
 from ..names import pid_text
-from .readers import READERS_OF_PARTS
+from .formats.registry import READERS_OF_PARTS
 from .source import EventRef, Part
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
-from .readers import Frame
+from .formats.reader import Frame
 
 IMAGE = -1
 """Number of the plane of a frame that is no stack of modules."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from .experiment import names_experiment, with_folder
+from .formats.experiment import names_experiment, with_folder
 from .index import EventIndex
 
 _UNKNOWN = "NEW_FOLDER"

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PatternError
+from .formats.reader import Frame
+from .formats.tiles import stacked
 from .geometry import Geometry
-from .readers import Frame
-from .readers.tiles import stacked
 from .source import Exclusion
 
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from ..comm import Communicator
 from ..errors import PatternError, SourceError
+from .formats.reader import Frame
 from .gain_stages import UndecodedError
 from .index import EventIndex
 from .loader import Loader
 from .moments import IMAGE, Array, Moments, Planes, Tally, merged_planes, valid_pixels
-from .readers import Frame
 from .sharing import shared
 from .source import EventRef
 from .storage import replacing

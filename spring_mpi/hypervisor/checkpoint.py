@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from ..events.readers.npy import read_header
+from ..events.formats.npy import read_header
 from ..files import replace_file
 from .messages import Job
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
-from ..events.readers import Frame
+from ..events.formats.reader import Frame
 from .data import Event, Source
 
 _TIMES = ("time", "timestamp")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError, UnknownPidError
 from ..events.build import AnyPath, build_index
+from ..events.formats.lcls1.sources import find_address
+from ..events.formats.reader import Frame
 from ..events.index import EventIndex
 from ..events.loader import Loader
-from ..events.readers import Frame
-from ..events.readers.xtc_sources import find_address
 
 _log = logging.getLogger(__name__)
 _WITH_DETECTORS = ("xtc", "xtc2")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from spring_mpi.events.formats.reader import Frame, Reader, Scan
 from spring_mpi.events.geometry import Geometry
-from spring_mpi.events.readers import Frame, Reader, Scan
 
 
 def read_backwards(reader: Reader, path: str | Path, found: Scan) -> list[Frame]:

@@ -21,7 +21,7 @@ from events.xtc2_runs import recorded_runs
 from numpy.typing import NDArray
 
 import spring_mpi
-from spring_mpi.events.readers import INCOMPLETE
+from spring_mpi.events.formats.reader import INCOMPLETE
 
 HERE = Path(__file__).parent
 PROJECT = Path(spring_mpi.__file__).parents[1]

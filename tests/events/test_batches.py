@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import EventIndex, Loader, build_index, loader
-from spring_mpi.events.readers.chunks import decoder
-from spring_mpi.events.readers.rows import row_reader
+from spring_mpi.events.formats.hdf5.chunks import decoder
+from spring_mpi.events.formats.hdf5.rows import row_reader
 from spring_mpi.events.source import Source
 
 COUNT, SHAPE = 9, (8, 16)
@@ -257,8 +257,8 @@ def test_chunks_are_decoded_once(
         decoded.append(len(stored))
         rows.decode(stored, values)
 
-    monkeypatch.setattr("spring_mpi.events.readers.chunks.cores", lambda: cores)
-    monkeypatch.setattr("spring_mpi.events.readers.chunks.fewest_of", lambda size: 1)
+    monkeypatch.setattr("spring_mpi.events.formats.hdf5.chunks.cores", lambda: cores)
+    monkeypatch.setattr("spring_mpi.events.formats.hdf5.chunks.fewest_of", lambda size: 1)
     hdf5(tmp_path / "a.h5", **LAYOUTS[layout])
     order = np.random.default_rng(3).permutation(COUNT)
     with h5py.File(tmp_path / "a.h5") as file:

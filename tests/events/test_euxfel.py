@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.readers import DAMAGED, INCOMPLETE, Scan, find_reader
+from spring_mpi.events.formats.reader import DAMAGED, INCOMPLETE, Scan
+from spring_mpi.events.formats.registry import find_reader
 
 READER = find_reader("euxfel")
 SOURCE = MODULE.format(7)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spring_mpi.events.readers import find_reader
+from spring_mpi.events.formats.registry import find_reader
 
 SCRIPT = Path(__file__).with_name("extra_data_truth.py")
 

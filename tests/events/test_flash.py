@@ -13,7 +13,8 @@ from events.writers.flash import write_new, write_old
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.readers import Scan, find_reader
+from spring_mpi.events.formats.reader import Scan
+from spring_mpi.events.formats.registry import find_reader
 
 READER = find_reader("flash")
 TRAINS = [1037920001, 1037920002, 1037920004, 1037920005]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from spring_mpi.errors import SourceError
 from spring_mpi.events import EventIndex, Source
 from spring_mpi.events.assembly import Scanned, assemble, merged, no_events
+from spring_mpi.events.formats.reader import Scan
 from spring_mpi.events.growth import grow
-from spring_mpi.events.readers import Scan
 
 NOTHING = no_events("/", "spring-index build")
 PIDS = st.integers(1, 3).flatmap(

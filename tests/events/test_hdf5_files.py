@@ -12,9 +12,9 @@ import pytest
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
+from spring_mpi.events.formats.hdf5.opening import is_hdf5
+from spring_mpi.events.formats.registry import guess_file_reader
 from spring_mpi.events.geometry import GeometrySpec, read_geometry
-from spring_mpi.events.readers import guess_file_reader
-from spring_mpi.events.readers.opening import is_hdf5
 
 FRAMES = np.arange(3 * 4 * 6, dtype=np.uint16).reshape(3, 4, 6)
 UNKNOWN = 32099

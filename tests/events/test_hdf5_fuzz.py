@@ -25,8 +25,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spring_mpi.events.assembly import Scanned, assemble
-from spring_mpi.events.readers import READ_FAULTS, find_reader
-from spring_mpi.events.readers.rows import LEAST_LIMIT
+from spring_mpi.events.formats.hdf5.rows import LEAST_LIMIT
+from spring_mpi.events.formats.reader import READ_FAULTS
+from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.source import Source
 
 FRAMES = np.arange(6 * 4 * 5, dtype=np.uint16).reshape(6, 4, 5)

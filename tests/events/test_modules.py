@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spring_mpi.events.readers.modules import Module, module_of
+from spring_mpi.events.formats.euxfel.modules import Module, module_of
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.readers import find_reader
-from spring_mpi.events.readers.nexus import NexusHandle
+from spring_mpi.events.formats.hdf5.nexus import NexusHandle
+from spring_mpi.events.formats.registry import find_reader
 
 READER = find_reader("nexus")
 FRAMES = np.arange(7 * 3 * 2, dtype=np.uint32).reshape(7, 3, 2)

@@ -10,7 +10,7 @@ import pytest
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import Event, build_index
-from spring_mpi.events.readers import INCOMPLETE
+from spring_mpi.events.formats.reader import INCOMPLETE
 
 FRAMES = np.arange(3 * 4 * 6, dtype=np.uint16).reshape(3, 4, 6)
 GAP = np.zeros((4, 6), np.uint32)
@@ -124,7 +124,7 @@ STACK = np.arange(3 * 2 * 4 * 6, dtype=np.uint16).reshape(3, 2, 4, 6)
 )
 def test_axes(tmp_path: Path, axes: str, stored: np.ndarray, expected: np.ndarray) -> None:
     """The attribute axes decides what numbers the events, modules, rows and columns."""
-    from spring_mpi.events.readers.cxi import CxiReader
+    from spring_mpi.events.formats.hdf5.cxi import CxiReader
 
     with cxi(tmp_path / "run.cxi", data=stored) as file:
         file[f"{DETECTOR}/data"].attrs["axes"] = axes

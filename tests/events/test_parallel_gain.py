@@ -11,7 +11,7 @@ from events.writers.euxfel import EuxfelFile
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.readers import find_reader
+from spring_mpi.events.formats.registry import find_reader
 
 SOURCE = "FXE_DET_LPD1M-1/DET/{}CH0:xtdf"
 TRAINS, COUNTS = [1000, 1001, 1003], [6, 0, 3]

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import PatternError
 from spring_mpi.events.assembly import Scanned, assemble, merged
+from spring_mpi.events.formats.reader import (
+    DAMAGED,
+    INCOMPLETE,
+    SLOW,
+    STEP,
+    TRANSITION,
+    Frame,
+    Scan,
+)
 from spring_mpi.events.index import DUPLICATE, EventIndex
-from spring_mpi.events.readers import DAMAGED, INCOMPLETE, SLOW, STEP, TRANSITION, Frame, Scan
 from spring_mpi.events.source import Exclusion, Source
 from spring_mpi.events.stacking import joined
 from spring_mpi.events.storage import load_index

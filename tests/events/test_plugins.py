@@ -14,10 +14,10 @@ from spring_mpi.campaign.config import load_config
 from spring_mpi.cli.batch import main
 from spring_mpi.errors import ConfigError, SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.readers import find_reader, reader_names
+from spring_mpi.events.formats.registry import find_reader, reader_names
 
 CODE = """
-from spring_mpi.events.readers.npy import NpyReader
+from spring_mpi.events.formats.npy import NpyReader
 
 class HalfReader(NpyReader):
     def open(self, source):
@@ -88,7 +88,7 @@ def test_nothing_is_loaded_for_a_name(package: Path) -> None:
 
 def test_own_readers_stay(package: Path) -> None:
     """A plug-in does not take the name of a reader that is here."""
-    assert type(find_reader("npy")).__module__ == "spring_mpi.events.readers.npy"
+    assert type(find_reader("npy")).__module__ == "spring_mpi.events.formats.npy"
     assert reader_names().count("npy") == 1
 
 

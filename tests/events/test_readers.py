@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import EventIndex, build_index
-from spring_mpi.events.readers import INCOMPLETE, Scan, find_reader, has_rows, whole_numbers
+from spring_mpi.events.formats.fields import has_rows
+from spring_mpi.events.formats.pids import whole_numbers
+from spring_mpi.events.formats.reader import INCOMPLETE, Scan
+from spring_mpi.events.formats.registry import find_reader
 
 Frames = NDArray[np.uint16]
 Write = Callable[..., Path]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.readers.simulate import Run, SimulateReader
-from spring_mpi.events.simulation import Detector, diffraction, shapes, truth
+from spring_mpi.events.formats.simulated.diffraction import Detector, diffraction, shapes, truth
+from spring_mpi.events.formats.simulated.reader import Run, SimulateReader
 
 CENTRED = Detector(shape=(65, 65), center=(32.0, 32.0), gap=(30, 33), hole_radius=3.0, field=64)
 

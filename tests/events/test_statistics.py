@@ -23,9 +23,9 @@ from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index, load_index
 from spring_mpi.events.assembly import merged as merged_indexes
 from spring_mpi.events.assembly import no_events
+from spring_mpi.events.formats.reader import Frame
 from spring_mpi.events.index import Statistics
 from spring_mpi.events.moments import IMAGE, Planes, merged_planes, planes_of
-from spring_mpi.events.readers import Frame
 from spring_mpi.events.statistics import Block, images, measure, write_images
 
 ALONE = NullCommunicator()

@@ -10,7 +10,7 @@ import pytest
 
 from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import EventIndex, build_index
-from spring_mpi.events.readers.userfile import loader_digest
+from spring_mpi.events.formats.user_file import loader_digest
 
 HEADER = """
 from pathlib import Path

@@ -15,16 +15,9 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.readers import (
-    DAMAGED,
-    INCOMPLETE,
-    SLOW,
-    STEP,
-    Scan,
-    find_reader,
-    guess_file_reader,
-)
-from spring_mpi.events.readers.xtc import XtcHandle
+from spring_mpi.events.formats.lcls1.reader import XtcHandle
+from spring_mpi.events.formats.reader import DAMAGED, INCOMPLETE, SLOW, STEP, Scan
+from spring_mpi.events.formats.registry import find_reader, guess_file_reader
 
 NAME = "e665-r0034-s00-c00.xtc"
 FRAMES = np.arange(4 * 6, dtype=np.uint16).reshape(4, 2, 3)

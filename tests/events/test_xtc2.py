@@ -14,8 +14,8 @@ from events.writers.xtc2 import Stream
 from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
-from spring_mpi.events.readers import DAMAGED, INCOMPLETE, SLOW, STEP, Frame, Scan
-from spring_mpi.events.readers.xtc2 import Xtc2Reader
+from spring_mpi.events.formats.lcls2.reader import Xtc2Reader
+from spring_mpi.events.formats.reader import DAMAGED, INCOMPLETE, SLOW, STEP, Frame, Scan
 
 NAME = "exp-r0034-s000-c000.xtc2"
 TIMES = [10, 11, (1 << 32) + 5, (1 << 32) + 6]

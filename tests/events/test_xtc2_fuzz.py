@@ -15,8 +15,8 @@ from events.writers.xtc2 import Stream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spring_mpi.events.readers import READ_FAULTS
-from spring_mpi.events.readers.xtc2 import Xtc2Reader
+from spring_mpi.events.formats.lcls2.reader import Xtc2Reader
+from spring_mpi.events.formats.reader import READ_FAULTS
 
 NAME = "exp-r0034-s000-c000.xtc2"
 FLOOR = 2_000_000

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from spring_mpi.events.readers.xtc2_layout import (
+from spring_mpi.events.formats.lcls2.layout import (
     CONFIGURE,
     L1_ACCEPT,
     NAMES,

@@ -17,12 +17,12 @@ from events.writers.xtc2 import DISABLE, END_RUN, END_STEP, Stream
 from events.xtc2_runs import recorded_runs
 from numpy.typing import NDArray
 
-from spring_mpi.events.readers import xtc2_chain
-from spring_mpi.events.readers.xtc2 import Xtc2Reader
-from spring_mpi.events.readers.xtc2_chain import read_chain, split_row
-from spring_mpi.events.readers.xtc2_datasets import datasets_of
-from spring_mpi.events.readers.xtc2_file import File, first_chunk_of, small_data_of
-from spring_mpi.events.readers.xtc2_layout import CONFIGURE, L1_ACCEPT
+from spring_mpi.events.formats.lcls2 import chain as xtc2_chain
+from spring_mpi.events.formats.lcls2.chain import read_chain, split_row
+from spring_mpi.events.formats.lcls2.datasets import datasets_of
+from spring_mpi.events.formats.lcls2.file import File, first_chunk_of, small_data_of
+from spring_mpi.events.formats.lcls2.layout import CONFIGURE, L1_ACCEPT
+from spring_mpi.events.formats.lcls2.reader import Xtc2Reader
 
 DUMP = Path(__file__).with_name("psana_dump.py")
 Segments = dict[int, NDArray[Any]]

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from events.xtc2_runs import FOLDER, recorded_runs, without_small_data
 
-from spring_mpi.events.readers import Scan, guess_file_reader, xtc2_chain
-from spring_mpi.events.readers.xtc2 import Xtc2Reader
-from spring_mpi.events.readers.xtc2_chain import read_chain
-from spring_mpi.events.readers.xtc2_file import File
-from spring_mpi.events.readers.xtc2_layout import L1_ACCEPT
+from spring_mpi.events.formats.lcls2 import chain as xtc2_chain
+from spring_mpi.events.formats.lcls2.chain import read_chain
+from spring_mpi.events.formats.lcls2.file import File
+from spring_mpi.events.formats.lcls2.layout import L1_ACCEPT
+from spring_mpi.events.formats.lcls2.reader import Xtc2Reader
+from spring_mpi.events.formats.reader import Scan
+from spring_mpi.events.formats.registry import guess_file_reader
 
 EVENTS = {
     "chunking/xpptut15-r0014-s000-c000.xtc2": (10, 14),

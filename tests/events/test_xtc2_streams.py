@@ -10,8 +10,9 @@ from events.writers import xtc2 as writer
 from events.writers.xtc2 import Stream, write_small
 
 from spring_mpi.errors import SourceError
-from spring_mpi.events.readers import Scan, xtc2_chain
-from spring_mpi.events.readers.xtc2 import Xtc2Reader
+from spring_mpi.events.formats.lcls2 import chain as xtc2_chain
+from spring_mpi.events.formats.lcls2.reader import Xtc2Reader
+from spring_mpi.events.formats.reader import Scan
 
 NAME = "exp-r0034-s000-c000.xtc2"
 NEXT = "exp-r0034-s000-c001.xtc2"

@@ -14,11 +14,12 @@ from events.writers import xtc as write
 from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
+from spring_mpi.events.formats.lcls1.decode import image_layout, is_image
+from spring_mpi.events.formats.lcls1.layout import TypeId
+from spring_mpi.events.formats.lcls1.reader import XtcHandle
+from spring_mpi.events.formats.reader import Scan
+from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.geometry.psana import read as read_objects
-from spring_mpi.events.readers import Scan, find_reader
-from spring_mpi.events.readers.xtc import XtcHandle
-from spring_mpi.events.readers.xtc_decode import image_layout, is_image
-from spring_mpi.events.readers.xtc_layout import TypeId
 from spring_mpi.events.stacking import assembled
 from spring_mpi.psana.contents import FrameV1
 

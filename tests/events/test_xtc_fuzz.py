@@ -16,8 +16,9 @@ from events.writers import xtc_panels as panels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spring_mpi.events.readers import READ_FAULTS, find_reader
-from spring_mpi.events.readers.xtc import XtcHandle
+from spring_mpi.events.formats.lcls1.reader import XtcHandle
+from spring_mpi.events.formats.reader import READ_FAULTS
+from spring_mpi.events.formats.registry import find_reader
 
 NAME = "e1-r0001-s00-c00.xtc"
 ALLOWED = 2_000_000

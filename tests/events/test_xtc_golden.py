@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from spring_mpi.events.readers import DAMAGED, SLOW, STEP, find_reader, xtc_decode
-from spring_mpi.events.readers.xtc import XtcHandle
-from spring_mpi.events.readers.xtc_decode import decode_image, event_codes
-from spring_mpi.events.readers.xtc_epics import records_in
-from spring_mpi.events.readers.xtc_idx import read_idx
-from spring_mpi.events.readers.xtc_layout import IMAGES, Item, contents
-from spring_mpi.events.readers.xtc_payload import Config
+from spring_mpi.events.formats.lcls1 import decode as xtc_decode
+from spring_mpi.events.formats.lcls1.decode import decode_image, event_codes
+from spring_mpi.events.formats.lcls1.epics import records_in
+from spring_mpi.events.formats.lcls1.idx import read_idx
+from spring_mpi.events.formats.lcls1.layout import IMAGES, Item, contents
+from spring_mpi.events.formats.lcls1.payload import Config
+from spring_mpi.events.formats.lcls1.reader import XtcHandle
+from spring_mpi.events.formats.reader import DAMAGED, SLOW, STEP
+from spring_mpi.events.formats.registry import find_reader
 
 CONFIGURE = """
     00000000 01000000  00000004 ffff0100  00000000   # 0 ns, 1 s, service 4, no fiducial, env

@@ -14,8 +14,9 @@ from events.writers import xtc as write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spring_mpi.events.readers import Scan, find_reader
-from spring_mpi.events.readers.xtc_file import XtcFile
+from spring_mpi.events.formats.lcls1.file import XtcFile
+from spring_mpi.events.formats.reader import Scan
+from spring_mpi.events.formats.registry import find_reader
 
 NAME = "cxi12345-r0007-s01-c00.xtc"
 PIXELS = np.arange(6, dtype=np.uint16).reshape(2, 3)

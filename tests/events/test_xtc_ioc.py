@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from spring_mpi import psana
 from spring_mpi.events import build_index
-from spring_mpi.events.readers import DAMAGED, STEP, find_reader
+from spring_mpi.events.formats.reader import DAMAGED, STEP
+from spring_mpi.events.formats.registry import find_reader
 
 # As EVENT, of CxiDg2.0:ControlsCamera.0: 7 ns, 4 s, fiducial 1, no damage.
 IOC_EVENT = """

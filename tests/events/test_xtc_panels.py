@@ -11,10 +11,11 @@ from events.writers import xtc as write
 from events.writers import xtc_panels as panels
 
 from spring_mpi.errors import SourceError
+from spring_mpi.events.formats.lcls1.reader import XtcHandle
+from spring_mpi.events.formats.reader import Frame, Scan
+from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.gain_stages import CODINGS
 from spring_mpi.events.geometry.psana import read as read_objects
-from spring_mpi.events.readers import Frame, Scan, find_reader
-from spring_mpi.events.readers.xtc import XtcHandle
 from spring_mpi.events.stacking import assembled
 
 NOISE = np.random.default_rng(5)

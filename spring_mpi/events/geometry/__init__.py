@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ...errors import SourceError
 from ...files import read_text
 from ...schema import option
-from ..readers import READ_FAULTS
+from ..formats.reader import READ_FAULTS
 from .layout import FileMask, Geometry, lay_out
 
 __all__ = ["FileMask", "Geometry", "GeometrySpec", "lay_out", "read_geometry"]
@@ -44,7 +44,7 @@ def read_geometry(spec: GeometrySpec) -> Geometry:
 
 
 def _read(spec: GeometrySpec) -> Geometry:
-    from ..readers.opening import is_hdf5
+    from ..formats.hdf5.opening import is_hdf5
 
     if is_hdf5(spec.file):
         from .euxfel import read as read_hdf5

@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..readers.opening import open_file
-from ..readers.rows import read_all
+from ..formats.hdf5.opening import open_file
+from ..formats.hdf5.rows import read_all
 from .layout import Geometry, lay_out
 from .panels import Panel, positions_of
 

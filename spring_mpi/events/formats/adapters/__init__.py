@@ -1,0 +1,1 @@
+"""Readers that ask a facility's own package."""

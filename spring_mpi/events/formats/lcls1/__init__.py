@@ -1,0 +1,1 @@
+"""The reader of LCLS-I's XTC files."""

@@ -1,0 +1,1 @@
+"""The reader of LCLS-II's xtc2 files."""

@@ -1,0 +1,46 @@
+"""Readers that other packages bring: entry points of the group ``spring_mpi.readers``."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from ...errors import SourceError
+from .reader import Reader
+
+GROUP = "spring_mpi.readers"
+
+
+def plugin_names() -> tuple[str, ...]:
+    """The names of all plug-ins; none is loaded."""
+    return tuple(sorted(entry_points(group=GROUP).names))
+
+
+def load_plugin(name: str) -> Reader:
+    """A reader of the class that the entry point of that name gives.
+
+    Raises
+    ------
+    KeyError
+        If there is no such entry point.
+    SourceError
+        If it cannot be loaded, or gives no reader.
+    """
+    point = entry_points(group=GROUP)[name]
+    try:
+        reader = point.load()()
+    except Exception as fault:  # whatever a foreign package does wrong
+        reason = " ".join(f"{type(fault).__name__}: {fault}".split())
+        raise SourceError(
+            f"reader {name!r} ({_place(point)}) cannot be loaded: {reason}"
+        ) from fault
+    if not isinstance(reader, Reader):
+        raise SourceError(
+            f"reader {name!r} ({_place(point)}) is no reader: it needs needs_file, sniff, scan "
+            "and open"
+        )
+    return reader
+
+
+def _place(point: EntryPoint) -> str:
+    package = f"{point.dist.name} {point.dist.version}, " if point.dist else ""
+    return f"{package}{point.value}"

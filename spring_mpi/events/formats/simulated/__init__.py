@@ -1,0 +1,1 @@
+"""Simulated events, and the diffraction of the particles in them."""
