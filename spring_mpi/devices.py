@@ -13,6 +13,8 @@ from .errors import LaunchError
 
 _QUERY = "index,uuid,name,utilization.gpu,memory.used,memory.total"
 _PATIENCE = 30.0
+VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
+"""The environment variable that hides and orders the devices of CUDA."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def visible(
         Those that ``nvidia-smi`` lists; where it lists none, names are taken as they are.
     """
     made = [_gpu(row) for row in rows]
-    tokens = environment.get("CUDA_VISIBLE_DEVICES")
+    tokens = environment.get(VISIBLE_DEVICES)
     if tokens is None:
         chosen = [part for gpu in made for part in _parts(gpu, instances)]
     else:
@@ -138,7 +140,7 @@ def _answer(*options: str) -> str:
 
 def _instances(rows: Sequence[Sequence[str]], environment: Mapping[str, str]) -> Sequence[Instance]:
     """Asked for only where there may be any: the load of a GPU with instances is not available."""
-    named = "MIG-" in environment.get("CUDA_VISIBLE_DEVICES", "")
+    named = "MIG-" in environment.get(VISIBLE_DEVICES, "")
     if not named and not any(row[3].startswith("[N") for row in rows):
         return ()
     try:

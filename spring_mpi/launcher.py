@@ -1,9 +1,9 @@
-"""What launchers say in the environment: how many tasks they started, and whether we are one."""
+"""What launchers and schedulers say in the environment; no other module knows their variables."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,8 +20,44 @@ _SHELLS = (
     "JPY_PARENT_PID", "JUPYTER_SERVER_ROOT", "JUPYTER_SERVER_URL",
 )  # fmt: skip
 """Set in the shell of ``srun --pty``, in notebooks and in their terminals."""
+_TASK = "SLURM_TASK_PID"
 _SCRIPT = "slurm_script"
 """What SLURM calls the copy of a batch job's script that it runs."""
+_OWN_END = "SPRING_END_TIME"
+"""Set by the scripts of ``jobs/``: seconds since 1970, or a date and time."""
+
+PARENT = "SPRING_PARENT"
+"""Set by a notebook for the hypervisor that it starts: the process with which that has to end."""
+MPI_PREFIXES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_LOCAL", "HYDI", "HYDRA", "I_MPI")
+"""Of the variables through which a process finds its place in an MPI launch."""
+LAUNCH_PREFIXES = (*MPI_PREFIXES, "SLURM_", "JSM_")
+"""Of all variables from which a library may conclude that it is part of a launch."""
+
+
+@dataclass(frozen=True)
+class _Scheduler:
+    """The variables in which a scheduler tells of a job; empty: it has none of that kind."""
+
+    name: str
+    """As people know it."""
+    job: str
+    element: str = ""
+    """Of an array whose elements share the id of the job."""
+    restarts: str = ""
+    """A number, or Y where the scheduler does not count."""
+    end: str = ""
+    processors: str = ""
+    """Of this node, how many belong to the job."""
+
+
+_SCHEDULERS = (
+    _Scheduler(
+        "SLURM", "SLURM_JOB_ID", restarts="SLURM_RESTART_COUNT",
+        # Not yet in version 22.05.
+        end="SLURM_JOB_END_TIME", processors="SLURM_CPUS_ON_NODE",
+    ),
+    _Scheduler("LSF", "LSB_JOBID", element="LSB_JOBINDEX", restarts="LSB_RESTART"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,7 +103,9 @@ def launch(environment: Mapping[str, str] = os.environ, starter: Starter | None 
     if not own and starter is Starter.SCRIPT:
         return Launch()
     sizes = _numbers(own or _SIZES, environment)
-    is_shell = not own and starter is Starter.OTHERS and any(one in environment for one in _SHELLS)
+    is_shell = (
+        not own and starter is Starter.OTHERS and any(name in environment for name in _SHELLS)
+    )
     return Launch(
         size=max(sizes, default=2 if own or _PRESENCE in environment else 1),
         is_counted=bool(sizes),
@@ -83,9 +121,53 @@ def _numbers(names: Sequence[str], environment: Mapping[str, str]) -> list[int]:
 def _starter(environment: Mapping[str, str]) -> Starter:
     """An interactive shell is a task, and makes process groups of their own for its commands."""
     try:
-        task = int(environment["SLURM_TASK_PID"])
+        task = int(environment[_TASK])
         if Path(f"/proc/{task}/comm").read_text(errors="replace").strip() == _SCRIPT:
             return Starter.SCRIPT
         return Starter.STEP if os.getpgid(task) == os.getpgrp() else Starter.OTHERS
     except (KeyError, ValueError, OSError):
         return Starter.OTHERS
+
+
+def scheduler_job(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The id of the scheduler's job that this process is part of; None where there is none."""
+    for scheduler in _SCHEDULERS:
+        if job := environment.get(scheduler.job):
+            element = environment.get(scheduler.element, "0")
+            return f"{job}[{element}]" if scheduler.element else job
+    return None
+
+
+def restarts(environment: Mapping[str, str] = os.environ) -> int:
+    """How often the scheduler has started the job again; 1 where it tells no more than that."""
+    return next((count for _, _, count in _restarts(environment)), 0)
+
+
+def restart_words(environment: Mapping[str, str] = os.environ) -> str:
+    """What the log says where the scheduler has started a job again; empty where it has not."""
+    for name, text, _ in _restarts(environment):
+        counted = f" (restart {text})" if text.isdecimal() else ""
+        return f"{name} has started this job again{counted}"
+    return ""
+
+
+def _restarts(environment: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
+    """Scheduler, what it says, and the number that this means."""
+    for scheduler in _SCHEDULERS:
+        text = environment.get(scheduler.restarts, "")
+        if count := int(text) if text.isdecimal() else int(text == "Y"):
+            yield scheduler.name, text, count
+
+
+def ends_of_allocation(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]]:
+    """Names and texts of the variables that speak of the allocation's end, ours first."""
+    for name in (_OWN_END, *(scheduler.end for scheduler in _SCHEDULERS)):
+        if name in environment:
+            yield name, environment[name].strip()
+
+
+def is_whole_node(processors: int, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a scheduler says that so many processors of this node are the job's own."""
+    return any(
+        environment.get(scheduler.processors) == str(processors) for scheduler in _SCHEDULERS
+    )

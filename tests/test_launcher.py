@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from spring_mpi.launcher import Launch, Starter, launch
+import spring_mpi
+from spring_mpi.launcher import Launch, Starter, launch, restart_words, restarts, scheduler_job
 
 STEP = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "8", "SLURM_NTASKS": "8",
         "SLURM_PROCID": "0"}  # fmt: skip
@@ -84,3 +89,44 @@ def test_who_is_first() -> None:
     assert launch({}).is_first
     assert not launch(STEP | {"SLURM_PROCID": "3"}).is_first
     assert not launch({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}).is_first
+
+
+@pytest.mark.parametrize(
+    ("environment", "job", "count", "words"),
+    [
+        ({}, None, 0, ""),
+        ({"SLURM_JOB_ID": "7"}, "7", 0, ""),
+        ({"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "2"}, "7", 2,
+         "SLURM has started this job again (restart 2)"),
+        ({"LSB_JOBID": "9", "LSB_RESTART": "Y"}, "9[0]", 1, "LSF has started this job again"),
+        ({"LSB_JOBID": "9", "LSB_JOBINDEX": "3", "LSB_RESTART": "N"}, "9[3]", 0, ""),
+    ],
+)  # fmt: skip
+def test_the_job_and_its_restarts(
+    environment: dict[str, str], job: str | None, count: int, words: str
+) -> None:
+    """As the lock and the log have them; LSF does not count, and its arrays have one id."""
+    assert scheduler_job(environment) == job
+    assert restarts(environment) == count
+    assert restart_words(environment) == words
+
+
+def literals(module: Path) -> Iterator[str]:
+    """The strings of a module, those that only document it left out."""
+    tree = ast.parse(module.read_bytes())
+    documenting = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node not in documenting:
+            yield from [node.value] if isinstance(node.value, str) else []
+
+
+def test_one_module_knows_the_variables() -> None:
+    """Another scheduler or launcher is a matter of this module alone, as far as variables go."""
+    package = Path(spring_mpi.__file__).parent
+    form = re.compile(r"\b(SLURM|LSB|OMPI|PMIX?|PRTE|JSM|FLUX|PALS|JPY|JUPYTER)_")
+    found = {
+        str(module.relative_to(package))
+        for module in package.rglob("*.py")
+        if any(form.search(text) for text in literals(module))
+    }
+    assert found == {"launcher.py"}

@@ -35,7 +35,8 @@ from ..hypervisor.screen import NoScreen, open_screen
 from ..hypervisor.status import SummaryFile, write_status
 from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
-from ..hypervisor.walltime import Walltime, end_of_allocation, restart, words_of_end
+from ..hypervisor.walltime import Walltime, end_of_allocation, words_of_end
+from ..launcher import restart_words
 from .added import Catalogue, blueprint
 from .check import faults, refuse_wrong_stacks
 from .config import dump_config, load_config
@@ -261,7 +262,7 @@ def _first_words(
     yield from remarks(plan.index)
     if text := flagged(plan.index, plan.positions):
         yield text
-    if again := restart():
+    if again := restart_words():
         yield again
     yield from words_of_end()
     yield from _earlier_words(resumption.earlier, plan.folder, past.starts + 1)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ..comm import Communicator, connect
 from ..hypervisor.parent_death import die_with
 from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
+from ..launcher import PARENT
 from . import add_transport, command, command_parser, leave, positive
 
 _EXAMPLE = """examples:
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     # A signal may come at any time, and its default action would end a rank without a word.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    if parent := os.environ.get("SPRING_PARENT"):
+    if parent := os.environ.get(PARENT):
         # A notebook that started this hypervisor for itself must not leave it behind.
         die_with(int(parent))
     parser = _parser()

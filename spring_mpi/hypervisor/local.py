@@ -15,6 +15,7 @@ import yaml
 
 from ..errors import LaunchError
 from ..files import write_new
+from ..launcher import PARENT
 from .disk_space import fault_text
 from .lock import Lock
 from .mailbox import Client
@@ -92,7 +93,7 @@ class LocalHypervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
-                env=os.environ | {"SPRING_PARENT": str(os.getpid())},
+                env=os.environ | {PARENT: str(os.getpid())},
                 start_new_session=True,  # a notebook's interrupt goes to its whole process group
             )
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from ..errors import RunDirectoryError
 from ..files import write_new
+from ..launcher import restarts, scheduler_job
 
 _LARGEST_PID = 2**31 - 1
 
@@ -181,8 +182,8 @@ def _parsed(content: bytes) -> dict[str, Any]:
     with suppress(ValueError):
         held = json.loads(content)
         if isinstance(held, dict) and isinstance(held.get("host"), str):
-            pid, restarts = held.get("pid"), held.get("restarts", 0)
-            if type(pid) is int and type(restarts) is int and 0 < pid <= _LARGEST_PID:
+            pid, count = held.get("pid"), held.get("restarts", 0)
+            if type(pid) is int and type(count) is int and 0 < pid <= _LARGEST_PID:
                 return held
     return {}
 
@@ -194,8 +195,8 @@ def _identity() -> dict[str, Any]:
         "pid": os.getpid(),
         "start": _start_time(os.getpid()),
         "boot": _boot_id(),
-        "job": _scheduler_job(),
-        "restarts": _restarts(),
+        "job": scheduler_job(os.environ),
+        "restarts": restarts(os.environ),
     }
 
 
@@ -208,20 +209,6 @@ def _is_dead(holder: dict[str, Any], ours: dict[str, Any]) -> bool:
         return True
     start, now = holder.get("start"), _start_time(holder["pid"])
     return start is not None and now is not None and start != now
-
-
-def _scheduler_job() -> str | None:
-    """The job of SLURM or LSF; the elements of an LSF array share its id."""
-    if job := os.environ.get("SLURM_JOB_ID"):
-        return job
-    job, element = os.environ.get("LSB_JOBID"), os.environ.get("LSB_JOBINDEX", "0")
-    return f"{job}[{element}]" if job else None
-
-
-def _restarts() -> int:
-    """How often the scheduler has started the job again; LSF tells no more than that it did."""
-    count = os.environ.get("SLURM_RESTART_COUNT", "")
-    return int(count) if count.isdecimal() else int(os.environ.get("LSB_RESTART") == "Y")
 
 
 def _boot_id() -> str:

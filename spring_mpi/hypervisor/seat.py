@@ -12,8 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..devices import Gpu, gpus
+from ..devices import VISIBLE_DEVICES, Gpu, gpus
 from ..errors import LaunchError, RunDirectoryError
+from ..launcher import is_whole_node
 from .lock import Lock
 
 _SHARED_WITHIN, _LOOK_EVERY = 10.0, 0.1
@@ -58,7 +59,7 @@ def look(survey: Survey, node: int, environment: Mapping[str, str] = os.environ)
         node=node,
         version=version("spring-mpi"),
         gpus=_usable_gpus(environment) if survey.wants_gpus else (),
-        has_own_gpus="CUDA_VISIBLE_DEVICES" in environment,
+        has_own_gpus=VISIBLE_DEVICES in environment,
         cpus=own_cpus(_allowed_cpus(), os.cpu_count() or 1, environment),
         sees_rundir=sees_rundir,
         disk_fault="" if sees_rundir else _disk_fault(Path(survey.lock)),
@@ -74,8 +75,8 @@ def own_cpus(
     campaigns that pin their threads would both take the first processors.
     """
     is_confined = len(allowed) < total
-    are_given = environment.get("SLURM_CPUS_ON_NODE") == str(len(allowed))
-    return tuple(sorted(allowed)) if is_confined or are_given else ()
+    are_ours = is_confined or is_whole_node(len(allowed), environment)
+    return tuple(sorted(allowed)) if are_ours else ()
 
 
 def _allowed_cpus() -> Collection[int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 
+from ..launcher import ends_of_allocation
 from .overview import Pace
 
 _NO_END = ("", "0", "N/A", "NONE", "UNKNOWN", "UNLIMITED", "INFINITE")
@@ -22,9 +23,8 @@ _LAST_CALL = 60.0
 def end_of_allocation(environment: Mapping[str, str] = os.environ) -> float | None:
     """Seconds since the epoch; None where nobody says.
 
-    Our own ``SPRING_END_TIME``, which the scripts of ``jobs/`` set, counts first; newer versions of
-    SLURM (not yet 22.05) set ``SLURM_JOB_END_TIME`` (sbatch, output environment variables). A date
-    and time like ``2026-11-29T18:00:00`` will do, too, as ``squeue`` prints it.
+    Our own variable, which the scripts of ``jobs/`` set, counts before the scheduler's. A date and
+    time like ``2026-11-29T18:00:00`` will do, too, as ``squeue`` prints it.
     """
     ends = (_seconds_since_epoch(text) for _, text in _said_ends(environment))
     return next((end for end in ends if end is not None), None)
@@ -40,9 +40,8 @@ def words_of_end(environment: Mapping[str, str] = os.environ) -> Iterator[str]:
 
 
 def _said_ends(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Names and texts of the variables that speak of an end."""
-    for name in ("SPRING_END_TIME", "SLURM_JOB_END_TIME"):
-        text = environment.get(name, "").strip()
+    """Names and texts of the variables that name an end, readable or not."""
+    for name, text in ends_of_allocation(environment):
         if text.upper() not in _NO_END:
             yield name, text
 
@@ -57,14 +56,6 @@ def _seconds_since_epoch(text: str) -> float | None:
 
 def _of_number(text: str) -> datetime:
     return datetime.fromtimestamp(float(text))
-
-
-def restart(environment: Mapping[str, str] = os.environ) -> str:
-    """What the log says where the scheduler has started a job again; empty where it has not."""
-    count = environment.get("SLURM_RESTART_COUNT", "0")
-    if count != "0":
-        return f"SLURM has started this job again (restart {count})"
-    return "LSF has started this job again" if environment.get("LSB_RESTART") == "Y" else ""
 
 
 @dataclass

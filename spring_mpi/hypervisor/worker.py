@@ -13,6 +13,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import ClassVar
 
+from ..devices import VISIBLE_DEVICES
+from ..launcher import MPI_PREFIXES
 from .messages import (
     Alive,
     Assign,
@@ -32,7 +34,6 @@ from .messages import (
 )
 from .printout import Printout
 
-_MPI_PREFIXES = ("OMPI_", "PMIX_", "PRTE_", "PMI_", "MPI_LOCAL", "HYDI", "HYDRA", "I_MPI")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _MOST_FAILED_STARTS = 5
 _START_PATIENCE = 300.0
@@ -242,14 +243,12 @@ class Child:
 
 def child_environment(environment: Mapping[str, str], equipment: Equipment) -> dict[str, str]:
     """The worker's environment, with its threads and GPU, without what would let it join MPI."""
-    made = {
-        name: value for name, value in environment.items() if not name.startswith(_MPI_PREFIXES)
-    }
+    made = {name: value for name, value in environment.items() if not name.startswith(MPI_PREFIXES)}
     made |= dict.fromkeys(_THREADS, str(equipment.threads))
     # What a user's loader prints must not fail in a locale that knows ASCII only.
     made["PYTHONIOENCODING"] = "utf-8:backslashreplace"
     if equipment.gpu is not None:
-        made["CUDA_VISIBLE_DEVICES"] = equipment.gpu
+        made[VISIBLE_DEVICES] = equipment.gpu
     if equipment.sharers > 1:
         made["CUPY_GPU_MEMORY_LIMIT"] = f"{_SHARED_PERCENT // equipment.sharers}%"
     return made

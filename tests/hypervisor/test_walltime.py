@@ -8,7 +8,7 @@ import pytest
 
 from spring_mpi.hypervisor.messages import Progressed
 from spring_mpi.hypervisor.overview import Pace
-from spring_mpi.hypervisor.walltime import Walltime, end_of_allocation, restart, words_of_end
+from spring_mpi.hypervisor.walltime import Walltime, end_of_allocation, words_of_end
 
 
 def pace(first: int, latest: int, each: float) -> Pace:
@@ -41,21 +41,6 @@ def test_an_end_that_cannot_be_read_is_told() -> None:
     assert told[0].startswith("SPRING_END_TIME=soon is neither seconds since 1970 nor a date")
     assert told[1].startswith("This allocation ends at 2023-11-1")
     assert list(words_of_end({"SPRING_END_TIME": "", "SLURM_JOB_END_TIME": "N/A"})) == []
-
-
-@pytest.mark.parametrize(
-    ("environment", "text"),
-    [
-        ({}, ""),
-        ({"SLURM_RESTART_COUNT": "2"}, "restart 2"),
-        ({"LSB_RESTART": "Y"}, "LSF has started"),
-        ({"LSB_RESTART": "N"}, ""),
-    ],
-)
-def test_a_restart_is_said(environment: dict[str, str], text: str) -> None:
-    said = restart(environment)
-    assert text in said
-    assert bool(said) == bool(text)
 
 
 def test_a_job_has_to_reach_its_first_checkpoint() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import SourceError
+from ....launcher import LAUNCH_PREFIXES
 from ..experiment import names_experiment
 from ..reader import Frame, PidDatasets, Scan
 from .facility import faults_told, package
@@ -23,7 +24,7 @@ from .psana2 import FileRun, TableRun
 from .psana_run import Events, PsanaRun
 
 _MOST_TRIED = 100
-_LAUNCH = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "SLURM_", "JSM_", "PS_PARALLEL")
+_PARALLEL = "PS_PARALLEL"
 _ADVICE = (
     "psana 1 is installed at LCLS, psana 2 also by pip install psana; readers xtc and xtc2 need "
     "no package of the facility"
@@ -116,12 +117,13 @@ def _outside_launch() -> Iterator[None]:
     psana 2 starts MPI when it is imported. In a child of a rank it would be a second process of
     that rank, and in a rank it would share out the work among all of them.
     """
-    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(_LAUNCH)}
-    os.environ["PS_PARALLEL"] = "none"
+    telling = [name for name in os.environ if name.startswith((*LAUNCH_PREFIXES, _PARALLEL))]
+    hidden = {name: os.environ.pop(name) for name in telling}
+    os.environ[_PARALLEL] = "none"
     try:
         yield
     finally:
-        del os.environ["PS_PARALLEL"]
+        del os.environ[_PARALLEL]
         os.environ.update(hidden)
 
 
