@@ -71,11 +71,11 @@ def test_warnings_of_children_reach_the_log_once(
 BUILDING = """
 import logging, sys
 from spring_mpi.events import build
-scan = build.Wanted.scan
-def warning(self, path, name, reader):
+scan = build.scan_source
+def warning(wanted, path, name, reader):
     logging.getLogger("reader").warning("%s: the last 3 bytes are torn", path)
-    return scan(self, path, name, reader)
-build.Wanted.scan = warning
+    return scan(wanted, path, name, reader)
+build.scan_source = warning
 from spring_mpi.cli.COMMAND import main
 raise SystemExit(main(sys.argv[1:]))
 """

@@ -9,12 +9,14 @@ from shlex import quote
 
 from ..comm import NullCommunicator
 from ..errors import ConfigError, SpringError
-from ..events.build import Wanted, build, source_paths
+from ..events.build import build
 from ..events.calibration import ArraySpec, MaskSpec
+from ..events.finding import source_paths
 from ..events.follow import Follower
 from ..events.index import EventIndex
 from ..events.origin import differences
 from ..events.storage import load_index
+from ..events.wanted import Wanted
 from .config import load_config
 from .rundir import RunDirectory
 from .sections import Config
@@ -55,13 +57,13 @@ def open_index(config: Config, rundir: RunDirectory) -> Opened:
             told = [f"data.index: {data.index} {problem}" for problem in problems]
             again = f"{wanted.command} -o {quote(data.index)}"
             raise ConfigError([*told, f"build the index that the config names: {again}"])
-        # Its own command may name folders that it was moved from.
-        replace(index, command=wanted.command, root=wanted.root).check()
+        # What it was built of may name folders that it was moved from.
+        replace(index, wanted=wanted).check()
         return Opened(index)
     before = None if data.index else _own(rundir)
     was_followed = before is not None and any(source.grows for source in before.sources)
     if data.follow is not None or was_followed:
-        is_alike = before is not None and before.root == data.root
+        is_alike = before is not None and before.wanted.root == data.root
         return _followed(config, before if is_alike and _is_read_alike(config, rundir) else None)
     if before is not None and _is_read_alike(config, rundir) and _is_of_same_files(config, before):
         return Opened(_checked(before))

@@ -18,8 +18,8 @@ from . import add_transport, command, command_parser, leave, positive
 from .index_views import describe, duplicates, list_events, show_event
 
 if TYPE_CHECKING:
-    from ..events.build import Wanted
     from ..events.index import EventIndex
+    from ..events.wanted import Wanted
 
 _EXAMPLE = """\
 example:
@@ -143,8 +143,9 @@ def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
-    from ..events.build import build, wanted_sources
+    from ..events.build import build
     from ..events.remarks import remarks
+    from ..events.wanted import wanted_sources
 
     output = arguments.output
     wanted = wanted_sources(
@@ -186,10 +187,10 @@ def _earlier(path: str, wanted: Wanted) -> EventIndex | None:
     except SourceError as fault:
         print(f"{fault}; all sources are scanned", file=sys.stderr)
         return None
-    if wanted.are_options_of(index):
+    if wanted.has_options_of(index.wanted):
         return index
-    print(f"{path} was built with other options, by {index.command}; all sources are scanned",
-          file=sys.stderr)  # fmt: skip
+    told = f"{path} was built with other options, by {index.wanted.command}"
+    print(f"{told}; all sources are scanned", file=sys.stderr)
     return None
 
 

@@ -2,78 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import dropwhile
 from typing import Protocol, runtime_checkable
 
 from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
-from .assembly import Scanned, assemble, no_events
-from .experiment_files import complete_files, experiment_files
-from .formats.experiment import located, names_experiment
+from .assembly import assemble, no_events
+from .finding import find_sources
 from .formats.reader import READ_FAULTS, PidDatasets, Reader
-from .formats.registry import (
-    BUILT_IN,
-    WITHOUT_FILE,
-    find_reader,
-    guess_file_reader,
-    guess_text_reader,
-)
-from .formats.user_file import names_user_file
-from .incremental import Earlier
+from .formats.registry import BUILT_IN, READERS_OF_PARTS, find_reader, guess_file_reader
 from .index import EventIndex
 from .left_out import left_out
 from .mixed import refuse_mixed
-from .patterns import matching
+from .scans import ROW_NAMES, Scanned, scan_source, scans_of
 from .sharing import shared
-from .source import Source, source_of_file
+from .source import Source, change_of, run_in_name
+from .wanted import AnyPath, Wanted, wanted_sources
 
-AnyPath = str | os.PathLike[str]
-_LARGEST_RUN = 2**63 - 1
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which sources an index is of, and how they are read; see `build_index`."""
-
-    texts: tuple[str, ...]
-    reader: str
-    dataset: str | None
-    pid: tuple[str, ...]
-    run: int | None
-    root: str
-    """Absolute."""
-
-    @property
-    def command(self) -> str:
-        """The command line that builds the index."""
-        options = {
-            "reader": self.reader if self.reader != "auto" else None,
-            "dataset": self.dataset, "run": self.run, "root": self.root,
-        }  # fmt: skip
-        named = [(f"--{key}", str(value)) for key, value in options.items() if value is not None]
-        words = [word for pair in (*named, *(("--pid", one) for one in self.pid)) for word in pair]
-        return shlex.join(["spring-index", "build", *self.texts, *words])
-
-    def are_options_of(self, index: EventIndex) -> bool:
-        """Whether an index was built with the same options, of these sources or others."""
-        return _options(index.command) == _options(self.command)
-
-    def scan(self, path: str, name: str, reader: Reader) -> Scanned:
-        """What is in a source; raises any of `READ_FAULTS`."""
-        # The state of the file is taken first: a change while it is scanned makes the index stale.
-        source = source_of_file(path, name) if reader.needs_file else Source(path, name)
-        return Scanned(source, reader.scan(path, dataset=self.dataset, pid=self.pid_datasets))
-
-    @property
-    def pid_datasets(self) -> PidDatasets:
-        """As readers take them; one dataset by its name alone."""
-        return self.pid[0] if len(self.pid) == 1 else self.pid or None
+_ALONE = frozenset({"cxi", "flash", "hdf5", "npy", "npz", "swissfel"})
+"""Readers whose scan depends on the file alone."""
+_BY_RUN = READERS_OF_PARTS
+"""Readers of which a run is scanned as a whole: which of its events have no frame can only be found
+in all of its files."""
 
 
 @dataclass(frozen=True)
@@ -137,44 +89,73 @@ def build_index(
     return build(wanted, communicator or NullCommunicator(), known).index
 
 
-def wanted_sources(
-    paths: AnyPath | Sequence[AnyPath],
-    *,
-    reader: str,
-    dataset: str | None,
-    pid: PidDatasets,
-    run: int | None,
-    root: AnyPath,
-) -> Wanted:
-    """What `build_index` is asked for; `SourceError` if the run is out of range."""
-    if run is not None and not 0 <= run <= _LARGEST_RUN:
-        raise SourceError(f"the number of the run (run) must be 0 to {_LARGEST_RUN}, not {run}")
-    root = os.path.abspath(root)
-    texts = [paths] if isinstance(paths, str | os.PathLike) else paths
-    if names_user_file(reader):
-        reader = os.path.join(root, reader)
-    pids = (pid,) if isinstance(pid, str) else tuple(pid or ())
-    return Wanted(tuple(os.fspath(text) for text in texts), reader, dataset, pids, run, root)
-
-
 def build(wanted: Wanted, communicator: Communicator, known: EventIndex | None = None) -> Built:
     """The index of the wanted sources; parameters and errors as of `build_index`."""
-    usable = known if known and wanted.are_options_of(known) else None
-    before = usable or no_events(wanted.root, wanted.command)
-    earlier = Earlier.of(before, names_pids=bool(wanted.pid))
-    found = find_sources(wanted.texts, wanted.reader, wanted.root, earlier.reader_of)
-    kept = earlier.scans(found)
-    left = found.keys() - {one.source.path for one in kept}
-    scanned = _scan_all(wanted, {path: found[path] for path in left}, communicator)
-    everything = sorted([*kept, *scanned], key=lambda one: one.source.path)
-    index = assemble(everything, run=wanted.run, root=wanted.root, command=wanted.command)
+    is_usable = known is not None and known.wanted.has_options_of(wanted)
+    before = known if known is not None and is_usable else no_events(wanted)
+    same = _unchanged(before)
+    found = find_sources(
+        wanted, lambda path: same[path].reader if path in same else guess_file_reader(path)
+    )
+    kept = [*_kept(before, _still_known(before, same, found))]
+    left = found.keys() - {scanned.source.path for scanned in kept}
+    fresh = _scan_all(wanted, {path: found[path] for path in left}, communicator)
+    index = assemble(sorted([*kept, *fresh], key=lambda each: each.source.path), wanted)
     if not len(index):
         raise SourceError(_no_events(wanted, index))
     refuse_mixed(index)
     gone = len({source.path for source in before.sources} - found.keys())
-    if not (scanned or gone):
+    if not (fresh or gone):
         index = replace(index, statistics=before.statistics)
-    return Built(index, len(kept), len(scanned), gone)
+    return Built(index, len(kept), len(fresh), gone)
+
+
+def _unchanged(index: EventIndex) -> dict[str, Source]:
+    """The sources, by path, whose files have the size and time of change that they had.
+
+    Files that were still written have no size and time, and do not count.
+    """
+    # A file that was indexed before and while it grew occurs twice, the second time as growing.
+    sources = {source.path: source for source in index.sources}
+    return {
+        path: source for path, source in sources.items()
+        if source.mtime_ns and not source.grows and not change_of(source)
+        # An index of an older version does not tell what it leaves out.
+        and (index.left_out is not None or source.reader not in READERS_OF_PARTS)
+    }  # fmt: skip
+
+
+def _still_known(
+    before: EventIndex, same: Mapping[str, Source], found: Mapping[str, str]
+) -> set[str]:
+    """The sources, of those found with their readers, that need not be scanned again.
+
+    A file of a run whose files are scanned with a view of each other needs it if any of them is
+    new, changed or gone; and so does any file whose reader looks at other files, or may have become
+    another one.
+    """
+    everything = {source.path: source.reader for source in before.sources} | {**found}
+    changed = {
+        _unit(path, name) for path, name in everything.items()
+        if not (path in found and path in same)
+    }  # fmt: skip
+    return {path for path, name in found.items() if _unit(path, name) not in {None, *changed}}
+
+
+def _unit(path: str, reader: str) -> Hashable:
+    """What is scanned as a whole if any of it changed; None: it always is."""
+    if reader in _ALONE:
+        return path
+    return (reader, os.path.dirname(path), run_in_name(path)) if reader in _BY_RUN else None
+
+
+def _kept(before: EventIndex, paths: set[str]) -> Iterator[Scanned]:
+    """What a scan of these sources would find again."""
+    # Events that were counted are in the order of their count, which is that of the scan.
+    are_counted = before.pid_names == ROW_NAMES and not before.wanted.pid
+    for scanned in scans_of(before):
+        if scanned.source.path in paths:
+            yield scanned.uncounted() if are_counted else scanned
 
 
 def _no_events(wanted: Wanted, index: EventIndex) -> str:
@@ -201,11 +182,6 @@ def _scan_all(
     return list(shared(communicator, _Scanner(wanted), largest_first))
 
 
-def _options(command: str) -> list[str]:
-    """The options in a `Wanted.command`, whose sources stand before them."""
-    return list(dropwhile(lambda word: not word.startswith("--"), shlex.split(command)))
-
-
 class _Scanner:
     """Scans one source after the other, with one reader for each format."""
 
@@ -214,16 +190,16 @@ class _Scanner:
         self._readers: dict[str, Reader] = {}
 
     def __call__(self, named: tuple[str, str]) -> Scanned:
-        text, name = named
+        path, name = named
         if name not in self._readers:
             self._readers[name] = find_reader(name)
         try:
-            return self._wanted.scan(text, name, self._readers[name])
+            return scan_source(self._wanted, path, name, self._readers[name])
         except SourceError:
             raise
         except READ_FAULTS as fault:
             reason = str(fault) or type(fault).__name__
-            raise SourceError(f"{text}: cannot be read as {name}: {reason}") from fault
+            raise SourceError(f"{path}: cannot be read as {name}: {reason}") from fault
 
 
 def _size(source: str) -> int:
@@ -232,83 +208,3 @@ def _size(source: str) -> int:
         return os.path.getsize(source)
     except OSError:
         return 0
-
-
-def find_sources(
-    texts: Sequence[str], reader: str, root: str, guess: Callable[[str], str] = guess_file_reader
-) -> dict[str, str]:
-    """The name of the reader for each source; a file that several texts name occurs once.
-
-    ``guess`` names that of a file where ``reader`` is ``auto``.
-    """
-    found: dict[str, str] = {}
-    seen: set[str] = set()
-    for text in texts:
-        for source, name in _expand(text, reader, root, guess):
-            identity = os.path.realpath(source)
-            if identity not in seen:
-                seen.add(identity)
-                found[source] = name
-    return found
-
-
-def source_paths(wanted: Wanted) -> set[str]:
-    """The wanted sources, none of them opened; `SourceError` where there is none."""
-    return set(find_sources(wanted.texts, wanted.reader, wanted.root, lambda path: ""))
-
-
-def _expand(
-    text: str, reader: str, root: str, guess: Callable[[str], str]
-) -> list[tuple[str, str]]:
-    """The sources that one text stands for, each with its reader's name."""
-    if reader != "auto" and not find_reader(reader).needs_file:
-        return [(at_root(text, reader, root), reader)]
-    paths = _matches(text, root)
-    if not paths and reader == "auto" and (name := guess_text_reader(text)):
-        return [(text, name)]
-    if not paths:
-        raise SourceError(f"no file matches {text!r} in {root}")
-    return [(path, guess(path) if reader == "auto" else reader) for path in paths]
-
-
-def _matches(text: str, root: str) -> list[str]:
-    """Absolute paths of the files that a name, pattern or source string stands for."""
-    if _is_source_string(text, root):
-        found = experiment_files(text, root)
-        for remark in found.remarks:
-            _log.warning(remark)
-        return list(found.paths)
-    return [path for path in named_paths(text, root) if os.path.isfile(path)]
-
-
-def at_root(text: str, reader: str, root: str) -> str:
-    """The source of a reader that needs no file; its path, if it has one, starts at ``root``.
-
-    What a plug-in's text means only the plug-in knows.
-    """
-    if reader not in WITHOUT_FILE:
-        return text
-    return located(text, lambda path: os.path.abspath(os.path.join(root, path)))
-
-
-def named_paths(text: str, root: str) -> list[str]:
-    """Absolute paths that a name or pattern stands for, folders and others among them.
-
-    Of a source string the files, once none of them is written any more.
-
-    Raises
-    ------
-    SourceError
-        If the text is the name of a folder, or a source string whose files are not complete.
-    """
-    if _is_source_string(text, root):
-        return complete_files(text, root)
-    path = os.path.abspath(os.path.join(root, text))
-    if os.path.isdir(path):
-        raise SourceError(f"{path} is a folder; name its files, as in {os.path.join(text, '*')}")
-    return list(matching(text, root))
-
-
-def _is_source_string(text: str, root: str) -> bool:
-    """Whether a text names an experiment; a file of that very name is a file."""
-    return names_experiment(text) and not os.path.isfile(os.path.join(root, text))

@@ -176,9 +176,8 @@ def _remedy(index: EventIndex) -> str:
     if os.path.isabs(index.file):
         return f"spring-index stats {quote(index.file)}"
     # It was built for this campaign, and is not saved yet.
-    return (
-        f"{index.command} -o FILE, then spring-index stats FILE, and name that file as data.index"
-    )
+    build = f"{index.wanted.command} -o FILE"
+    return f"{build}, then spring-index stats FILE, and name that file as data.index"
 
 
 def _column(name: str, index: EventIndex) -> NDArray[Any]:

@@ -13,12 +13,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .build import AnyPath, build_index
+from .build import build_index
 from .condition import parse_condition
 from .geometry import Geometry
 from .index import AnyPid, EventIndex
 from .loader import WINDOW, Fault, Loader, drained, finished, in_turn
 from .source import Event, EventRef
+from .wanted import AnyPath
 
 Windows = Generator[deque[Event | Fault], None, None]
 

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import SourceError
-from .assembly import Scanned, no_events
-from .build import Wanted, at_root, named_paths
+from .assembly import no_events
+from .finding import expand, named_paths
 from .formats.reader import READ_FAULTS, GrowingReader, Reader
-from .formats.registry import READERS_OF_PARTS, find_reader, guess_file_reader, guess_text_reader
+from .formats.registry import READERS_OF_PARTS, find_reader, guess_file_reader
 from .growth import grow
 from .index import EventIndex
 from .left_out import left_out
+from .scans import Scanned, scan_source
 from .source import Source, change_of, source_of_file
+from .wanted import Wanted
 
 _LONG = 600.0
 """Seconds after which a source that cannot be read is told once more."""
@@ -24,7 +26,7 @@ _LONG = 600.0
 
 @dataclass
 class _Trouble:
-    """A source that cannot be read yet."""
+    """A source that is not there, or cannot be read yet."""
 
     since: float
     is_told_again: bool = False
@@ -59,13 +61,14 @@ class Follower:
     ) -> None:
         self._wanted, self._beside, self._clock = wanted, tuple(beside), clock
         self._readers: dict[str, Reader] = {}
-        self.index = self._opened(index) if index else no_events(wanted.root, wanted.command)
+        self.index = self._opened(index) if index else no_events(wanted)
         known = self.index.sources
         self._names = {source.path: source.reader for source in known}
         self._identities = {os.path.realpath(source.path): source.path for source in known}
         self._settled = {source.path for source in known if not source.grows}
         self._states: dict[str, Source] = {}
         self._rested: set[str] = set()
+        self._missing: dict[str, _Trouble] = {}
         self._troubles: dict[str, _Trouble] = {}
         # Who starts the follower tells what its index leaves out already.
         self._told = {("", sentence) for sentence in left_out(self.index)}
@@ -83,10 +86,11 @@ class Follower:
                 if found := self._scan(path):
                     scanned.append(found)
             except READ_FAULTS as fault:
-                remarks += self._unreadable(path, str(fault) or type(fault).__name__)
+                reason = str(fault) or type(fault).__name__
+                remarks += self._unreadable(self._troubles, path, reason)
             else:
                 self._troubles.pop(path, None)
-        growth = grow(self.index, scanned, self._wanted.run)
+        growth = grow(self.index, scanned)
         self.index = growth.index
         told = [("", sentence) for sentence in left_out(self.index)]
         return [*remarks, *self._new([*growth.refused, *told])]
@@ -97,42 +101,35 @@ class Follower:
             try:
                 paths = self._paths(text)
             except SourceError as fault:
-                remarks += self._unreadable(text, str(fault))
+                remarks += self._unreadable(self._missing, text, str(fault))
                 continue
             for path in paths:
                 if path not in self._settled and self._is_first(path):
                     yield path
 
     def _paths(self, text: str) -> list[str]:
-        reader = self._wanted.reader
-        if reader != "auto" and not self._reader(reader).needs_file:
-            source = at_root(text, reader, self._wanted.root)
-            self._names[source] = reader
-            return [source]
-        paths = named_paths(text, self._wanted.root)
-        if not paths and reader == "auto" and (name := guess_text_reader(text)):
-            self._names[text] = name
-            return [text]
-        if not paths:
+        found = expand(text, self._wanted, named_paths, self._reader)
+        if not found:
             raise SourceError(f"no file matches {text!r} in {self._wanted.root} yet")
-        self._troubles.pop(text, None)
-        return paths
+        self._missing.pop(text, None)
+        self._names |= {path: name for path, name in found.items() if name}
+        return list(found)
 
     def _is_first(self, path: str) -> bool:
         """Whether no other path is that of the same file."""
         return self._identities.setdefault(os.path.realpath(path), path) == path
 
     def _holds_parts(self, path: str) -> bool:
-        if path not in self._names and self._wanted.reader == "auto":
+        if path not in self._names:
             # What cannot be told yet is tried again, and said, when it is scanned.
             with contextlib.suppress(*READ_FAULTS):
                 self._names[path] = guess_file_reader(path)
-        return self._names.get(path, self._wanted.reader) in READERS_OF_PARTS
+        return self._names.get(path) in READERS_OF_PARTS
 
     def _rests(self, path: str) -> bool:
         """Whether a file has not changed since the last look."""
         try:
-            state = source_of_file(path, self._names.get(path, self._wanted.reader))
+            state = source_of_file(path, self._names[path])
         except OSError:
             return False
         before, self._states[path] = self._states.get(path), state
@@ -143,11 +140,12 @@ class Follower:
         if path not in self._names:
             if not os.path.isfile(path):
                 return None
-            known = self._wanted.reader != "auto"
-            self._names[path] = self._wanted.reader if known else guess_file_reader(path)
+            self._names[path] = guess_file_reader(path)
         reader = self._reader(self._names[path])
+        if reader.needs_file and not os.path.isfile(path):
+            return None
         if not isinstance(reader, GrowingReader):
-            found = self._wanted.scan(path, self._names[path], reader)
+            found = scan_source(self._wanted, path, self._names[path], reader)
             if change_of(found.source):
                 # Its last bytes came while it was scanned.
                 return None
@@ -183,10 +181,10 @@ class Follower:
             self._readers[name] = find_reader(name)
         return self._readers[name]
 
-    def _unreadable(self, path: str, reason: str) -> Iterator[str]:
-        trouble = self._troubles.get(path)
+    def _unreadable(self, troubles: dict[str, _Trouble], path: str, reason: str) -> Iterator[str]:
+        trouble = troubles.get(path)
         if trouble is None:
-            self._troubles[path] = _Trouble(self._clock())
+            troubles[path] = _Trouble(self._clock())
             yield f"{_placed(path, reason)}; it is tried again"
         elif not trouble.is_told_again and self._clock() - trouble.since >= _LONG:
             trouble.is_told_again = True

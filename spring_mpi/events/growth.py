@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .assembly import ROW_NAMES, Scanned, assemble, merged
+from .assembly import assemble
 from .index import EventIndex
-from .search import first_not_below, places_of
+from .scans import ROW_NAMES, Scanned, joined, scans_of
+from .search import first_not_below
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Growth:
     """(path, reason) of sources with events that are left out."""
 
 
-def grow(index: EventIndex, scanned: Sequence[Scanned], run: int | None) -> Growth:
+def grow(index: EventIndex, scans: Sequence[Scanned]) -> Growth:
     """The index with all events of the scanned sources that it does not hold.
 
     Known events stay as they are. Without duplicates the grown index is the one that is built of
@@ -30,58 +31,50 @@ def grow(index: EventIndex, scanned: Sequence[Scanned], run: int | None) -> Grow
 
     Parameters
     ----------
-    scanned
-        Sources, new ones or known ones again, in the order of their paths.
-    run
-        Number of the run; None: that of each file.
+    scans
+        Of sources, new ones or known ones again, in the order of their paths.
     """
-    present = [one for one in scanned if one.scan.shape[0] or one.scan.left_out]
-    names = index.pid_names or (present[0].pid_names if present else ())
-    fitting, refused, known = [], [], _places_by_path(index)
-    for one in present:
-        places = known.get(one.source.path, np.empty(0, np.intp))
-        rows, pids = index.row[places], index.part_pids[places]
-        if one.pid_names != names:
-            reason = f"its pids are {_numbers(one.pid_names)}, those of others {_numbers(names)}"
-            refused.append((one.source.path, reason))
-        elif _is_other_data(one, rows, pids, run):
-            refused.append((one.source.path, "was written anew; what is new in it is left out"))
-        elif one.scan.pids is None and len(rows):
-            fitting.append(replace(one, first=len(rows)))
+    present = [scanned for scanned in scans if scanned.count or scanned.scan.left_out]
+    if not present:
+        return Growth(index)
+    names = index.pid_names or present[0].pid_names
+    known = list(scans_of(index))
+    files = {each.source.path: each for each in joined(known, by=lambda source: source.path)}
+    fitting, refused = [], []
+    for scanned in present:
+        path = scanned.source.path
+        before = files.get(path)
+        if scanned.pid_names != names:
+            told = f"its pids are {_numbers(scanned.pid_names)}, those of others {_numbers(names)}"
+            refused.append((path, told))
+        elif before is None or not before.count:
+            fitting.append(scanned)
+        elif _is_other_data(scanned, before, index.wanted.run):
+            refused.append((path, "was written anew; what is new in it is left out"))
         else:
-            fitting.append(one)
+            is_counted = scanned.scan.pids is None
+            fitting.append(scanned.after(before.count) if is_counted else scanned)
     if not fitting:
         return Growth(index, tuple(refused))
     start = int(index.pids[:, 1].max()) + 1 if len(index) and names == ROW_NAMES else 0
-    found = assemble(fitting, run=run, root=index.root, command=index.command, start=start)
+    found = assemble(fitting, index.wanted, start)
     fresh, doubles = _sifted(index, found)
     refused += _double(found, doubles)
-    return Growth(merged(index, _subset(found, fresh)), tuple(refused))
+    if not (fresh.any() or found.left_out):
+        return Growth(index, tuple(refused))
+    grown = assemble(joined([*known, *scans_of(_subset(found, fresh))]), index.wanted)
+    return Growth(replace(grown, file=index.file), tuple(refused))
 
 
-def _places_by_path(index: EventIndex) -> dict[str, NDArray[np.intp]]:
-    """The positions of each file's events; a file may be several sources, in a row."""
-    found: dict[str, NDArray[np.intp]] = {}
-    for source, places in zip(
-        index.sources, places_of(index.source, len(index.sources)), strict=True
-    ):
-        earlier = found.get(source.path)
-        found[source.path] = places if earlier is None else np.concatenate([earlier, places])
-    return found
-
-
-def _is_other_data(
-    one: Scanned, rows: NDArray[np.uint64], pids: NDArray[np.int64], run: int | None
-) -> bool:
+def _is_other_data(scanned: Scanned, before: Scanned, run: int | None) -> bool:
     """Whether a source no longer holds its known events where they were."""
-    if not len(rows):
-        return False
-    order = np.argsort(rows)
-    now = one.rows
-    if len(rows) > len(now) or (now[: len(rows)] != rows[order]).any():
+    order = np.argsort(before.rows)
+    now, known = scanned.rows, before.rows[order]
+    if len(known) > len(now) or (now[: len(known)] != known).any():
         return True
-    known = one.pids(0, run)[: len(rows)]
-    return one.scan.pids is not None and bool((known != pids[order]).any())
+    if scanned.scan.pids is None:
+        return False
+    return bool((scanned.pids(0, run)[: len(known)] != before.pids(0, None)[order]).any())
 
 
 def _sifted(index: EventIndex, found: EventIndex) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

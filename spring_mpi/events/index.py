@@ -21,6 +21,7 @@ from .left_out import LeftOut
 from .loader import Loader
 from .search import first_not_below, repeated
 from .source import Event, EventRef, Part, Pid, Source, change_of
+from .wanted import Wanted, rebuild_text
 
 DUPLICATE = 1
 """Flag of an event whose pid other events have, too."""
@@ -76,10 +77,8 @@ class EventIndex:
     sources: tuple[Source, ...]
     frames: tuple[Frames, ...]
     """One for each source."""
-    root: str = ""
-    """The folder at which relative paths started."""
-    command: str = "spring-index build"
-    """The command that builds the index, but for its ``-o FILE``."""
+    wanted: Wanted = Wanted()
+    """What the index was built of."""
     transitions: NDArray[np.void] = field(default_factory=lambda: np.empty(0, TRANSITIONS))
     """`TRANSITIONS` records in the order of time: where steps and slow-control values begin."""
     statistics: Statistics | None = None
@@ -228,9 +227,7 @@ class EventIndex:
 
     def rebuilding(self) -> str:
         """The command that builds the index again, of the files where they are now."""
-        from .rebuilding import rebuild_text
-
-        return rebuild_text(self)
+        return rebuild_text(self.wanted, self.sources, self.file)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index as `load_index` reads it; `SourceError` where that is impossible."""

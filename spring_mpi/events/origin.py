@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Collection, Iterable, Iterator
-from itertools import pairwise
 
-from .build import Wanted, source_paths
+from .finding import source_paths
 from .index import EventIndex
+from .wanted import Wanted
 
 _MOST_NAMED = 3
 
@@ -27,19 +26,22 @@ def differences(wanted: Wanted, index: EventIndex) -> Iterator[str]:
     readers = {source.reader for source in index.sources}
     if wanted.reader != "auto" and readers != {wanted.reader}:
         yield f"was built with {_names('reader', readers)}, not {wanted.reader}"
-    options = _options(index.command)
-    datasets = {frames.dataset for frames in index.frames}
-    if wanted.dataset and _bare([wanted.dataset]) not in (_bare(datasets), options["dataset"]):
+    built, datasets = index.wanted, {frames.dataset for frames in index.frames}
+    if wanted.dataset and _bare([wanted.dataset]) not in (
+        _bare(datasets), _bare([built.dataset or ""])
+    ):  # fmt: skip
         yield f"is of {_names('dataset', datasets)}, not {wanted.dataset}"
-    for key, values in (("pid", wanted.pid), ("run", () if wanted.run is None else (wanted.run,))):
-        if values and _bare(map(str, values)) != options[key]:
-            before = " ".join(options[key]) or "none"
-            yield f"was built with the {key} {before}, not {' '.join(map(str, values))}"
+    if wanted.pid and _bare(wanted.pid) != _bare(built.pid):
+        before = " ".join(_bare(built.pid)) or "none"
+        yield f"was built with the pid {before}, not {' '.join(wanted.pid)}"
+    if wanted.run is not None and wanted.run != built.run:
+        before = "none" if built.run is None else str(built.run)
+        yield f"was built with the run {before}, not {wanted.run}"
 
 
 def _other_sources(wanted: Wanted, index: EventIndex) -> Iterator[str]:
     named = set(map(_identity, source_paths(wanted)))
-    held = {_identity(one.path) for one in index.sources}
+    held = {_identity(source.path) for source in index.sources}
     if more := held - named:
         yield f"is of {_names('source', more)}, which data.source does not name"
     if less := named - held:
@@ -48,16 +50,6 @@ def _other_sources(wanted: Wanted, index: EventIndex) -> Iterator[str]:
 
 def _identity(source: str) -> str:
     return os.path.realpath(source) if os.path.isabs(source) else source
-
-
-def _options(command: str) -> dict[str, list[str]]:
-    """Dataset, pid and run in the command line that built an index, as `_bare`."""
-    words = shlex.split(command)
-    pairs = list(pairwise(words))
-    return {
-        key: _bare(value for option, value in pairs if option == f"--{key}")
-        for key in ("dataset", "pid", "run")
-    }
 
 
 def _bare(names: Iterable[str]) -> list[str]:

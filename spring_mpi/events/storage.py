@@ -18,8 +18,8 @@ from ..errors import HeldFileError, SourceError
 from ..hdf5 import new_file, reading
 from .index import TRANSITIONS, EventIndex, Frames, Statistics
 from .left_out import LeftOut
-from .rebuilding import moved
 from .source import Source
+from .wanted import Wanted, parse_command
 
 FORMAT_VERSION = 1
 """Another one, too, where readers find other things in the same files: nothing is built upon it."""
@@ -150,19 +150,18 @@ def _rebuild(path: str | os.PathLike[str]) -> str:
 
 
 def _moved(index: EventIndex, root: str) -> EventIndex:
+    before = index.wanted.root
     sources = (
-        replace(source, path=os.path.join(root, os.path.relpath(source.path, index.root)))
+        replace(source, path=os.path.join(root, os.path.relpath(source.path, before)))
         if source.is_file else source
         for source in index.sources
     )  # fmt: skip
-    command = moved(index.command, index.root, root)
-    return replace(index, sources=tuple(sources), root=root, command=command)
+    return replace(index, sources=tuple(sources), wanted=index.wanted.moved(root))
 
 
 def _write(index: EventIndex, file: h5py.File) -> None:
     file.attrs["format_version"] = FORMAT_VERSION
-    file.attrs["root"] = index.root
-    file.attrs["command"] = index.command
+    _write_wanted(index.wanted, file)
     kinds = {kind: number for number, kind in enumerate(dict.fromkeys(index.frames))}
     columns = {
         "sources/path": _texts(source.path for source in index.sources),
@@ -194,6 +193,28 @@ def _write(index: EventIndex, file: h5py.File) -> None:
         file.create_dataset("events/sum", data=found.sum, track_times=False)
         file.create_dataset("events/lit", data=found.lit, track_times=False)
         file["events/lit"].attrs["threshold"] = found.threshold
+
+
+def _write_wanted(wanted: Wanted, file: h5py.File) -> None:
+    """As values; the command line is for people, and for earlier versions of this program."""
+    file.attrs["root"] = wanted.root
+    file.attrs["command"] = wanted.command
+    for name, values in (("texts", wanted.texts), ("pid", wanted.pid)):
+        file.create_dataset(f"wanted/{name}", data=_texts(values), track_times=False)
+    options = {"reader": wanted.reader, "dataset": wanted.dataset, "run": wanted.run}
+    for name, value in options.items():
+        if value is not None:
+            file["wanted"].attrs[name] = value
+
+
+def _read_wanted(file: h5py.File) -> Wanted:
+    root, group = str(file.attrs["root"]), file.get("wanted")
+    if group is None:
+        # Indexes of earlier versions.
+        return parse_command(str(file.attrs["command"]), root)
+    texts, pid = (tuple(group[name].asstr()[()]) for name in ("texts", "pid"))
+    reader, dataset, run = (group.attrs.get(name) for name in ("reader", "dataset", "run"))
+    return Wanted(texts, reader, dataset, pid, None if run is None else int(run), root)
 
 
 def _write_left_out(found: Sequence[LeftOut], file: h5py.File) -> None:
@@ -237,8 +258,7 @@ def _read(file: h5py.File) -> EventIndex:
         pid_names=tuple(str(name) for name in file["events/pid"].attrs["names"]),
         sources=sources,
         frames=frames,
-        root=str(file.attrs["root"]),
-        command=str(file.attrs["command"]),
+        wanted=_read_wanted(file),
         transitions=_read_transitions(file["state"]),
         statistics=_read_statistics(file["events"]),
         left_out=_read_left_out(file),

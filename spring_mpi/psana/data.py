@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError, UnknownPidError
-from ..events.build import AnyPath, build_index
+from ..events.build import build_index
 from ..events.formats.lcls1.sources import find_address
 from ..events.formats.reader import Frame
 from ..events.index import EventIndex
 from ..events.loader import Loader
+from ..events.wanted import AnyPath
 
 _log = logging.getLogger(__name__)
 _WITH_DETECTORS = ("xtc", "xtc2")

@@ -20,6 +20,7 @@ from spring_mpi.errors import SourceError, UnknownPidError
 from spring_mpi.events import DataSource, loader
 from spring_mpi.events.assembly import no_events
 from spring_mpi.events.index import Statistics
+from spring_mpi.events.wanted import Wanted
 
 COUNT = 12
 FRAMES = np.arange(COUNT * 20, dtype=np.uint16).reshape(COUNT, 4, 5)
@@ -79,7 +80,7 @@ def test_unknown_pid(path: Path) -> None:
 
 def test_no_events() -> None:
     """An empty index has nothing to give."""
-    source = DataSource(no_events("/", "build"))
+    source = DataSource(no_events(Wanted()))
     assert (len(source), list(source.events()), len(source.part(1, 3))) == (0, [], 0)
 
 
@@ -97,7 +98,7 @@ def test_condition(path: Path) -> None:
 @given(size=st.integers(1, 20), count=st.integers(0, COUNT))
 def test_ranks_share_the_events(size: int, count: int) -> None:
     """Each event is of one rank; neighbours stay together; no rank has two more than another."""
-    source = DataSource(f"events={count}:seed=1") if count else DataSource(no_events("/", "b"))
+    source = DataSource(f"events={count}:seed=1") if count else DataSource(no_events(Wanted()))
     parts = [source.part(rank, size) for rank in range(size)]
     joined = [pid for part in parts for pid in part.pids.tolist()]
     assert joined == source.pids.tolist()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,6 +19,7 @@ from spring_mpi.errors import PatternError, SourceError, StaleIndexError, Unknow
 from spring_mpi.events import EventIndex, EventRef, Source, build_index, load_index
 from spring_mpi.events.index import DUPLICATE, Frames
 from spring_mpi.events.search import repeated, sorting
+from spring_mpi.events.wanted import Wanted
 
 Frames16 = NDArray[np.uint16]
 Write = Callable[..., Path]
@@ -282,6 +285,25 @@ def test_layout_of_the_file(run: Path, tmp_path: Path) -> None:
         assert file["sources/mtime_ns"][()].tolist() == [run.stat().st_mtime_ns]
         assert file["datasets/name"].asstr()[()].tolist() == ["data"]
         assert file["datasets/shape"][()].tolist() == [[5, 7]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"reader": "hdf5", "dataset": "data", "pid": ("train", "pulse"), "run": 34},
+        {"reader": "/a b/my.py:load", "texts": ("it's.h5", "exp=x:run=1:dir=/a/q", "/z/*.h5")},
+    ],
+)
+def test_what_it_was_built_of(options: dict[str, Any], run: Path, tmp_path: Path) -> None:
+    """It is kept as values; indexes of earlier versions tell it by their command line."""
+    wanted = replace(Wanted(("run.h5",), root="/a"), **options)
+    path = tmp_path / "index.h5"
+    replace(build_index(run, dataset="data"), wanted=wanted).save(path)
+    assert load_index(path).wanted == wanted
+    with h5py.File(path, "r+") as file:
+        del file["wanted"]
+    assert load_index(path).wanted == wanted
 
 
 def test_failed_save_leaves_the_old_index(

@@ -16,9 +16,9 @@ from writers import Writer, frame, write_shot
 
 from spring_mpi.errors import StaleIndexError
 from spring_mpi.events import Loader, build_index, load_index
-from spring_mpi.events.build import Wanted
 from spring_mpi.events.follow import Follower
 from spring_mpi.events.formats.hdf5.plain import Hdf5Reader
+from spring_mpi.events.wanted import Wanted
 
 Frames = NDArray[np.uint16]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import EventIndex, Source
-from spring_mpi.events.assembly import Scanned, assemble, merged, no_events
+from spring_mpi.events.assembly import assemble, no_events
 from spring_mpi.events.formats.reader import Scan
 from spring_mpi.events.growth import grow
+from spring_mpi.events.scans import Scanned, joined, scans_of
+from spring_mpi.events.wanted import Wanted
 
-NOTHING = no_events("/", "spring-index build")
+NOTHING = no_events(Wanted(root="/"))
 PIDS = st.integers(1, 3).flatmap(
     lambda width: st.lists(st.tuples(*[st.integers(-9, 9)] * width), max_size=24, unique=True)
 )
@@ -43,9 +46,14 @@ def plain(name: str, count: int) -> Scanned:
 
 def built(*files: Scanned) -> EventIndex:
     """The index of all these files at once."""
-    present = sorted((one for one in files if one.count), key=lambda one: one.source.path)
-    options = {"run": None, "root": "/", "command": "spring-index build"}
-    return assemble(present, **options) if present else NOTHING  # type: ignore[arg-type]
+    present = sorted((file for file in files if file.count), key=lambda file: file.source.path)
+    return assemble(present, NOTHING.wanted) if present else NOTHING
+
+
+def merged(*indexes: EventIndex) -> EventIndex:
+    """The events of several indexes in one."""
+    scans = joined(itertools.chain.from_iterable(map(scans_of, indexes)))
+    return assemble(scans, NOTHING.wanted) if scans else NOTHING
 
 
 def assert_same(one: EventIndex, other: EventIndex) -> None:
@@ -69,8 +77,8 @@ def test_new_files(pids: list[tuple[int, ...]], cuts: list[int], names: list[str
     """Files that arrive one by one, in whatever order, give the index of all of them."""
     files = [scanned(name, part) for name, part in zip(names, split(pids, cuts), strict=False)]
     index = NOTHING
-    for one in files:
-        index = grow(index, [one], None).index
+    for file in files:
+        index = grow(index, [file]).index
     assert_same(index, built(*files))
 
 
@@ -81,7 +89,7 @@ def test_longer_files(pids: list[tuple[int, ...]], lengths: list[int], cut: int)
     index = NOTHING
     for length in [*sorted(lengths), 24]:
         files = [scanned("p", one[:length]), scanned("q", other[:length])]
-        growth = grow(index, files, None)
+        growth = grow(index, files)
         index = growth.index
         assert growth.refused == ()
         assert_same(index, built(*files))
@@ -101,26 +109,34 @@ def test_merging_is_building(pids: list[tuple[int, ...]], owners: list[str]) -> 
     assert_same(merged(other, one), built(*files))
 
 
+@given(PIDS, st.lists(st.integers(0, 24), max_size=4))
+def test_an_index_gives_back_its_scans(pids: list[tuple[int, ...]], cuts: list[int]) -> None:
+    """Assembled again they are the same index."""
+    named = zip("pqrst", split(pids, cuts), strict=False)
+    index = built(*[scanned(name, part) for name, part in named])
+    assert_same(merged(index), index)
+
+
 @given(PIDS, PIDS)
 def test_known_events_stay(first: list[tuple[int, ...]], second: list[tuple[int, ...]]) -> None:
     """Whatever comes, every known event is found where it was."""
-    before = grow(NOTHING, [scanned("p", first)], None).index
-    after = grow(before, [scanned("a", second), scanned("p", second)], None).index
+    before = grow(NOTHING, [scanned("p", first)]).index
+    after = grow(before, [scanned("a", second), scanned("p", second)]).index
     for position in range(len(before)):
         assert after.ref(after.find(before.pid(position))) == before.ref(position)
 
 
 def test_nothing_new_is_the_same_index() -> None:
     """A look without news gives back the index itself."""
-    index = grow(NOTHING, [scanned("p", [(1,), (2,)])], None).index
-    assert grow(index, [scanned("p", [(1,), (2,)])], None).index is index
-    assert grow(index, [], None).index is index
+    index = grow(NOTHING, [scanned("p", [(1,), (2,)])]).index
+    assert grow(index, [scanned("p", [(1,), (2,)])]).index is index
+    assert grow(index, []).index is index
 
 
 def test_duplicates_are_left_out_and_told() -> None:
     """Of two events with one pid the known one stays, and among new ones the first."""
-    index = grow(NOTHING, [scanned("p", [(1,), (2,)])], None).index
-    growth = grow(index, [scanned("a", [(2,), (3,), (3,)])], None)
+    index = grow(NOTHING, [scanned("p", [(1,), (2,)])]).index
+    growth = grow(index, [scanned("a", [(2,), (3,), (3,)])])
     assert growth.index.pids.tolist() == [[1], [2], [3]]
     assert [growth.index.ref(n).source.path for n in range(3)] == ["/p", "/p", "/a"]
     assert growth.refused == (("/a", "2 events have pids that others have; they are left out"),)
@@ -129,16 +145,16 @@ def test_duplicates_are_left_out_and_told() -> None:
 
 def test_a_file_that_is_written_anew_is_told() -> None:
     """Where known events no longer lie where they were, nothing of the file is taken."""
-    index = grow(NOTHING, [scanned("p", [(1,), (2,)])], None).index
+    index = grow(NOTHING, [scanned("p", [(1,), (2,)])]).index
     for pids in ([(2,), (1,), (3,)], [(1,)]):
-        growth = grow(index, [scanned("p", pids)], None)
+        growth = grow(index, [scanned("p", pids)])
         assert growth.index is index
         assert growth.refused == (("/p", "was written anew; what is new in it is left out"),)
 
 
 def test_pids_that_do_not_fit_are_told() -> None:
     """A file with other pids than those of the first is left out."""
-    growth = grow(NOTHING, [scanned("p", [(1,)]), scanned("q", [(1, 2)])], None)
+    growth = grow(NOTHING, [scanned("p", [(1,)]), scanned("q", [(1, 2)])])
     assert growth.index.pids.tolist() == [[1]]
     reason = "its pids are 2 numbers (a, b), those of others 1 numbers (a)"
     assert growth.refused == (("/q", reason),)
@@ -148,9 +164,9 @@ def test_pids_that_do_not_fit_are_told() -> None:
 
 def test_events_without_pid_are_numbered_as_they_come() -> None:
     """A new file, and more of a known one, go on counting; nothing is named anew."""
-    index = grow(NOTHING, [plain("p-r0007", 2)], None).index
-    index = grow(index, [plain("a-r0009", 1)], None).index
-    index = grow(index, [plain("a-r0009", 1), plain("p-r0007", 3)], None).index
+    index = grow(NOTHING, [plain("p-r0007", 2)]).index
+    index = grow(index, [plain("a-r0009", 1)]).index
+    index = grow(index, [plain("a-r0009", 1), plain("p-r0007", 3)]).index
     assert index.pids.tolist() == [[7, 0], [7, 1], [7, 3], [9, 2]]
     assert [index.ref(n).row for n in range(4)] == [0, 1, 2, 0]
 
@@ -158,9 +174,9 @@ def test_events_without_pid_are_numbered_as_they_come() -> None:
 def test_the_run_that_is_given_counts() -> None:
     """With a given run known events are known again."""
     files = [scanned("p", [(5, 1), (6, 2)], names=("run", "shot"))]  # type: ignore[arg-type]
-    index = grow(NOTHING, files, 34).index
+    index = grow(no_events(Wanted(run=34)), files).index
     assert index.pids.tolist() == [[34, 1], [34, 2]]
-    assert grow(index, files, 34).index is index
+    assert grow(index, files).index is index
 
 
 def test_a_file_indexed_as_complete_may_grow() -> None:
@@ -168,6 +184,6 @@ def test_a_file_indexed_as_complete_may_grow() -> None:
     complete = replace(scanned("p", [(1,), (2,)]), source=Source("/p", "hdf5", 99, 5))
     index = built(complete)
     index = replace(index, sources=tuple(replace(one, grows=True) for one in index.sources))
-    index = grow(index, [scanned("p", [(1,), (2,), (3,)])], None).index
+    index = grow(index, [scanned("p", [(1,), (2,), (3,)])]).index
     assert [index.ref(n).source.size for n in range(3)] == [99, 99, 0]
     assert [index.ref(n).row for n in range(3)] == [0, 1, 2]

@@ -24,11 +24,13 @@ from events.writers.swissfel import write_jungfrau
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spring_mpi.events.assembly import Scanned, assemble
+from spring_mpi.events.assembly import assemble
 from spring_mpi.events.formats.hdf5.rows import LEAST_LIMIT
 from spring_mpi.events.formats.reader import READ_FAULTS
 from spring_mpi.events.formats.registry import find_reader
+from spring_mpi.events.scans import Scanned
 from spring_mpi.events.source import Source
+from spring_mpi.events.wanted import Wanted
 
 FRAMES = np.arange(6 * 4 * 5, dtype=np.uint16).reshape(6, 4, 5)
 EXTENTS = st.sampled_from([0, 1, 2, 3, 5, 6, 7, 1000, 2**20, 2**31, 2**40, 2**60])
@@ -121,7 +123,7 @@ def use(reader_name: str, path: Path) -> None:
         reader.sniff(str(path))
         scan = reader.scan(str(path), **ASKED.get(reader_name, {"dataset": None, "pid": None}))
         if scan.shape[0]:
-            assemble([Scanned(Source(str(path), reader_name), scan)], run=None, root="", command="")
+            assemble([Scanned(Source(str(path), reader_name), scan)], Wanted())
         handle = reader.open(str(path))
         rows = range(min(3, scan.shape[0])) if scan.rows is None else scan.rows[:3].tolist()
         try:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from spring_mpi.cli.index import main
 from spring_mpi.comm import NullCommunicator
 from spring_mpi.events import EventIndex, Source, build_index, load_index
-from spring_mpi.events.build import Built, build, wanted_sources
+from spring_mpi.events.build import Built, build
 from spring_mpi.events.index import Statistics
+from spring_mpi.events.wanted import wanted_sources
 
 VERSIONS = 3
 PLAIN = {"reader": "auto", "dataset": None, "pid": None, "run": None}
@@ -236,11 +237,11 @@ def test_other_options(
 def test_other_versions(index: Callable[..., tuple[str, str]], tmp_path: Path) -> None:
     """An index of another version, or a damaged one, is built whole, and one line says why."""
     index()
-    for change in ("format_version", "command"):
+    for change in ("format_version", "root"):
         with h5py.File(tmp_path / "index.h5", "r+") as file:
             file.attrs["format_version"] = 99 if change == "format_version" else 1
-            if change == "command":
-                del file.attrs["command"]
+            if change == "root":
+                del file.attrs["root"]
         out, err = index()
         assert out == "index.h5: 6 events in 3 sources\n"
         assert err.startswith("index.h5 is no event index of version 1: ")

@@ -13,7 +13,7 @@ import pytest
 
 from spring_mpi.errors import StaleIndexError
 from spring_mpi.events import build_index, load_index
-from spring_mpi.events.rebuilding import moved
+from spring_mpi.events.wanted import parse_command
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_loaded_index_with_another_root_knows_it(old: Path, tmp_path: Path) ->
     new = old.rename(tmp_path / "new")
     index = load_index(new / "i.h5", root=new)
     index.check()
-    assert f"--root {new}" in index.command
+    assert f"--root {new}" in index.wanted.command
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,5 @@ def test_a_loaded_index_with_another_root_knows_it(old: Path, tmp_path: Path) ->
 )  # fmt: skip
 def test_paths_move_and_names_of_datasets_stay(before: str, after: str) -> None:
     root = "/a/b" if "/a/b " in f"{before} " and "/z" in before else "/a"
-    assert moved(before, root, "/n") == after
+    moved = parse_command(f"spring-index {before}", root).moved("/n")
+    assert moved.command == f"spring-index {after}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spring_mpi.errors import PatternError
-from spring_mpi.events.assembly import Scanned, assemble, merged
+from spring_mpi.events.assembly import assemble
 from spring_mpi.events.formats.reader import (
     DAMAGED,
     INCOMPLETE,
@@ -22,9 +23,12 @@ from spring_mpi.events.formats.reader import (
     Scan,
 )
 from spring_mpi.events.index import DUPLICATE, EventIndex
+from spring_mpi.events.scans import Scanned, scans_of
+from spring_mpi.events.scans import joined as joined_scans
 from spring_mpi.events.source import Exclusion, Source
 from spring_mpi.events.stacking import joined
 from spring_mpi.events.storage import load_index
+from spring_mpi.events.wanted import Wanted
 
 STREAM = st.lists(st.integers(0, 12), max_size=8, unique=True).map(sorted)
 
@@ -40,7 +44,7 @@ def stream(name: str, times: list[int], *, is_part: bool = True, **more: object)
 
 
 def index_of(*streams: Scanned) -> EventIndex:
-    return assemble(streams, run=None, root="/", command="build")
+    return assemble(streams, Wanted(root="/"))
 
 
 @given(streams=st.lists(STREAM, min_size=1, max_size=4))
@@ -68,7 +72,8 @@ def test_merged_indexes_are_the_index_of_all(streams: list[list[int]], cut: int)
     if len(scanned) <= cut:
         return
     whole = index_of(*scanned)
-    both = merged(index_of(*scanned[:cut]), index_of(*scanned[cut:]))
+    halves = (index_of(*scanned[:cut]), index_of(*scanned[cut:]))
+    both = index_of(*joined_scans(chain.from_iterable(map(scans_of, halves))))
     assert both.sources == whole.sources
     for name in ("part_pids", "source", "row", "part_flags", "starts", "pids", "flags"):
         assert np.array_equal(getattr(both, name), getattr(whole, name))

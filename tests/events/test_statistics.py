@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from spring_mpi.comm import NullCommunicator
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index, load_index
-from spring_mpi.events.assembly import merged as merged_indexes
-from spring_mpi.events.assembly import no_events
+from spring_mpi.events.assembly import assemble
 from spring_mpi.events.formats.reader import Frame
 from spring_mpi.events.index import Statistics
 from spring_mpi.events.moments import IMAGE, Planes, merged_planes, planes_of
+from spring_mpi.events.scans import scans_of
 from spring_mpi.events.statistics import Block, images, measure, write_images
 
 ALONE = NullCommunicator()
@@ -187,7 +187,7 @@ def test_columns_of_the_index(run: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(ValueError, match="read-only"):
         found.sum[0] = 3
-    assert merged_indexes(no_events("", ""), loaded).statistics is None
+    assert assemble(list(scans_of(loaded)), loaded.wanted).statistics is None
     with h5py.File(path, "r+") as file:
         del file["events/sum"]
         file["events/sum"] = np.arange(5.0)
