@@ -24,13 +24,13 @@ from spring_mpi.campaign.config import load_config
 from spring_mpi.campaign.plan import Plan
 from spring_mpi.events import build_index
 from spring_mpi.hypervisor.decisions import State
+from spring_mpi.hypervisor.inventory import Inventory, InventoryRequest
 from spring_mpi.hypervisor.log import Log
 from spring_mpi.hypervisor.messages import Assign, Done, Equipment, Order, Ready, Report, Summary
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.rank0 import Hypervisor
 from spring_mpi.hypervisor.reporting import Desk, Reporter
 from spring_mpi.hypervisor.screen import NoScreen
-from spring_mpi.hypervisor.seat import Seat, Survey
 from spring_mpi.hypervisor.status import SummaryFile
 
 _COMMIT_SECONDS = 0.010
@@ -82,7 +82,7 @@ class SimulatedWorkers:
             (0.0, worker, Ready("node", "simulated", 0.0)) for worker in range(1, count + 1)
         ]
 
-    def survey(self, survey: Survey) -> dict[int, Seat]:
+    def inventories(self, request: InventoryRequest) -> dict[int, Inventory]:
         """Nothing to see."""
         return {}
 

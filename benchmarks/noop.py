@@ -85,7 +85,7 @@ def main(kind: str, *arguments: str) -> int:
             child.main(int(arguments[0]), int(arguments[1]), arguments[2], int(arguments[3]))
         return 0
     replaced = {
-        "rank": ("spring_mpi.hypervisor.transport.Worker", NoopWorker),
+        "rank": ("spring_mpi.hypervisor.worker_rank.Worker", NoopWorker),
         "child": ("spring_mpi.hypervisor.worker.Child", NoopChild),
     }
     with patch(*replaced[kind]):

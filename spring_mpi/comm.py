@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from .errors import LaunchError
 from .launcher import launch
 
-_FAREWELL = 30.0
+_CLOSING_PATIENCE = 30.0
+_SHORTEST_WAIT, _LONGEST_WAIT, _GROWTH = 0.0002, 0.010, 1.25
 _log = logging.getLogger(__name__)
 
 
@@ -114,7 +115,7 @@ class MpiCommunicator:
             return None
 
     def close(self) -> None:
-        patience = time.monotonic() + _FAREWELL
+        patience = time.monotonic() + _CLOSING_PATIENCE
         while self._pending and not self._dead and time.monotonic() < patience:
             self._pending = [request for request in self._pending if not self._is_over(request)]
             time.sleep(0.001)
@@ -134,6 +135,22 @@ class MpiCommunicator:
         dead = self._mpi.Group.Translate_ranks(group, range(group.Get_size()), own)
         self._untold += [rank for rank in dead if rank not in self._dead]
         self._dead += self._untold
+
+
+class Backoff:
+    """Waits 0.2 ms after traffic, then ever longer, up to 10 ms: a rank that spins burns a core.
+
+    A quarter more each time: a message waits for a quarter of the quiet time before it, or 10 ms.
+    """
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep, self._wait = sleep, _SHORTEST_WAIT
+
+    def rest(self, *, after_traffic: bool) -> None:
+        """Sleep for as long as is due."""
+        grown = min(self._wait * _GROWTH, _LONGEST_WAIT)
+        self._wait = _SHORTEST_WAIT if after_traffic else grown
+        self._sleep(self._wait)
 
 
 def connect(transport: str = "auto", environment: Mapping[str, str] = os.environ) -> Communicator:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from shutil import which
+from types import MappingProxyType
 
 from .errors import LaunchError
 
@@ -40,15 +41,8 @@ class Gpu:
         return "?" if self.id < 0 else str(self.id)
 
 
-@dataclass(frozen=True)
-class Instance:
-    """A part of a GPU that MIG makes a device of its own."""
-
-    parent: str
-    """UUID of the GPU."""
-    name: str
-    """Such as ``MIG 3g.40gb``."""
-    uuid: str
+Instances = Mapping[str, Sequence[tuple[str, str]]]
+"""UUID of a GPU -> name, such as ``MIG 3g.40gb``, and UUID of each part that MIG makes of it."""
 
 
 def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
@@ -74,7 +68,7 @@ def gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
 def visible(
     rows: Sequence[Sequence[str]],
     environment: Mapping[str, str],
-    instances: Sequence[Instance] = (),
+    instances: Instances = MappingProxyType({}),
 ) -> list[Gpu]:
     """The devices that the environment leaves visible, in its order.
 
@@ -86,7 +80,7 @@ def visible(
     rows
         Of ``nvidia-smi``, one for each GPU.
     instances
-        Those that ``nvidia-smi`` lists; where it lists none, names are taken as they are.
+        Those that ``nvidia-smi`` lists; where it lists none, UUIDs are taken as they are.
     """
     made = [_gpu(row) for row in rows]
     tokens = environment.get(VISIBLE_DEVICES)
@@ -98,7 +92,7 @@ def visible(
             # As CUDA reads it: the first that fits no device ends the list.
             if not (named := _named(token, made, instances)):
                 break
-            chosen += [one for one in named if one not in chosen]
+            chosen += [gpu for gpu in named if gpu not in chosen]
     return [replace(gpu, ordinal=ordinal) for ordinal, gpu in enumerate(chosen)]
 
 
@@ -138,29 +132,30 @@ def _answer(*options: str) -> str:
     ).stdout
 
 
-def _instances(rows: Sequence[Sequence[str]], environment: Mapping[str, str]) -> Sequence[Instance]:
+def _instances(rows: Sequence[Sequence[str]], environment: Mapping[str, str]) -> Instances:
     """Asked for only where there may be any: the load of a GPU with instances is not available."""
     named = "MIG-" in environment.get(VISIBLE_DEVICES, "")
     if not named and not any(row[3].startswith("[N") for row in rows):
-        return ()
+        return {}
     try:
         return listed_instances(_answer("-L"))
     except (OSError, subprocess.SubprocessError):
-        return ()
+        return {}
 
 
-def listed_instances(text: str) -> list[Instance]:
+def listed_instances(text: str) -> Instances:
     """Those that ``nvidia-smi -L`` prints, each below its GPU."""
-    found, parent = [], ""
+    found: dict[str, list[tuple[str, str]]] = {}
+    parent = ""
     for line in text.splitlines():
         if gpu := re.match(r"GPU \d+: .*\(UUID: (GPU-[^)]+)\)", line):
             parent = gpu[1]
-        elif one := re.match(r"\s+(MIG \S+)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)", line):
-            found.append(Instance(parent, one[1], one[2]))
+        elif part := re.match(r"\s+(MIG \S+)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)", line):
+            found.setdefault(parent, []).append((part[1], part[2]))
     return found
 
 
-def _named(token: str, gpus: Sequence[Gpu], instances: Sequence[Instance]) -> Sequence[Gpu]:
+def _named(token: str, gpus: Sequence[Gpu], instances: Instances) -> Sequence[Gpu]:
     """The devices that a word of ``CUDA_VISIBLE_DEVICES`` names: none, one, or a GPU's parts."""
     if token.isdecimal():
         named = [gpu for gpu in gpus if gpu.id == int(token)]
@@ -168,7 +163,7 @@ def _named(token: str, gpus: Sequence[Gpu], instances: Sequence[Instance]) -> Se
     if token.startswith("GPU-"):
         fits = [gpu for gpu in gpus if gpu.uuid.startswith(token)]
         # A beginning has to be that of one device alone.
-        return list(_parts(fits[0], instances)) if len(fits) == 1 else []
+        return _parts(fits[0], instances) if len(fits) == 1 else []
     if not token.startswith("MIG-"):
         return []
     known = [part for gpu in gpus for part in _parts(gpu, instances) if part.uuid != gpu.uuid]
@@ -190,12 +185,12 @@ def _unlisted(token: str, gpus: Sequence[Gpu], *, are_others_listed: bool) -> Se
     return [replace(parent, uuid=token, name=f"{parent.name} MIG", load=0.0)]
 
 
-def _parts(gpu: Gpu, instances: Sequence[Instance]) -> Iterator[Gpu]:
+def _parts(gpu: Gpu, instances: Instances) -> Sequence[Gpu]:
     """Its instances; itself where it has none."""
-    own = [one for one in instances if one.parent == gpu.uuid]
-    yield from (replace(gpu, uuid=one.uuid, name=f"{gpu.name} {one.name}", load=0.0) for one in own)
-    if not own:
-        yield gpu
+    return [
+        replace(gpu, uuid=uuid, name=f"{gpu.name} {name}", load=0.0)
+        for name, uuid in instances.get(gpu.uuid, ())
+    ] or [gpu]
 
 
 def _gpu(row: Sequence[str]) -> Gpu:

@@ -26,7 +26,7 @@ def test_package_is_light():
     ("module", "allowed"),
     [
         ("spring_mpi.cli.batch", ["numpy"]),
-        ("spring_mpi.hypervisor.transport", ["numpy"]),
+        ("spring_mpi.hypervisor.worker_rank", ["numpy"]),
         ("spring_mpi.events", []),
         ("spring_mpi.comm", []),
     ],
@@ -34,6 +34,21 @@ def test_package_is_light():
 def test_worker_ranks_are_thin(module, allowed):
     """What a worker rank runs loads no FFT, HDF5, YAML or plotting library."""
     assert loaded(f"import {module}") == allowed
+
+
+def test_workers_know_no_rank0():
+    """A worker rank and its child import nothing of rank 0 and nothing of the campaign."""
+    theirs = {
+        "checkpoint", "child", "disk_space", "inventory", "lock", "messages", "parent_death",
+        "printout", "running", "worker", "worker_rank",
+    }  # fmt: skip
+    code = (
+        "import sys; from spring_mpi.hypervisor import child, running, worker_rank;"
+        "print(*[name for name in sys.modules if name.startswith("
+        "('spring_mpi.hypervisor.', 'spring_mpi.campaign', 'spring_mpi.cli'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {name.removeprefix("spring_mpi.hypervisor.") for name in done.stdout.split()} <= theirs
 
 
 def test_public_names():

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from ..hypervisor.inventory import InventoryRequest
 from ..hypervisor.lock import Lock
-from ..hypervisor.placement import Need, Place, place
-from ..hypervisor.seat import Survey
+from ..hypervisor.messages import Equipment
+from ..hypervisor.placement import place
 from ..hypervisor.transport import Transport
 from .rundir import RunDirectory
 from .sections import Config
 
 
-def need(config: Config) -> Need:
-    """What a worker of this campaign is to have."""
-    workers = config.workers
-    return Need(workers.device, workers.per_device, workers.threads, workers.timeout)
-
-
 def placed(
     config: Config, transport: Transport, rundir: RunDirectory | None = None
-) -> dict[int, Place]:
-    """The place of every worker.
+) -> dict[int, Equipment]:
+    """What every worker is given.
 
     Parameters
     ----------
@@ -33,9 +28,11 @@ def placed(
     LaunchError
         See `spring_mpi.hypervisor.placement.place`.
     """
-    survey = Survey(
+    request = InventoryRequest(
         wants_gpus=config.workers.device != "cpu",
         lock=str(rundir.lock) if rundir else "",
         holder=Lock(rundir.lock).read() if rundir else None,
     )
-    return place(transport.survey(survey), need(config), version("spring-mpi"))
+    workers = config.workers
+    common = Equipment(workers.device, workers.threads, workers.timeout, workers.per_device)
+    return place(transport.inventories(request), common, version("spring-mpi"))

@@ -27,7 +27,8 @@ from ..hypervisor.disk_space import fault_text
 from ..hypervisor.journal import Journal
 from ..hypervisor.log import Early, Level, Log
 from ..hypervisor.mailbox import Mailbox
-from ..hypervisor.placement import Place, table
+from ..hypervisor.messages import Equipment
+from ..hypervisor.placement import table
 from ..hypervisor.queue import Queue
 from ..hypervisor.rank0 import Hypervisor
 from ..hypervisor.reporting import Desk, Reporter
@@ -44,7 +45,7 @@ from .earlier import Choice, Verdict
 from .following import Following
 from .indexing import Opened, open_index
 from .past import Past
-from .placing import need, placed
+from .placing import placed
 from .plan import Plan, checkpoint_file
 from .recipe import digest
 from .resume import Resumption, complete, resume
@@ -96,8 +97,8 @@ def _begun(
     rundir.create()
     rundir.acquire()
     try:
-        places = placed(config, transport, rundir)
-        return _run(config, rundir, _Crew(transport, places), options, aside, early)
+        crew = _Crew(transport, placed(config, transport, rundir))
+        return _run(config, rundir, crew, options, aside, early)
     except SpringError as fault:
         _record_refusal(rundir, str(fault), early)
         raise
@@ -110,10 +111,10 @@ def _begun(
 
 @dataclass(frozen=True)
 class _Crew:
-    """The workers and their places."""
+    """The workers and what each is given."""
 
     transport: Transport
-    places: Mapping[int, Place]
+    equipment: Mapping[int, Equipment]
 
 
 def _run(
@@ -151,7 +152,7 @@ def _run(
         log.recall(early)
         log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
         log("\n".join(filter(None, [unknown, *plan.suspects.sentences()])), Level.FAULT)
-        chosen = {worker: at for worker, at in crew.places.items() if at.is_chosen}
+        chosen = {rank: given for rank, given in crew.equipment.items() if given.gpu or given.cpus}
         log("\n".join(table(chosen)), Level.DETAIL)
         for name, reason in resumption.given_up:
             log(f"{name} failed: {reason}", Level.FAULT)
@@ -213,9 +214,8 @@ def _serve(
         walltime=Walltime(end_of_allocation(), config.workers.checkpoint),
         room=config.workers.room,
     )
-    needed = need(config)
     with _interrupting(hypervisor):
-        return hypervisor.run({one: at.equipment(needed) for one, at in crew.places.items()})
+        return hypervisor.run(crew.equipment)
 
 
 def _first_lines(

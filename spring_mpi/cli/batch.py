@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from ..comm import Communicator, connect
 from ..hypervisor.parent_death import die_with
-from ..hypervisor.transport import LocalTransport, MpiTransport, Transport, serve_rank
+from ..hypervisor.transport import LocalTransport, MpiTransport, Transport
+from ..hypervisor.worker_rank import serve_rank
 from ..launcher import PARENT
 from . import add_transport, command, command_parser, leave, positive
 

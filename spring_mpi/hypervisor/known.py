@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .messages import Present, Progressed, Ready
+from .messages import Equipment, Progressed, Ready
 from .overview import Busy, Pace
 from .queue import Run
 
@@ -17,8 +17,8 @@ class Known:
     """What the workers said."""
 
     clock: Callable[[], float] = time.monotonic
-    present: dict[int, Present] = field(default_factory=dict)
-    """Workers that have begun, ready or not."""
+    equipment: dict[int, Equipment] = field(default_factory=dict)
+    """Of all workers, ready or not."""
     devices: dict[int, Ready] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
     """Of running jobs that were heard of."""
@@ -51,7 +51,7 @@ class Known:
 
     def place(self, worker: int) -> str:
         """Rank, host and device of a worker, as every fault names them."""
-        who = self.devices.get(worker) or self.present.get(worker)
+        who = self.devices.get(worker) or self.equipment.get(worker)
         where = f"{who.host}, {who.device}" if who else "host and device unknown"
         return f"worker {worker} ({where})"
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from ..devices import Gpu
 from ..events.calibration import Calibration
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
@@ -72,21 +73,24 @@ class Summary:
     @classmethod
     def from_line(cls, line: Mapping[str, Any]) -> Summary:
         """The inverse of `to_line`; other entries of the line are ignored."""
-        return cls(**{one.name: line[one.name] for one in fields(cls)})
+        return cls(**{entry.name: line[entry.name] for entry in fields(cls)})
 
 
 @dataclass(frozen=True)
 class Equipment:
-    """What a worker gets to work with."""
+    """What a worker is given: by the config for all of them, by the placement for each."""
 
     device: str = "cpu"
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:K``."""
     threads: int = 1
     timeout: float = 600.0
     """Seconds without progress after which a child is hung."""
-    gpu: str | None = None
-    """UUID of the only GPU that the child shall see; None: those that the worker sees."""
     sharers: int = 1
-    """Workers that share its device."""
+    """Workers that share its device, at most."""
+    host: str = ""
+    """Where the worker is."""
+    gpu: Gpu | None = None
+    """The only GPU that the child shall see; None: those that the worker sees."""
     cpus: tuple[int, ...] = ()
     """Processors that its threads are bound to; empty: those of the worker."""
 
@@ -119,17 +123,8 @@ Order = Assign | Cancel | Quit
 
 
 @dataclass(frozen=True)
-class Present:
-    """A worker has begun, and its child starts."""
-
-    host: str
-    device: str
-    """As it was asked for, such as ``cpu``."""
-
-
-@dataclass(frozen=True)
 class Ready:
-    """A child is up and has its device."""
+    """A child is up and has its device, which tells its name only now."""
 
     host: str
     device: str
@@ -233,8 +228,7 @@ class Gone:
 
 
 Report = (
-    Present
-    | Ready
+    Ready
     | Progressed
     | Alive
     | Remark

@@ -4,58 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from ..devices import Gpu
 from ..errors import LaunchError
+from .inventory import Inventory
 from .messages import Equipment
-from .seat import Seat
 
 
-@dataclass(frozen=True)
-class Need:
-    """What a worker is to have, as the config says."""
-
-    device: str
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:K``."""
-    per_device: int = 1
-    threads: int = 1
-    timeout: float = 600.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """What one worker gets."""
-
-    host: str
-    gpu: Gpu | None = None
-    """None: a processor, or whatever GPU its child finds."""
-    cpus: tuple[int, ...] = ()
-    """Processors to which its threads are bound; empty: none."""
-
-    @property
-    def is_chosen(self) -> bool:
-        """Whether there was anything to choose."""
-        return self.gpu is not None or bool(self.cpus)
-
-    def equipment(self, need: Need) -> Equipment:
-        """For its child, to which its GPU is the only one."""
-        device = need.device
-        if self.gpu is not None and device != "auto":
-            device = "cuda"
-        return Equipment(
-            device, need.threads, need.timeout, self.gpu.uuid if self.gpu else None,
-            need.per_device, self.cpus,
-        )  # fmt: skip
-
-    def __str__(self) -> str:
-        words = [f"GPU {self.gpu.shown_id}, {self.gpu.name}, {self.gpu.uuid}"] if self.gpu else []
-        words += [f"processors {_ranges(self.cpus)}"] if self.cpus else []
-        return f"{self.host}: {'; '.join(words) or 'what its process finds'}"
-
-
-def place(seats: Mapping[int, Seat], need: Need, version: str) -> dict[int, Place]:
-    """Give every worker its place.
+def place(
+    workers: Mapping[int, Inventory], common: Equipment, version: str
+) -> dict[int, Equipment]:
+    """Give every rank its host, GPU and processors.
 
     Workers take turns at the GPUs that they see, the least used first; between equals, in the
     order that the scheduler gave, or the least loaded where it gave none. A GPU is known by its
@@ -63,8 +23,10 @@ def place(seats: Mapping[int, Seat], need: Need, version: str) -> dict[int, Plac
 
     Parameters
     ----------
-    seats
-        Of every worker.
+    workers
+        Of every rank.
+    common
+        What the config gives to all of them.
     version
         Of spring-mpi on rank 0.
 
@@ -74,97 +36,110 @@ def place(seats: Mapping[int, Seat], need: Need, version: str) -> dict[int, Plac
         If the ranks run different versions, do not share the run directory, or are more than the
         GPUs can take.
     """
-    _refuse_strangers(seats, version)
-    gpus = _share_out(seats, need)
-    cpus = _pinned(seats, need.threads)
+    _refuse_strangers(workers, version)
+    gpus = _share_out(workers, common)
+    cpus = _pinned(workers, common.threads)
     return {
-        worker: Place(seat.host, gpus.get(worker), cpus.get(worker, ()))
-        for worker, seat in seats.items()
+        rank: replace(
+            common,
+            # To its child, the GPU is the only one, number 0.
+            device="cuda" if rank in gpus and common.device != "auto" else common.device,
+            host=worker.host,
+            gpu=gpus.get(rank),
+            cpus=cpus.get(rank, ()),
+        )
+        for rank, worker in workers.items()
     }
 
 
-def _refuse_strangers(seats: Mapping[int, Seat], version: str) -> None:
-    for worker, seat in seats.items():
-        if seat.version != version:
+def _refuse_strangers(workers: Mapping[int, Inventory], version: str) -> None:
+    for rank, worker in workers.items():
+        if worker.version != version:
             raise LaunchError(
-                f"rank {worker} on {seat.host} runs spring-mpi {seat.version}, rank 0 runs "
+                f"rank {rank} on {worker.host} runs spring-mpi {worker.version}, rank 0 runs "
                 f"{version}: let every node use the same environment"
             )
-        if seat.disk_fault:
-            raise LaunchError(f"rank {worker} on {seat.host}: {seat.disk_fault}")
-        if not seat.sees_rundir:
+        if worker.disk_fault:
+            raise LaunchError(f"rank {rank} on {worker.host}: {worker.disk_fault}")
+        if not worker.sees_rundir:
             raise LaunchError(
-                f"rank {worker} on {seat.host} does not see the run directory of rank 0: choose "
+                f"rank {rank} on {worker.host} does not see the run directory of rank 0: choose "
                 "an output on a file system that all nodes share"
             )
 
 
-def _share_out(seats: Mapping[int, Seat], need: Need) -> dict[int, Gpu]:
-    """A GPU for every worker that sees one."""
-    candidates = {worker: _candidates(seat, need.device) for worker, seat in seats.items()}
+def _share_out(workers: Mapping[int, Inventory], common: Equipment) -> dict[int, Gpu]:
+    """A GPU for every rank that sees one."""
+    candidates = {rank: _candidates(worker, common.device) for rank, worker in workers.items()}
     users: Counter[str] = Counter()
     chosen: dict[int, Gpu] = {}
     # Who has less choice chooses first.
-    for worker in sorted(seats, key=lambda one: (len(candidates[one]), one)):
-        if not candidates[worker]:
+    for rank in sorted(workers, key=lambda rank: (len(candidates[rank]), rank)):
+        if not candidates[rank]:
             continue
-        chosen[worker] = gpu = min(candidates[worker], key=lambda one: users[one.uuid])
+        chosen[rank] = gpu = min(candidates[rank], key=lambda gpu: users[gpu.uuid])
         users[gpu.uuid] += 1
-        if users[gpu.uuid] > need.per_device:
-            raise _too_many(worker, seats, candidates, need)
+        if users[gpu.uuid] > common.sharers:
+            raise _too_many(rank, workers, candidates, common)
     return chosen
 
 
-def _candidates(seat: Seat, device: str) -> Sequence[Gpu]:
-    """The GPUs that a worker may get, best first."""
+def _candidates(worker: Inventory, device: str) -> Sequence[Gpu]:
+    """The GPUs that a rank may get, best first."""
     kind, _, ordinal = device.partition(":")
     if kind == "cpu":
         return ()
     if ordinal:
-        return seat.gpus[int(ordinal) : int(ordinal) + 1]
-    if seat.has_own_gpus:
-        return seat.gpus
-    return sorted(seat.gpus, key=lambda gpu: (gpu.load, gpu.id))
+        return worker.gpus[int(ordinal) : int(ordinal) + 1]
+    if worker.has_own_gpus:
+        return worker.gpus
+    return sorted(worker.gpus, key=lambda gpu: (gpu.load, gpu.id))
 
 
 def _too_many(
-    worker: int,
-    seats: Mapping[int, Seat],
+    rank: int,
+    workers: Mapping[int, Inventory],
     candidates: Mapping[int, Sequence[Gpu]],
-    need: Need,
+    common: Equipment,
 ) -> LaunchError:
-    seat = seats[worker]
-    here = [one for one in seats if seats[one].node == seat.node and candidates[one]]
-    present = len({gpu.uuid for one in here for gpu in candidates[one]})
+    worker = workers[rank]
+    here = [
+        other for other, found in workers.items() if found.node == worker.node and candidates[other]
+    ]
+    present = len({gpu.uuid for other in here for gpu in candidates[other]})
     enough = -(-len(here) // present)
     gpus = "1 GPU" if present == 1 else f"{present} GPUs"
     return LaunchError(
-        f"{len(here)} workers on {seat.host} are too many for {gpus} (workers.per_device: "
-        f"{need.per_device}): start at most {present * need.per_device} workers there, or set "
+        f"{len(here)} workers on {worker.host} are too many for {gpus} (workers.per_device: "
+        f"{common.sharers}): start at most {present * common.sharers} workers there, or set "
         f"workers.per_device: {enough}"
     )
 
 
-def _pinned(seats: Mapping[int, Seat], threads: int) -> dict[int, tuple[int, ...]]:
-    """As many processors as threads for every worker of a node that owns enough of them.
+def _pinned(workers: Mapping[int, Inventory], threads: int) -> dict[int, tuple[int, ...]]:
+    """As many processors as threads for every rank of a node that owns enough of them.
 
     Ranks that differ in their processors were bound by their launcher; that holds.
     """
     pinned: dict[int, tuple[int, ...]] = {}
-    for node in {seat.node for seat in seats.values()}:
-        here = [worker for worker, seat in sorted(seats.items()) if seat.node == node]
-        owned = {seats[worker].cpus for worker in here}
+    for node in {worker.node for worker in workers.values()}:
+        here = [rank for rank, worker in sorted(workers.items()) if worker.node == node]
+        owned = {workers[rank].cpus for rank in here}
         cpus = owned.pop()
         if not owned and len(here) * threads <= len(cpus):
-            for number, worker in enumerate(here):
-                pinned[worker] = cpus[number * threads : (number + 1) * threads]
+            for number, rank in enumerate(here):
+                pinned[rank] = cpus[number * threads : (number + 1) * threads]
     return pinned
 
 
-def table(places: Mapping[int, Place]) -> Iterator[str]:
+def table(placed: Mapping[int, Equipment]) -> Iterator[str]:
     """A line for every worker."""
-    for worker, one in sorted(places.items()):
-        yield f"worker {worker} on {one}"
+    for worker, equipment in sorted(placed.items()):
+        gpu, cpus = equipment.gpu, equipment.cpus
+        words = [f"GPU {gpu.shown_id}, {gpu.name}, {gpu.uuid}"] if gpu else []
+        words += [f"processors {_ranges(cpus)}"] if cpus else []
+        found = "; ".join(words) or "what its process finds"
+        yield f"worker {worker} on {equipment.host}: {found}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

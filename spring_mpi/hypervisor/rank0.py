@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from ..comm import Backoff
 from ..errors import LaunchError, RunDirectoryError
 from ..hearing import Said, pass_on
 from .control import Asked, Control
@@ -27,7 +28,6 @@ from .messages import (
     Gone,
     Job,
     Lost,
-    Present,
     Printed,
     Progressed,
     Ready,
@@ -40,7 +40,7 @@ from .messages import (
 from .queue import Queue
 from .reporting import Reporter
 from .status import Finished
-from .transport import Backoff, Transport
+from .transport import Transport
 from .walltime import Walltime
 
 
@@ -114,6 +114,8 @@ class Hypervisor:
             If a file cannot be written before the first job is given out.
         """
         self._starting = set(equipment)
+        # Who fails before its device is ready is known by this.
+        self._reporter.known.equipment.update(equipment)
         self._transport.start(equipment)
         try:
             while not (self._queue.is_over or self._interruption):
@@ -171,9 +173,6 @@ class Hypervisor:
                 self._reporter.ready(worker, report)
                 self._answered(worker)
                 return queue.joined(worker)
-            case Present():
-                self._reporter.present(worker, report)
-                return Decision()
             case Progressed(name, generation, generations):
                 self._reporter.progressed(worker, report)
                 if pace := self._reporter.known.paces.get(name):

@@ -16,7 +16,7 @@ from .decisions import Record, State
 from .known import Known
 from .letters import Message
 from .log import Level, Log
-from .messages import Done, Present, Printed, Progressed, Ready, Remark
+from .messages import Done, Printed, Progressed, Ready, Remark
 from .overview import Overview
 from .queue import Queue, Run
 from .status import Finished, SummaryFile, write_status
@@ -44,10 +44,6 @@ class Reporter:
         self._began, self._status_written = clock(), float("-inf")
         self.known = Known(clock)
         self._is_late = False
-
-    def present(self, worker: int, present: Present) -> None:
-        """A worker has begun."""
-        self.known.present[worker] = present
 
     def ready(self, worker: int, ready: Ready) -> None:
         """A worker has its device; told once."""

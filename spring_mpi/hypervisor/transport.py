@@ -6,22 +6,21 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from ..comm import Communicator, RankDied
+from ..comm import Backoff, Communicator, RankDied
 from ..errors import LaunchError
-from ..hearing import Said, listening, pass_on
+from ..hearing import Said, pass_on
+from .inventory import Inventory, InventoryRequest, take_inventory
 from .messages import Equipment, Gone, Order, Quit, Report
-from .seat import Seat, Survey, look
 from .worker import Worker
 
-_SHORTEST_WAIT, _LONGEST_WAIT, _GROWTH = 0.0002, 0.010, 1.25
-_FAREWELL = 10.0
-_SURVEY_PATIENCE = 300.0
+_CLOSING_PATIENCE = 10.0
+_INVENTORY_PATIENCE = 300.0
 
 
 class Transport(Protocol):
     """Orders to and reports from numbered workers, without waiting."""
 
-    def survey(self, survey: Survey) -> dict[int, Seat]:
+    def inventories(self, request: InventoryRequest) -> dict[int, Inventory]:
         """What every worker has; waits for all of them.
 
         Raises
@@ -51,8 +50,8 @@ class LocalTransport:
         self._workers: dict[int, Worker] = {}
         self._reports: list[tuple[int, Report]] = []
 
-    def survey(self, survey: Survey) -> dict[int, Seat]:
-        return dict.fromkeys(range(1, self._count + 1), look(survey, 0))
+    def inventories(self, request: InventoryRequest) -> dict[int, Inventory]:
+        return dict.fromkeys(range(1, self._count + 1), take_inventory(request, 0))
 
     def start(self, equipment: Mapping[int, Equipment]) -> None:
         self._workers = {number: Worker(given, self._clock) for number, given in equipment.items()}
@@ -79,16 +78,16 @@ class MpiTransport:
         self._ranks = range(1, communicator.size)
         self._is_open = True
 
-    def survey(self, survey: Survey) -> dict[int, Seat]:
+    def inventories(self, request: InventoryRequest) -> dict[int, Inventory]:
         for rank in self._ranks:
-            self._communicator.send(survey, rank)
-        seats: dict[int, Seat] = {}
-        backoff, patience = Backoff(), time.monotonic() + _SURVEY_PATIENCE
-        while missing := [rank for rank in self._ranks if rank not in seats]:
+            self._communicator.send(request, rank)
+        found: dict[int, Inventory] = {}
+        backoff, patience = Backoff(), time.monotonic() + _INVENTORY_PATIENCE
+        while missing := [rank for rank in self._ranks if rank not in found]:
             arrived = self._communicator.receive()
             match arrived:
-                case (rank, Seat() as seat):
-                    seats[rank] = seat
+                case (rank, Inventory() as inventory):
+                    found[rank] = inventory
                 case (_, Said() as said):
                     pass_on(said)
                 case (rank, Gone(reason)):
@@ -98,7 +97,7 @@ class MpiTransport:
             if time.monotonic() > patience:
                 raise LaunchError(f"rank {missing[0]} says nothing: is it stuck?")
             backoff.rest(after_traffic=arrived is not None)
-        return seats
+        return found
 
     def start(self, equipment: Mapping[int, Equipment]) -> None:
         for rank, given in equipment.items():
@@ -126,7 +125,7 @@ class MpiTransport:
 
     def _hear_out(self) -> None:
         """Take what the workers still have to say: a large message waits for its receiver."""
-        talking, patience = set(self._ranks), time.monotonic() + _FAREWELL
+        talking, patience = set(self._ranks), time.monotonic() + _CLOSING_PATIENCE
         backoff = Backoff()
         while talking and time.monotonic() < patience:
             arrived = self._communicator.receive()
@@ -134,60 +133,3 @@ class MpiTransport:
                 backoff.rest(after_traffic=False)
             elif isinstance(arrived[1], Gone | RankDied):
                 talking.discard(arrived[0])
-
-
-class Backoff:
-    """Waits 0.2 ms after traffic, then ever longer, up to 10 ms: a rank that spins burns a core.
-
-    A quarter more each time: a message waits for a quarter of the quiet time before it, or 10 ms.
-    """
-
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._sleep, self._wait = sleep, _SHORTEST_WAIT
-
-    def rest(self, *, after_traffic: bool) -> None:
-        """Sleep for as long as is due."""
-        grown = min(self._wait * _GROWTH, _LONGEST_WAIT)
-        self._wait = _SHORTEST_WAIT if after_traffic else grown
-        self._sleep(self._wait)
-
-
-def serve_rank(communicator: Communicator) -> int:
-    """The life of a worker rank; its last word tells rank 0 why it ends."""
-    last_word = Gone("it was told to quit")
-    try:
-        with listening(lambda said: communicator.send(said, 0)):
-            return _carry_messages(communicator)
-    except Exception as fault:
-        last_word = Gone(f"{type(fault).__name__}: {fault}")
-        raise
-    finally:
-        communicator.send(last_word, 0)
-        communicator.close()
-
-
-def _carry_messages(communicator: Communicator) -> int:
-    """Pass messages between rank 0 and the worker until Quit; the exit code."""
-    worker, backoff = None, Backoff()
-    try:
-        while True:
-            arrived = communicator.receive()
-            reports: list[Report] = []
-            if arrived is not None:
-                sender, order = arrived
-                if isinstance(order, Quit) or (isinstance(order, RankDied) and sender == 0):
-                    return 0
-                if isinstance(order, Survey):
-                    communicator.send(look(order, communicator.node), 0)
-                elif isinstance(order, Equipment):
-                    worker = Worker(order, time.monotonic)
-                elif worker is not None:
-                    reports += worker.send(order)
-            if worker is not None:
-                reports += worker.poll()
-            for report in reports:
-                communicator.send(report, 0)
-            backoff.rest(after_traffic=bool(arrived or reports))
-    finally:
-        if worker is not None:
-            worker.close()

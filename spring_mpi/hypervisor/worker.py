@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import socket
 import subprocess
@@ -25,7 +24,6 @@ from .messages import (
     Gone,
     Lost,
     Order,
-    Present,
     Printed,
     Quit,
     Ready,
@@ -80,8 +78,7 @@ class Worker:
         if self._is_over:
             return []
         if self._child is None:
-            # Who fails before it is ready is known by this.
-            return [Present(platform.node(), self._equipment.device), *self._start()]
+            return self._start()
         # In this order: what a dying child said and printed last is still in the pipes.
         was_alive = self._child.is_alive
         if not was_alive:
@@ -248,7 +245,7 @@ def child_environment(environment: Mapping[str, str], equipment: Equipment) -> d
     # What a user's loader prints must not fail in a locale that knows ASCII only.
     made["PYTHONIOENCODING"] = "utf-8:backslashreplace"
     if equipment.gpu is not None:
-        made[VISIBLE_DEVICES] = equipment.gpu
+        made[VISIBLE_DEVICES] = equipment.gpu.uuid
     if equipment.sharers > 1:
         made["CUPY_GPU_MEMORY_LIMIT"] = f"{_SHARED_PERCENT // equipment.sharers}%"
     return made

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from spring_mpi.devices import Gpu, visible
 from spring_mpi.errors import LaunchError
-from spring_mpi.hypervisor.placement import Need, place, table
-from spring_mpi.hypervisor.seat import Seat, own_cpus
+from spring_mpi.hypervisor.inventory import Inventory, own_cpus
+from spring_mpi.hypervisor.messages import Equipment
+from spring_mpi.hypervisor.placement import place, table
 from spring_mpi.hypervisor.worker import child_environment
 
-CUDA = Need("cuda")
+CUDA = Equipment("cuda")
 
 
 def gpu(name: str, load: float = 0.0) -> Gpu:
@@ -22,14 +23,14 @@ def gpu(name: str, load: float = 0.0) -> Gpu:
     return Gpu(int(name[1:]), int(name[1:]), f"GPU-{name}", "NVIDIA H200", load)
 
 
-def seat(node: str, *gpus: Gpu, has_own: bool = True, cpus: tuple[int, ...] = ()) -> Seat:
-    return Seat(node, ord(node), "1", gpus, has_own, cpus)
+def worker(node: str, *gpus: Gpu, has_own: bool = True, cpus: tuple[int, ...] = ()) -> Inventory:
+    return Inventory(node, ord(node), "1", gpus, has_own, cpus)
 
 
-def uuids(seats: dict[int, Seat], need: Need = CUDA) -> dict[int, str]:
+def uuids(workers: dict[int, Inventory], common: Equipment = CUDA) -> dict[int, str]:
     """What `place` gives, without the common beginning."""
-    placed = place(seats, need, "1")
-    return {worker: one.gpu.uuid[4:] if one.gpu else "" for worker, one in placed.items()}
+    placed = place(workers, common, "1")
+    return {rank: given.gpu.uuid[4:] if given.gpu else "" for rank, given in placed.items()}
 
 
 A, B = (gpu("a0"), gpu("a1")), (gpu("b0"), gpu("b1"))
@@ -37,29 +38,34 @@ A, B = (gpu("a0"), gpu("a1")), (gpu("b0"), gpu("b1"))
 
 def test_one_worker_per_gpu() -> None:
     """Over two nodes, all GPUs of each visible to all of its ranks."""
-    seats = {1: seat("a", *A), 2: seat("a", *A), 3: seat("b", *B), 4: seat("b", *B)}
-    assert uuids(seats) == {1: "a0", 2: "a1", 3: "b0", 4: "b1"}
+    workers = {
+        1: worker("a", *A),
+        2: worker("a", *A),
+        3: worker("b", *B),
+        4: worker("b", *B),
+    }
+    assert uuids(workers) == {1: "a0", 2: "a1", 3: "b0", 4: "b1"}
 
 
 def test_one_gpu_for_each_rank() -> None:
     """``--gpus-per-task``: every rank sees its own GPU as number 0, and keeps it."""
-    seats = {rank: seat("a", Gpu(0, 0, f"GPU-a{rank}", "X", 0.0)) for rank in range(1, 5)}
-    assert uuids(seats) == {rank: f"a{rank}" for rank in range(1, 5)}
+    workers = {rank: worker("a", Gpu(0, 0, f"GPU-a{rank}", "X", 0.0)) for rank in range(1, 5)}
+    assert uuids(workers) == {rank: f"a{rank}" for rank in range(1, 5)}
 
 
 def test_the_least_loaded_where_none_is_assigned() -> None:
     busy = (gpu("a0", 0.9), gpu("a1", 0.1), gpu("a2", 0.5))
-    assert uuids({1: seat("a", *busy, has_own=False)}) == {1: "a1"}
-    assert uuids({1: seat("a", *busy)}) == {1: "a0"}
+    assert uuids({1: worker("a", *busy, has_own=False)}) == {1: "a1"}
+    assert uuids({1: worker("a", *busy)}) == {1: "a0"}
 
 
 def test_workers_that_share() -> None:
     """``per_device`` workers on each GPU, and each knows with how many it shares."""
-    seats = {rank: seat("a", *A) for rank in range(1, 5)}
-    need = Need("cuda", per_device=2)
-    assert uuids(seats, need) == {1: "a0", 2: "a1", 3: "a0", 4: "a1"}
-    equipment = place(seats, need, "1")[3].equipment(need)
-    assert (equipment.device, equipment.gpu, equipment.sharers) == ("cuda", "GPU-a0", 2)
+    workers = {rank: worker("a", *A) for rank in range(1, 5)}
+    common = Equipment("cuda", sharers=2)
+    assert uuids(workers, common) == {1: "a0", 2: "a1", 3: "a0", 4: "a1"}
+    equipment = place(workers, common, "1")[3]
+    assert (equipment.device, equipment.gpu, equipment.sharers) == ("cuda", A[0], 2)
 
 
 @pytest.mark.parametrize(
@@ -74,53 +80,56 @@ def test_instances_one_by_one(names: list[str]) -> None:
     """What the scheduler lists, whole GPUs and parts of them, and its child sees one alone."""
     rows = [["0", "GPU-aa11", "H200", "[N/A]", "0", "9"], ["1", "GPU-bb22", "H200", "0", "0", "9"]]
     there = visible(rows, {"CUDA_VISIBLE_DEVICES": ",".join(names)})
-    seats = {rank: seat("a", *there) for rank in (1, 2, 3)}
-    placed = place(seats, CUDA, "1")
-    given = [placed[rank].equipment(CUDA) for rank in (1, 2, 3)]
-    assert [one.gpu for one in given] == names
-    assert {one.device for one in given} == {"cuda"}
-    children = [child_environment({"CUDA_VISIBLE_DEVICES": "all"}, one) for one in given]
+    workers = {rank: worker("a", *there) for rank in (1, 2, 3)}
+    placed = place(workers, CUDA, "1")
+    equipment = [placed[rank] for rank in (1, 2, 3)]
+    assert [one.gpu and one.gpu.uuid for one in equipment] == names
+    assert {one.device for one in equipment} == {"cuda"}
+    children = [child_environment({"CUDA_VISIBLE_DEVICES": "all"}, one) for one in equipment]
     assert [one["CUDA_VISIBLE_DEVICES"] for one in children] == names
     with pytest.raises(LaunchError, match="4 workers on a are too many for 3 GPUs"):
-        place(seats | {4: seats[1]}, CUDA, "1")
+        place(workers | {4: workers[1]}, CUDA, "1")
 
 
 def test_less_choice_chooses_first() -> None:
     """A rank that sees one GPU gets it, although a rank before it sees it, too."""
-    assert uuids({1: seat("a", *A), 2: seat("a", A[0])}) == {1: "a1", 2: "a0"}
+    assert uuids({1: worker("a", *A), 2: worker("a", A[0])}) == {1: "a1", 2: "a0"}
 
 
 def test_a_chosen_ordinal() -> None:
     """``cuda:1`` is the second of every node; whoever has none is left to find out."""
-    assert uuids({1: seat("a", *A), 2: seat("b", B[0])}, Need("cuda:1")) == {1: "a1", 2: ""}
+    assert uuids({1: worker("a", *A), 2: worker("b", B[0])}, Equipment("cuda:1")) == {
+        1: "a1",
+        2: "",
+    }
 
 
 def test_processors() -> None:
     """``cpu`` takes no GPU; ``auto`` takes one where there is one."""
-    seats = {1: seat("a", *A), 2: seat("c")}
-    assert uuids(seats, Need("cpu")) == {1: "", 2: ""}
-    assert uuids(seats, Need("auto")) == {1: "a0", 2: ""}
-    assert place(seats, Need("auto"), "1")[1].equipment(Need("auto")).device == "auto"
+    workers = {1: worker("a", *A), 2: worker("c")}
+    assert uuids(workers, Equipment("cpu")) == {1: "", 2: ""}
+    assert uuids(workers, Equipment("auto")) == {1: "a0", 2: ""}
+    assert place(workers, Equipment("auto"), "1")[1].device == "auto"
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(1, 3))
 def test_full_nodes_fit(gpus_per_node: list[int], per_device: int) -> None:
     """As many workers as GPUs x per_device always fit, equally; one more never does."""
-    seats: dict[int, Seat] = {}
+    workers: dict[int, Inventory] = {}
     for node, number in zip("abcd", gpus_per_node, strict=False):
-        there = seat(node, *(gpu(f"{node}{one}") for one in range(number)))
+        there = worker(node, *(gpu(f"{node}{one}") for one in range(number)))
         for _ in range(number * per_device):
-            seats[len(seats) + 1] = there
-    need = Need("cuda", per_device)
-    assert set(Counter(uuids(seats, need).values()).values()) == {per_device}
-    seats[len(seats) + 1] = seats[1]
+            workers[len(workers) + 1] = there
+    common = Equipment("cuda", sharers=per_device)
+    assert set(Counter(uuids(workers, common).values()).values()) == {per_device}
+    workers[len(workers) + 1] = workers[1]
     with pytest.raises(LaunchError, match="are too many for"):
-        place(seats, need, "1")
+        place(workers, common, "1")
 
 
 def test_too_many_workers() -> None:
     with pytest.raises(LaunchError) as refused:
-        place({rank: seat("a", *A) for rank in range(1, 6)}, CUDA, "1")
+        place({rank: worker("a", *A) for rank in range(1, 6)}, CUDA, "1")
     assert str(refused.value) == (
         "5 workers on a are too many for 2 GPUs (workers.per_device: 1): start at most 2 workers "
         "there, or set workers.per_device: 3"
@@ -129,17 +138,19 @@ def test_too_many_workers() -> None:
 
 def test_another_version() -> None:
     with pytest.raises(LaunchError, match="rank 2 on b runs spring-mpi 1, rank 0 runs 2"):
-        place({2: seat("b")}, CUDA, "2")
+        place({2: worker("b")}, CUDA, "2")
 
 
 def test_another_file_system() -> None:
-    blind = Seat("b", 0, "1", sees_rundir=False)
+    blind = Inventory("b", 0, "1", sees_rundir=False)
     with pytest.raises(LaunchError, match="rank 7 on b does not see the run directory"):
         place({7: blind}, CUDA, "1")
 
 
 def test_a_disk_with_a_fault_is_no_other_file_system() -> None:
-    blind = Seat("b", 0, "1", sees_rundir=False, disk_fault="cannot read the lock x: I/O error")
+    blind = Inventory(
+        "b", 0, "1", sees_rundir=False, disk_fault="cannot read the lock x: I/O error"
+    )
     with pytest.raises(LaunchError, match="rank 7 on b: cannot read the lock x: I/O error"):
         place({7: blind}, CUDA, "1")
 
@@ -165,8 +176,12 @@ def test_own_processors(
 def test_threads_are_spread() -> None:
     """On each node every worker gets as many processors as threads, of its own."""
     four = (0, 1, 2, 3)
-    seats = {1: seat("a", cpus=four), 2: seat("a", cpus=four), 3: seat("b", cpus=four)}
-    placed = place(seats, Need("cpu", threads=2), "1")
+    workers = {
+        1: worker("a", cpus=four),
+        2: worker("a", cpus=four),
+        3: worker("b", cpus=four),
+    }
+    placed = place(workers, Equipment("cpu", threads=2), "1")
     assert [one.cpus for one in placed.values()] == [(0, 1), (2, 3), (0, 1)]
     assert list(table(placed))[1] == "worker 2 on a: processors 2-3"
 
@@ -174,10 +189,10 @@ def test_threads_are_spread() -> None:
 def test_threads_are_not_bound_where_that_harms() -> None:
     """Too few processors, processors of others, or ranks that their launcher has bound."""
     two = (0, 1)
-    for seats in (
-        {1: seat("a", cpus=two), 2: seat("a", cpus=two)},
-        {1: seat("a"), 2: seat("a")},
-        {1: seat("a", cpus=two), 2: seat("a", cpus=(2, 3))},
+    for workers in (
+        {1: worker("a", cpus=two), 2: worker("a", cpus=two)},
+        {1: worker("a"), 2: worker("a")},
+        {1: worker("a", cpus=two), 2: worker("a", cpus=(2, 3))},
     ):
-        placed = place(seats, Need("cpu", threads=2), "1")
+        placed = place(workers, Equipment("cpu", threads=2), "1")
         assert [one.cpus for one in placed.values()] == [(), ()]

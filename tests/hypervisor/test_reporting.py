@@ -13,7 +13,7 @@ from spring_mpi.hypervisor.known import Known
 from spring_mpi.hypervisor.log import Level, Log
 from spring_mpi.hypervisor.messages import (
     Done,
-    Present,
+    Equipment,
     Printed,
     Progressed,
     Ready,
@@ -55,7 +55,7 @@ class Rank0:
         desk = Desk(self.log, SummaryFile(folder / "summary.csv", ()), self.status)
         self.reporter = Reporter(desk, self.queue, lambda: self.now)
         self.queue.append("abcd")
-        self.reporter.present(1, Present("node07", "cpu"))
+        self.reporter.known.equipment[1] = Equipment("cpu", host="node07")
 
     def ready(self):
         self.reporter.ready(1, Ready("node07", "AMD EPYC", 0.0))

@@ -7,12 +7,13 @@ from collections import deque
 import pytest
 
 from spring_mpi.cli import batch
-from spring_mpi.comm import RankDied
+from spring_mpi.comm import Backoff, RankDied
 from spring_mpi.errors import LaunchError
-from spring_mpi.hypervisor import transport
+from spring_mpi.hypervisor import transport, worker_rank
+from spring_mpi.hypervisor.inventory import Inventory, InventoryRequest
 from spring_mpi.hypervisor.messages import Assign, Equipment, Gone, Quit, Ready
-from spring_mpi.hypervisor.seat import Seat, Survey
-from spring_mpi.hypervisor.transport import Backoff, MpiTransport, serve_rank
+from spring_mpi.hypervisor.transport import MpiTransport
+from spring_mpi.hypervisor.worker_rank import serve_rank
 
 
 class Tape:
@@ -46,7 +47,7 @@ def test_orders_and_reports():
     """Equipment goes to every worker, an order to its own; reports come with their rank."""
     tape = Tape((2, Ready("host", "cpu", 0.0)), (1, Gone("tired")))
     mpi = MpiTransport(tape)
-    given = {1: Equipment(gpu="GPU-aa"), 2: Equipment(gpu="GPU-bb")}
+    given = {1: Equipment(cpus=(0,)), 2: Equipment(cpus=(1,))}
     mpi.start(given)
     mpi.send(2, Assign(()))
     assert tape.sent == [*given.items(), (2, Assign(()))]
@@ -54,12 +55,12 @@ def test_orders_and_reports():
     assert mpi.poll() == []
 
 
-def test_a_survey_waits_for_every_worker():
-    """Every worker is asked, and has answered when the survey ends."""
-    seats = {1: Seat("n1", 0, "1"), 2: Seat("n2", 2, "1")}
-    tape = Tape((2, seats[2]), (1, seats[1]))
-    assert MpiTransport(tape).survey(Survey()) == seats
-    assert tape.sent == [(1, Survey()), (2, Survey())]
+def test_taking_inventory_waits_for_every_worker():
+    """Every worker is asked, and has answered when that ends."""
+    inventories = {1: Inventory("n1", 0, "1"), 2: Inventory("n2", 2, "1")}
+    tape = Tape((2, inventories[2]), (1, inventories[1]))
+    assert MpiTransport(tape).inventories(InventoryRequest()) == inventories
+    assert tape.sent == [(1, InventoryRequest()), (2, InventoryRequest())]
 
 
 @pytest.mark.parametrize(
@@ -69,17 +70,19 @@ def test_a_survey_waits_for_every_worker():
         (RankDied(), "rank 2 died"),
     ],
 )
-def test_a_survey_of_the_lost(answer, text):
-    """A worker that cannot answer ends the survey."""
+def test_taking_inventory_of_the_lost(answer, text):
+    """A worker that cannot answer ends that."""
     with pytest.raises(LaunchError, match=text):
-        MpiTransport(Tape((1, Seat("n1", 0, "1")), (2, answer))).survey(Survey())
+        MpiTransport(Tape((1, Inventory("n1", 0, "1")), (2, answer))).inventories(
+            InventoryRequest()
+        )
 
 
 def test_a_silent_rank(monkeypatch):
     """A worker that says nothing is named, after a time."""
-    monkeypatch.setattr(transport, "_SURVEY_PATIENCE", 0.0)
+    monkeypatch.setattr(transport, "_INVENTORY_PATIENCE", 0.0)
     with pytest.raises(LaunchError, match="rank 1 says nothing"):
-        MpiTransport(Tape()).survey(Survey())
+        MpiTransport(Tape()).inventories(InventoryRequest())
 
 
 def test_closing_twice():
@@ -102,7 +105,7 @@ def test_a_worker_rank_ends_with_quit():
 
 def test_a_broken_worker_rank_says_so(monkeypatch):
     """A fault of the rank itself reaches rank 0 before the rank ends."""
-    monkeypatch.setattr(transport, "Worker", Broken)
+    monkeypatch.setattr(worker_rank, "Worker", Broken)
     tape = Tape((0, Equipment()))
     with pytest.raises(OSError, match="no processes left"):
         serve_rank(tape)

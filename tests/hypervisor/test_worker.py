@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from spring_mpi.devices import Gpu
 from spring_mpi.hypervisor.messages import Cancel, Equipment, Gone, Lost, Quit, Ready, Stopped
 from spring_mpi.hypervisor.worker import Worker, child_environment
 
@@ -85,7 +86,8 @@ def test_child_environment():
 
 def test_the_gpu_of_a_child():
     """It sees its own GPU alone, and takes no more of the memory than its share."""
-    given = child_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, Equipment(gpu="GPU-bb", sharers=3))
+    gpu = Gpu(1, 1, "GPU-bb", "NVIDIA H200", 0.0)
+    given = child_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, Equipment(gpu=gpu, sharers=3))
     assert given["CUDA_VISIBLE_DEVICES"] == "GPU-bb"
     assert given["CUPY_GPU_MEMORY_LIMIT"] == "30%"
     assert child_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, Equipment())[

@@ -1,4 +1,4 @@
-"""A worker's seat: what it finds where it was started, as rank 0 has to know it to place it."""
+"""What a worker finds where it was started, as rank 0 has to know it to give it a device."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SHARED_WITHIN, _LOOK_EVERY = 10.0, 0.1
 
 
 @dataclass(frozen=True)
-class Survey:
-    """Rank 0 asks a worker what it has; the answer is a `Seat`."""
+class InventoryRequest:
+    """Rank 0 asks a worker what it has; the answer is an `Inventory`."""
 
     wants_gpus: bool = False
     lock: str = ""
@@ -32,7 +32,7 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Seat:
+class Inventory:
     """Where a worker is, and what there is to work with."""
 
     host: str
@@ -51,18 +51,20 @@ class Seat:
     """What keeps it from reading in the run directory."""
 
 
-def look(survey: Survey, node: int, environment: Mapping[str, str] = os.environ) -> Seat:
+def take_inventory(
+    request: InventoryRequest, node: int, environment: Mapping[str, str] = os.environ
+) -> Inventory:
     """Look around on this machine."""
-    sees_rundir = not survey.lock or _appears(Path(survey.lock), survey.holder)
-    return Seat(
+    sees_rundir = not request.lock or _appears(Path(request.lock), request.holder)
+    return Inventory(
         host=platform.node(),
         node=node,
         version=version("spring-mpi"),
-        gpus=_usable_gpus(environment) if survey.wants_gpus else (),
+        gpus=_usable_gpus(environment) if request.wants_gpus else (),
         has_own_gpus=VISIBLE_DEVICES in environment,
         cpus=own_cpus(_allowed_cpus(), os.cpu_count() or 1, environment),
         sees_rundir=sees_rundir,
-        disk_fault="" if sees_rundir else _disk_fault(Path(survey.lock)),
+        disk_fault="" if sees_rundir else _disk_fault(Path(request.lock)),
     )
 
 
