@@ -12,7 +12,7 @@ from typing import Any
 from ..events.bits import MOST_BITS
 from ..events.calibration import ArraySpec, MaskSpec
 from ..events.formats.experiment import located, names_experiment
-from ..events.formats.registry import WITHOUT_FILE
+from ..events.formats.registry import takes_texts
 from ..events.geometry import GeometrySpec
 from ..names import parse_pid
 from ..settings import SECTIONS, Settings
@@ -64,7 +64,7 @@ def forms(tree: Node, folder: str) -> Mapping[Any, Hook]:
     if isinstance(root, Scalar) and isinstance(root.value, str):
         folders = Folders(folder, folders.from_config(root.value, root.place))
     reader = find(tree, "data", "reader")
-    needs_file = not (isinstance(reader, Scalar) and reader.value in WITHOUT_FILE)
+    needs_file = not (isinstance(reader, Scalar) and takes_texts(reader.value))
     return {
         HerePath: _path(folders.from_here),
         ConfigPath: _path(folders.from_config),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 
-from ..events.formats.registry import WITHOUT_FILE
+from ..events.formats.registry import facts_of, takes_texts
 from ..events.gain_stages import UndecodedError
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
@@ -48,9 +48,9 @@ def sampled(plan: Plan) -> list[EventRef]:
     None of simulated data, which are known.
     """
     data, count = plan.config.data, len(plan.positions)
-    if all(source.reader == "simulate" for source in plan.index.sources):
+    if all(facts_of(source.reader).is_simulated for source in plan.index.sources):
         return []
-    in_turn = data.follow is not None or data.reader in WITHOUT_FILE
+    in_turn = data.follow is not None or takes_texts(data.reader)
     most = min(count, _EVENTS_IN_TURN if in_turn else _EVENTS)
     last = most - 1 if in_turn else count - 1
     steps = (one * last // max(most - 1, 1) for one in range(most))

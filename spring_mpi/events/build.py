@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
 from .assembly import assemble, no_events
 from .finding import find_sources
-from .formats.reader import READ_FAULTS, PidDatasets, Reader
-from .formats.registry import BUILT_IN, READERS_OF_PARTS, find_reader, guess_file_reader
+from .formats.reader import READ_FAULTS, Extent, PidDatasets, Reader
+from .formats.registry import facts_of, find_reader, guess_file_reader
 from .index import EventIndex
 from .left_out import left_out
 from .mixed import refuse_mixed
@@ -20,12 +19,6 @@ from .scans import ROW_NAMES, Scanned, scan_source, scans_of
 from .sharing import shared
 from .source import Source, change_of, run_in_name
 from .wanted import AnyPath, Wanted, wanted_sources
-
-_ALONE = frozenset({"cxi", "flash", "hdf5", "npy", "npz", "swissfel"})
-"""Readers whose scan depends on the file alone."""
-_BY_RUN = READERS_OF_PARTS
-"""Readers of which a run is scanned as a whole: which of its events have no frame can only be found
-in all of its files."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +114,7 @@ def _unchanged(index: EventIndex) -> dict[str, Source]:
         path: source for path, source in sources.items()
         if source.mtime_ns and not source.grows and not change_of(source)
         # An index of an older version does not tell what it leaves out.
-        and (index.left_out is not None or source.reader not in READERS_OF_PARTS)
+        and (index.left_out is not None or facts_of(source.reader).extent is not Extent.RUN)
     }  # fmt: skip
 
 
@@ -144,9 +137,11 @@ def _still_known(
 
 def _unit(path: str, reader: str) -> Hashable:
     """What is scanned as a whole if any of it changed; None: it always is."""
-    if reader in _ALONE:
+    extent = facts_of(reader).extent
+    if extent is Extent.FILE:
         return path
-    return (reader, os.path.dirname(path), run_in_name(path)) if reader in _BY_RUN else None
+    # Which events of a run have no frame can only be found in all of its files.
+    return (reader, os.path.dirname(path), run_in_name(path)) if extent is Extent.RUN else None
 
 
 def _kept(before: EventIndex, paths: set[str]) -> Iterator[Scanned]:
@@ -161,17 +156,9 @@ def _kept(before: EventIndex, paths: set[str]) -> Iterator[Scanned]:
 def _no_events(wanted: Wanted, index: EventIndex) -> str:
     """Why there are none, with what the sources hold instead."""
     where = ", ".join(wanted.texts) or "an empty list of files"
-    readers = map(find_reader, sorted({source.reader for source in index.sources} & {*BUILT_IN}))
-    decoded = [reader.decoded() for reader in readers if isinstance(reader, _Decoder)]
+    facts = map(facts_of, sorted({source.reader for source in index.sources}))
+    decoded = [fact.decoded() for fact in facts if fact.decoded]
     return "; ".join([f"no events in {where}", *left_out(index), *decoded])
-
-
-@runtime_checkable
-class _Decoder(Protocol):
-    """A reader of files whose detectors may be of kinds that it cannot decode."""
-
-    def decoded(self) -> str:
-        """The kinds that it decodes, for people."""
 
 
 def _scan_all(

@@ -10,7 +10,7 @@ from ..errors import SourceError
 from .experiment_files import complete_files, experiment_files
 from .formats.experiment import located, names_experiment
 from .formats.reader import Reader
-from .formats.registry import WITHOUT_FILE, find_reader, guess_file_reader, guess_text_reader
+from .formats.registry import find_reader, guess_file_reader, guess_text_reader, takes_texts
 from .patterns import matching
 from .wanted import Wanted
 
@@ -89,7 +89,7 @@ def _at_root(text: str, reader: str, root: str) -> str:
 
     What a plug-in's text means only the plug-in knows.
     """
-    if reader not in WITHOUT_FILE:
+    if not takes_texts(reader):
         return text
     return located(text, lambda path: os.path.abspath(os.path.join(root, path)))
 

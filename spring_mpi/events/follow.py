@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from ..errors import SourceError
 from .assembly import no_events
 from .finding import expand, named_paths
-from .formats.reader import READ_FAULTS, GrowingReader, Reader
-from .formats.registry import READERS_OF_PARTS, find_reader, guess_file_reader
+from .formats.reader import READ_FAULTS, Extent, GrowingReader, Reader
+from .formats.registry import facts_of, find_reader, guess_file_reader
 from .growth import grow
 from .index import EventIndex
 from .left_out import left_out
@@ -124,7 +124,7 @@ class Follower:
             # What cannot be told yet is tried again, and said, when it is scanned.
             with contextlib.suppress(*READ_FAULTS):
                 self._names[path] = guess_file_reader(path)
-        return self._names.get(path) in READERS_OF_PARTS
+        return facts_of(self._names.get(path, "")).extent is Extent.RUN
 
     def _rests(self, path: str) -> bool:
         """Whether a file has not changed since the last look."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import SourceError
 from ..names import pid_text
-from .formats.registry import READERS_OF_PARTS
+from .formats.reader import Extent, Facts
+from .formats.registry import facts_of
 from .source import EventRef, Part
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def refuse_mixed(index: EventIndex) -> None:
     Streams of a run may hold one each; without the name of a dataset all of them are taken.
     """
     names = [
-        _detector(frames.dataset) if source.reader in READERS_OF_PARTS else ""
-        for source, frames in zip(index.sources, index.frames, strict=True)
+        facts.detector_of(frames.dataset) if facts.extent is Extent.RUN else ""
+        for facts, frames in zip(_facts(index), index.frames, strict=True)
     ]
     known = sorted(set(names))
     if len(known) < 2 or not len(index):
@@ -43,8 +44,8 @@ def refuse_mixed_event(ref: EventRef) -> None:
         return
     found: dict[str, Part] = {}
     for part in ref.parts:
-        if part.source.reader in READERS_OF_PARTS:
-            found.setdefault(_detector(part.dataset), part)
+        if (facts := facts_of(part.source.reader)).extent is Extent.RUN:
+            found.setdefault(facts.detector_of(part.dataset), part)
     if len(found) > 1:
         named = " and ".join(f"{name} ({part.source.path})" for name, part in found.items())
         raise SourceError(
@@ -59,9 +60,9 @@ def several(index: EventIndex) -> list[str]:
         return []
     events = np.bincount(index.source[index.starts], minlength=len(index.sources)).tolist()
     counts: dict[str, int] = {}
-    for frames, count in zip(index.frames, events, strict=True):
+    for facts, frames, count in zip(_facts(index), index.frames, events, strict=True):
         if count:
-            name = _detector(frames.dataset)
+            name = facts.detector_of(frames.dataset)
             counts[name] = counts.get(name, 0) + count
     if len(counts) < 2:
         return []
@@ -73,7 +74,6 @@ def several(index: EventIndex) -> list[str]:
     ]
 
 
-def _detector(dataset: str) -> str:
-    """The detector that a dataset is of: the same for all modules of one of the European XFEL."""
-    found = re.match(r"/INSTRUMENT/([^/]+)/", dataset)
-    return found[1] if found else dataset
+def _facts(index: EventIndex) -> Iterator[Facts]:
+    """Of the format of each source."""
+    return (facts_of(source.reader) for source in index.sources)

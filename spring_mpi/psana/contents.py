@@ -58,7 +58,7 @@ class EventId:
         return self._of_header("control")
 
     def _of_header(self, name: str) -> int:
-        if self._event.reader != "xtc":
+        if not self._event.tells_as_psana:
             raise SourceError(f"{self._event.ref.source.path} tells no {name}; LCLS-I does")
         return int(self._event.header()[name])
 
@@ -73,7 +73,7 @@ class FrameV1:
     def of(cls, event: Event, source: Source | None) -> FrameV1 | None:
         """The image, unless the detector is no camera."""
         frame = event.frame(source)
-        if frame is None or (event.reader == "xtc" and not _is_camera(frame)):
+        if frame is None or (event.tells_as_psana and not _is_camera(frame)):
             return None
         return cls(frame.data, frame.info)
 

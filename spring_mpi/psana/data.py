@@ -14,13 +14,12 @@ from ..errors import PatternError, SourceError, UnknownPidError
 from ..events.build import build_index
 from ..events.formats.lcls1.sources import find_address
 from ..events.formats.reader import Frame
+from ..events.formats.registry import facts_of
 from ..events.index import EventIndex
 from ..events.loader import Loader
 from ..events.wanted import AnyPath
 
 _log = logging.getLogger(__name__)
-_WITH_DETECTORS = ("xtc", "xtc2")
-"""Formats whose datasets are detectors, by their names."""
 
 
 class Content(Protocol):
@@ -129,7 +128,7 @@ class DataSource:
         return self._of_detectors[name]
 
     def _is_default(self, name: str) -> bool:
-        if self._index.sources[0].reader not in _WITH_DETECTORS:
+        if not facts_of(self._index.sources[0].reader).has_named_detectors:
             return True
         return find_address(name, {frames.dataset for frames in self._index.frames}) is not None
 
@@ -204,15 +203,15 @@ class Event:
 
     def check(self) -> None:
         """Raises `SourceError` or `PatternError` where the event cannot be read."""
-        if self.reader == "xtc":
+        if self.tells_as_psana:
             self.header()
         else:
             self._data.loader.frame(self.ref)
 
     @property
-    def reader(self) -> str:
-        """The name of the format's reader."""
-        return self.ref.source.reader
+    def tells_as_psana(self) -> bool:
+        """Whether it is one of LCLS-I, whose headers and kinds of detectors are known."""
+        return facts_of(self.ref.source.reader).tells_as_psana
 
     def header(self) -> NDArray[Any]:
         """`EVENT_ID` () of an LCLS-I event."""

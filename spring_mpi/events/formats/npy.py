@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from .fields import row_for
-from .reader import Frame, PidDatasets, Scan, refuse_names, starts_with
+from .reader import Extent, Facts, Frame, PidDatasets, Scan, refuse_names, starts_with
 
 MAGIC = b"\x93NUMPY"
 
@@ -21,6 +21,7 @@ class NpyReader:
     """An array (events, rows, columns), or (rows, columns) for a single event."""
 
     needs_file = True
+    facts = Facts(Extent.FILE)
 
     def sniff(self, path: str) -> bool:
         """Whether the file begins as npy files do."""

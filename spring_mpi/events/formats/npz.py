@@ -14,7 +14,7 @@ from ...errors import SourceError
 from .fields import as_center
 from .npy import read_header
 from .pids import as_pid, numbered_scan
-from .reader import Frame, PidDatasets, Scan, starts_with
+from .reader import Extent, Facts, Frame, PidDatasets, Scan, starts_with
 
 MAGIC = b"PK\x03\x04"
 _LARGEST_SMALL_ARRAY = 1024
@@ -27,6 +27,7 @@ class NpzReader:
     """
 
     needs_file = True
+    facts = Facts(Extent.FILE)
 
     def sniff(self, path: str) -> bool:
         """Whether the file is a zip archive and its name ends in ``.npz``."""

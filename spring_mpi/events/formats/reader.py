@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -115,6 +116,36 @@ class LinkingHandle(Handle, Protocol):
         ...
 
 
+class Extent(Enum):
+    """What decides which events a source has."""
+
+    FILE = auto()
+    """The file alone."""
+    RUN = auto()
+    """All files of a run: an event may be spread over several of them."""
+    UNKNOWN = auto()
+    """More than that; such sources are scanned whenever an index is built."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is special about a format, for code that must not know formats by their names.
+
+    The defaults are those of readers that say nothing: of other packages, and of users' files.
+    """
+
+    extent: Extent = Extent.UNKNOWN
+    detector_of: Callable[[str], str] = str
+    """The detector that a dataset is of; modules of one detector may be datasets of their own."""
+    has_named_detectors: bool = False
+    """Whether an event may hold several detectors, of which ``dataset`` names one."""
+    tells_as_psana: bool = False
+    """Whether events have the field ``EventId``, and frames of cameras their ``offset``."""
+    is_simulated: bool = False
+    decoded: Callable[[], str] | None = None
+    """Which kinds of detectors are decoded, for people who wonder why a file has no events."""
+
+
 @runtime_checkable
 class Reader(Protocol):
     """A file format; its calls may raise any of `READ_FAULTS`."""
@@ -133,6 +164,12 @@ class Reader(Protocol):
     def open(self, source: str) -> Handle:
         """The source, ready for reading single events."""
         ...
+
+
+class BuiltInReader(Reader, Protocol):
+    """A reader of this package."""
+
+    facts: Facts
 
 
 @runtime_checkable

@@ -9,12 +9,12 @@ from typing import cast
 
 from ...errors import SourceError
 from .plugins import load_plugin, plugin_names
-from .reader import Reader
+from .reader import BuiltInReader, Facts, Reader
 from .user_file import UserFileReader, names_user_file
 
-# Module and class of each reader. Those of files are in the order of guessing; adapters, which need
-# a package of the facility, are never guessed.
-_FILE_READERS = {
+# Module and class of each reader, in the order of guessing: whose files are known by names of their
+# own come before those of any HDF5 file. Adapters, which need a package of the facility, are last.
+_READERS = {
     "cxi": "hdf5.cxi:CxiReader",
     "euxfel": "euxfel.reader:EuxfelReader",
     "swissfel": "hdf5.swissfel:SwissfelReader",
@@ -25,19 +25,12 @@ _FILE_READERS = {
     "npz": "npz:NpzReader",
     "xtc": "lcls1.reader:XtcReader",
     "xtc2": "lcls2.reader:Xtc2Reader",
-}
-READERS_OF_PARTS = frozenset({"xtc", "xtc2", "euxfel"})
-"""Formats that may spread an event over several files."""
-_TEXT_READERS = {"simulate": "simulated.reader:SimulateReader"}
-_ADAPTERS = {
+    "simulate": "simulated.reader:SimulateReader",
     "extra_data": "adapters.extra_data:ExtraDataReader",
     "psana": "adapters.psana:PsanaReader",
 }
-_READERS = _FILE_READERS | _TEXT_READERS | _ADAPTERS
 BUILT_IN = tuple(_READERS)
 """Names of the readers that are here."""
-WITHOUT_FILE = frozenset((*_TEXT_READERS, *_ADAPTERS))
-"""Those whose sources are texts or folders; see `experiment.located`."""
 
 
 def find_reader(name: str) -> Reader:
@@ -50,16 +43,28 @@ def find_reader(name: str) -> Reader:
     """
     if names_user_file(name):
         return UserFileReader(name)
-    if name not in _READERS:
-        return _plugin(name)
-    module, kind = _READERS[name].split(":")
-    found = importlib.import_module(f".{module}", __package__)
-    return cast(Reader, getattr(found, kind)())
+    return _built_in(name) if name in _READERS else _plugin(name)
+
+
+def facts_of(name: str) -> Facts:
+    """What is special about a reader's format; the defaults where it is not one of those here."""
+    return _built_in(name).facts if name in _READERS else Facts()
+
+
+def takes_texts(name: object) -> bool:
+    """Whether it is a reader of those here whose sources are texts; see `experiment.located`."""
+    return name in _READERS and not _built_in(str(name)).needs_file
 
 
 def reader_names() -> tuple[str, ...]:
     """Of the readers that are here, and of those that other packages bring."""
     return tuple(dict.fromkeys((*_READERS, *plugin_names())))
+
+
+def _built_in(name: str) -> BuiltInReader:
+    module, kind = _READERS[name].split(":")
+    found = importlib.import_module(f".{module}", __package__)
+    return cast(BuiltInReader, getattr(found, kind)())
 
 
 def _plugin(name: str) -> Reader:
@@ -74,8 +79,9 @@ def _plugin(name: str) -> Reader:
 def guess_file_reader(path: str) -> str:
     """The name of the reader that knows the file; `SourceError` if none does."""
     try:
-        for name in _FILE_READERS:
-            if find_reader(name).sniff(path):
+        for name in _READERS:
+            reader = _built_in(name)
+            if reader.needs_file and reader.sniff(path):
                 return name
         is_empty = not os.path.getsize(path)
     except SourceError:
@@ -89,7 +95,8 @@ def guess_file_reader(path: str) -> str:
 
 def guess_text_reader(text: str) -> str | None:
     """The name of the reader that takes the text for a source without a file, or None."""
-    return next((name for name in _TEXT_READERS if find_reader(name).sniff(text)), None)
+    texts = filter(takes_texts, _READERS)
+    return next((name for name in texts if _built_in(name).sniff(text)), None)
 
 
 def _known() -> str:

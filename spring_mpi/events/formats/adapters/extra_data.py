@@ -27,7 +27,7 @@ from ..euxfel.parallel_gain import of_gain, split_gain
 from ..euxfel.raw import WITHOUT_GAIN, module_frame, planes_of, raw_form, with_codes, with_gain
 from ..euxfel.reader import PID_NAMES, PLACE_BITS
 from ..hdf5.joined import run_in_path
-from ..reader import DAMAGED, INCOMPLETE, Frame, PidDatasets, Scan
+from ..reader import DAMAGED, INCOMPLETE, Facts, Frame, PidDatasets, Scan
 from .facility import faults_told, package
 
 _MOST_LISTED = 12
@@ -44,6 +44,7 @@ class ExtraDataReader:
     """
 
     needs_file = False
+    facts = Facts()
 
     def sniff(self, path: str) -> bool:
         """Never: such a reader must be named."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ....errors import SourceError
 from ....launcher import LAUNCH_PREFIXES
 from ..experiment import names_experiment
-from ..reader import Frame, PidDatasets, Scan
+from ..reader import Facts, Frame, PidDatasets, Scan
 from .facility import faults_told, package
 from .psana1 import Psana1Run
 from .psana2 import FileRun, TableRun
@@ -40,6 +40,7 @@ class PsanaReader:
     """
 
     needs_file = False
+    facts = Facts()
 
     def sniff(self, path: str) -> bool:
         """Never: such a reader must be named."""

@@ -29,7 +29,7 @@ from ..hdf5.joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from ..hdf5.opening import is_file_of, open_file
 from ..hdf5.plain import find_frames, incomplete
 from ..hdf5.rows import check_size
-from ..reader import DAMAGED, INCOMPLETE, Empty, Frame, PidDatasets, Scan
+from ..reader import DAMAGED, INCOMPLETE, Empty, Extent, Facts, Frame, PidDatasets, Scan
 from .absent import absent
 from .modules import module_of
 from .parallel_gain import GAINS, of_gain, split_gain, stage_of
@@ -44,6 +44,12 @@ _RUN_OF_FILE = re.compile(r"-R\d{4}-")
 _DETECTOR_FILE = re.compile(r"-(?:AGIPD|LPD|DSSC|JNGFR)\d\d-")
 
 
+def _detector_of(dataset: str) -> str:
+    """The same for all modules, whose sources are ``DETECTOR/DET/3CH0:xtdf`` and the like."""
+    found = re.match(r"/INSTRUMENT/([^/]+)/", dataset)
+    return found[1] if found else dataset
+
+
 class EuxfelReader:
     """Frames of one detector module or camera; the pid is (run, train, pulse).
 
@@ -54,6 +60,7 @@ class EuxfelReader:
     """
 
     needs_file = True
+    facts = Facts(Extent.RUN, detector_of=_detector_of)
 
     def sniff(self, path: str) -> bool:
         """Whether the file has a list of trains and tells its sources."""

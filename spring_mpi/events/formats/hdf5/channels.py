@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ....errors import SourceError
 from ...gain_stages import RawForm
 from ...left_out import LeftOut
-from ..reader import DAMAGED, Empty, Frame, PidDatasets, Scan
+from ..reader import DAMAGED, Empty, Extent, Facts, Frame, PidDatasets, Scan
 from .contents import candidates, find_dataset
 from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
 from .opening import open_file
@@ -27,6 +27,7 @@ class ChannelReader:
     """What facilities with channels have in common; a format says where keys and frames are."""
 
     needs_file = True
+    facts = Facts(Extent.FILE)
     pid_names = ("run", "key")
 
     def scan(self, source: str, *, dataset: str | None, pid: PidDatasets) -> Scan:

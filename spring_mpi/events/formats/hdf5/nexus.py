@@ -21,7 +21,7 @@ import numpy as np
 from ....errors import SourceError
 from ...left_out import LeftOut
 from ...source import Exclusion
-from ..reader import Empty, Frame, PidDatasets, Scan
+from ..reader import Empty, Facts, Frame, PidDatasets, Scan
 from .blocks import Block, block_names, blocks_of, flags_of, listed
 from .contents import candidates, is_frames
 from .limits import OwnLimit, behind_link, limited, own_limits
@@ -45,6 +45,8 @@ class NexusReader:
     """Frames of all data files of a master, numbered through; the pid is (run, row)."""
 
     needs_file = True
+    # The files that a master links to may change, too.
+    facts = Facts()
 
     def sniff(self, path: str) -> bool:
         """Whether the file has a group of data blocks, or says that it is NXmx."""

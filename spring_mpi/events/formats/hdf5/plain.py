@@ -15,7 +15,7 @@ from ...gain_stages import coded_form
 from ...source import Exclusion
 from ..fields import has_rows, row_for
 from ..pids import whole_numbers
-from ..reader import INCOMPLETE, Empty, Frame, PidDatasets, Scan
+from ..reader import INCOMPLETE, Empty, Extent, Facts, Frame, PidDatasets, Scan
 from .axes import Axes, usual_axes
 from .beside import Beside, beside
 from .contents import candidates, find_dataset, is_frames
@@ -32,6 +32,7 @@ class Hdf5Reader:
     """Frames in a dataset (events, rows, columns), or (rows, columns) for a single event."""
 
     needs_file = True
+    facts = Facts(Extent.FILE)
     axes: tuple[int, ...] = (2, 3, 4)
     """Numbers of axes that a dataset of frames may have; with four of them the second numbers the
     modules of a detector."""

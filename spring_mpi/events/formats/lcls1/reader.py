@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 from ....errors import SourceError
 from ...gain_stages import RawForm, coding_of
 from ...left_out import LeftOut
-from ..reader import DAMAGED, INCOMPLETE, SLOW, STEP, TRANSITION, Empty, Frame, PidDatasets, Scan
+from ..reader import (
+    DAMAGED,
+    INCOMPLETE,
+    SLOW,
+    STEP,
+    TRANSITION,
+    Empty,
+    Extent,
+    Facts,
+    Frame,
+    PidDatasets,
+    Scan,
+)
 from .decode import decode_image, event_codes, is_image
 from .detector import choose, config_of, find_images, held
 from .epics import Key, names_in, records_in
@@ -55,7 +67,7 @@ class XtcReader:
     """
 
     needs_file = True
-    decoded = staticmethod(decoded)
+    facts = Facts(Extent.RUN, has_named_detectors=True, tells_as_psana=True, decoded=decoded)
 
     def sniff(self, path: str) -> bool:
         """Whether the name is ``*.xtc`` or ``*.xtc.inprogress`` and a datagram comes first."""

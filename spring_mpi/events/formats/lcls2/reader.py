@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ....errors import SourceError
 from ..file_bytes import Bytes
-from ..reader import Empty, Frame, PidDatasets, Scan
+from ..reader import Empty, Extent, Facts, Frame, PidDatasets, Scan
 from ..threads import cores, in_threads
 from .chain import Chain, read_chain, split_row
 from .datasets import Dataset, datasets_of, matching, told
@@ -34,6 +34,7 @@ class Xtc2Reader:
     """
 
     needs_file = True
+    facts = Facts(Extent.RUN, has_named_detectors=True)
 
     def sniff(self, path: str) -> bool:
         """Whether the name ends in ``.xtc2``, and the file begins with a datagram."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import SourceError
-from ..reader import Frame, PidDatasets, Scan, refuse_names
+from ..reader import Facts, Frame, PidDatasets, Scan, refuse_names
 from .diffraction import Detector, diffraction, shapes
 
 # The pids of the pages that users know; these events are always hits.
@@ -74,6 +74,7 @@ class SimulateReader:
     """Frames of `Detector`, (264, 272); datasets ``mask`` (1 = excluded) and ``center``."""
 
     needs_file = False
+    facts = Facts(is_simulated=True)
 
     def sniff(self, path: str) -> bool:
         """Whether the text describes a simulated run."""
