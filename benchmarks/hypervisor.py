@@ -23,18 +23,24 @@ from common import options, peak_memory, report
 from spring_mpi.campaign.config import load_config
 from spring_mpi.campaign.plan import Plan
 from spring_mpi.events import build_index
-from spring_mpi.hypervisor.decisions import State
 from spring_mpi.hypervisor.inventory import Inventory, InventoryRequest
+from spring_mpi.hypervisor.lines import Line, to_line
 from spring_mpi.hypervisor.log import Log
-from spring_mpi.hypervisor.messages import Assign, Done, Equipment, Order, Ready, Report, Summary
+from spring_mpi.hypervisor.messages import Assign, Done, Equipment, Order, Ready, Report
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.rank0 import Hypervisor
 from spring_mpi.hypervisor.reporting import Desk, Reporter
 from spring_mpi.hypervisor.screen import NoScreen
 from spring_mpi.hypervisor.status import SummaryFile
+from spring_mpi.outcome import Outcome, State
 
 _COMMIT_SECONDS = 0.010
-_SUMMARY = Summary(error=0.1, resolution_px=2.0, support_px=500, seconds=10.0)
+
+
+def _outcome(name: str) -> Outcome:
+    return Outcome(
+        name, state=State.DONE, error=0.1, resolution_px=2.0, support_px=500, seconds=10.0
+    )
 
 
 class Clock:
@@ -57,9 +63,9 @@ class SimulatedJournal:
     def __init__(self, clock: Clock) -> None:
         self._clock, self.commits = clock, 0
 
-    def commit(self, lines: Iterable[dict[str, Any]]) -> None:
+    def commit(self, lines: Iterable[Line]) -> None:
         """Write the text, to nowhere."""
-        if text := "".join(json.dumps(line) for line in lines):
+        if text := "".join(json.dumps(to_line(line)) for line in lines):
             self.commits += bool(text)
             self._clock.advance(_COMMIT_SECONDS)
 
@@ -93,7 +99,7 @@ class SimulatedWorkers:
         """A job ends after its time."""
         if isinstance(order, Assign):
             lasting = self._seconds * float(self._random.uniform(0.9, 1.1))
-            done = Done(order.jobs[0].name, _SUMMARY)
+            done = Done(_outcome(order.jobs[0].name))
             heapq.heappush(self._coming, (self._clock.now + lasting, worker, done))
 
     def poll(self) -> list[tuple[int, Report]]:
@@ -125,7 +131,7 @@ def simulate(workers: int, jobs: int, seconds: float, folder: Path) -> dict[str,
     journal, transport = SimulatedJournal(clock), SimulatedWorkers(workers, seconds, clock)
     hypervisor = Hypervisor(
         queue, transport, journal, NoControl(), Reporter(desk, queue, clock),  # type: ignore[arg-type]
-        plan.job, plan.finished, lambda name: None, clock.advance,
+        plan.job, plan.identified, lambda name: None, clock.advance,
     )  # fmt: skip
     began = time.process_time()
     while not queue.is_over:

@@ -23,12 +23,17 @@ from spring_mpi.hypervisor.messages import (
     Order,
     Ready,
     Report,
-    Summary,
 )
 from spring_mpi.hypervisor.worker import Child
+from spring_mpi.outcome import Outcome, State
 
-_SUMMARY = Summary(error=0.1, resolution_px=2.0, support_px=500, seconds=0.0)
 _READY = Ready(platform.node(), "nothing", 0.0)
+
+
+def _outcome(name: str) -> Outcome:
+    return Outcome(
+        name, state=State.DONE, error=0.1, resolution_px=2.0, support_px=500, seconds=0.0
+    )
 
 
 class NoopWorker:
@@ -40,7 +45,7 @@ class NoopWorker:
     def send(self, order: Order) -> list[Report]:
         """The jobs of the order are done."""
         jobs = order.jobs if isinstance(order, Assign) else ()
-        return [Done(job.name, _SUMMARY) for job in jobs]
+        return [Done(_outcome(job.name)) for job in jobs]
 
     def poll(self) -> list[Report]:
         """Once, that it is there."""
@@ -69,7 +74,7 @@ class NoopRunner:
 
     def run(self, job: Job, send: Callable[[Report], None]) -> Done:
         """Nothing, and the word that it is done."""
-        return Done(job.name, _SUMMARY)
+        return Done(_outcome(job.name))
 
 
 class NoopChild(Child):

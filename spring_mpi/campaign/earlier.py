@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +14,8 @@ from ..events.formats.user_file import names_user_file
 from ..events.preparation import REVISION as PREPARATION
 from ..events.source import EventRef
 from ..events.storage import load_index
-from ..hypervisor.decisions import State
+from ..hypervisor.lines import JobLine
+from ..outcome import State
 from . import version_0_1_0
 from .comparing import Made, compared
 from .config import load_config
@@ -41,7 +42,7 @@ class Choice(StrEnum):
 class Verdict:
     """What becomes of the finished jobs of earlier runs."""
 
-    renewed: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    renewed: Mapping[str, JobLine] = field(default_factory=dict)
     """Job -> its line in the journal, with its fingerprint of today, where that is another one."""
     redone: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -62,15 +63,15 @@ def judge(
     lookup = _Recipes(past.recipes)
     lines, old, kept_before = {}, [], []
     for name, line in past.jobs.items():
-        if line["state"] != State.DONE or not plan.knows(name):
+        if line.state is not State.DONE or not plan.knows(name):
             continue
         made = plan.blueprint(name)
         if plan.result_file(name) not in present:
             continue
-        if line["fingerprint"] == made.fingerprint:
-            kept_before += [name] if line.get("remark", "").startswith(_KEPT) else []
+        if line.fingerprint == made.fingerprint:
+            kept_before += [name] if line.outcome.remark.startswith(_KEPT) else []
             continue
-        revisions = lookup.revisions(line["fingerprint"], made)
+        revisions = lookup.revisions(line.fingerprint, made)
         if revisions is None:
             raise ConfigError(
                 [
@@ -89,7 +90,7 @@ def judge(
         kept = {name: line for name, line in lines.items() if name not in changed}
         return Verdict(kept, (*changed, *kept_before))
     for name, text in changed.items():
-        lines[name] |= {"remark": f"{_KEPT}{text}"}
+        lines[name] = _remarked(lines[name], f"{_KEPT}{text}")
     return Verdict(lines, kept=tuple(changed))
 
 
@@ -132,11 +133,14 @@ class _Recipes:
         return {part: parts[part] for part in REVISIONS}
 
 
-def _renewed(line: Mapping[str, Any], made: Blueprint, engine: int) -> dict[str, Any]:
+def _renewed(line: JobLine, made: Blueprint, engine: int) -> JobLine:
     """A journal's line with the fingerprint of today; results of another engine are marked."""
-    renewed = {key: item for key, item in line.items() if key != "run"}
-    remark = {"remark": f"made by engine revision {engine}"} if engine != ENGINE else {}
-    return renewed | {"fingerprint": made.fingerprint} | remark
+    renewed = replace(line, fingerprint=made.fingerprint)
+    return renewed if engine == ENGINE else _remarked(renewed, f"made by engine revision {engine}")
+
+
+def _remarked(line: JobLine, remark: str) -> JobLine:
+    return replace(line, outcome=replace(line.outcome, remark=remark))
 
 
 def _made(plan: Plan, names: list[str]) -> list[Made]:
@@ -165,10 +169,10 @@ def _refusal(changed: Mapping[str, str], rundir: RunDirectory) -> list[str]:
 
 
 def _changes(
-    plan: Plan, lookup: _Recipes, rundir: RunDirectory, name: str, line: Mapping[str, Any]
+    plan: Plan, lookup: _Recipes, rundir: RunDirectory, name: str, line: JobLine
 ) -> Iterator[str]:
     """What a finished job was made from and what it would be made from now, a line each."""
-    made, given = plan.blueprint(name), line["fingerprint"]
+    made, given = plan.blueprint(name), line.fingerprint
     if not version_0_1_0.is_fingerprint(given) and (parts := lookup.parts(given, made)):
         yield from changes(parts, made.recipe.parts)
         return

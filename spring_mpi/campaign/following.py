@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ..errors import SpringError
 from ..events.follow import Follower
 from ..events.index import EventIndex
-from ..hypervisor.decisions import State
 from ..hypervisor.disk_space import fault_text
 from ..hypervisor.log import Level, Log
 from ..hypervisor.queue import Queue
+from ..outcome import State
 from .plan import Plan
 from .sections import EventSelection
 from .selection import grown

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import RunDirectoryError
 from ..files import read_text
-from ..hypervisor.decisions import State
+from ..outcome import State
 from ..result import resolution_text
 from .rundir import RunDirectory
 

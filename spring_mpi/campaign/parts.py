@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..files import read_text, replace_file
-from ..hypervisor.decisions import State
+from ..outcome import State
 from .config import load_config
 from .rundir import RunDirectory
 from .sections import parse_part

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..hypervisor.decisions import State
 from ..hypervisor.journal import replay
+from ..hypervisor.lines import Exit, Header, JobLine, Line, MessageLine, RecipeLine, Start
+from ..outcome import State
 
-_OPEN = (State.RUNNING, State.WAITING)
-_KEPT = ("outages", "generation", "alone")
-"""What is known of an interrupted job until it ends; see `spring_mpi.campaign.resume`."""
 _PAUSED_AFTER = {"pause": True, "resume": False}
 """What people asked for -> whether the campaign is paused from then on."""
 
@@ -21,8 +19,10 @@ _PAUSED_AFTER = {"pause": True, "resume": False}
 class Past:
     """The last word of a journal on every job it names."""
 
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Name -> last line, with the number of its run."""
+    jobs: dict[str, JobLine] = field(default_factory=dict)
+    """Name -> last line, with what earlier ones tell of a job that has not ended."""
+    running: set[str] = field(default_factory=set)
+    """Jobs that the last run had given out when it ended."""
     last_exit: int | None = None
     """Exit code of the last run; None where it ended without a word."""
     starts: int = 0
@@ -32,7 +32,7 @@ class Past:
     """Jobs that people put to the front (True) or, by `retry`, to the back; oldest first."""
     answered: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     """Id of a message that was applied -> its reply, and whether it was refused."""
-    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    recipes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Digest -> parts, of all recipes that a run had for its jobs."""
     is_sharded: bool | None = None
     """Whether results lie in sub-folders; None before the first run."""
@@ -48,52 +48,55 @@ class Past:
                 past._take(line)
         return past
 
-    def _take(self, line: dict[str, Any]) -> None:
-        if "journal" in line:
-            self.is_sharded = bool(line.get("sharded"))
-        elif "start" in line:
-            self.starts, self.last_exit = line["start"], None
-        elif "exit" in line:
-            self.last_exit = line["exit"]
-        elif "message" in line:
-            self.answered[line["message"]] = tuple(line["reply"]), bool(line["refused"])
-            for record in line["records"]:
-                if line["verb"] == "retry":
-                    self.jobs.pop(record["job"], None)
-                self._take(record)
-            if line.get("front"):
-                self.moves.append((tuple(line["front"]), True))
-            if line["verb"] == "retry":
-                self.moves.append((tuple(record["job"] for record in line["records"]), False))
-            if not line["refused"]:
-                self.is_paused = _PAUSED_AFTER.get(line["verb"], self.is_paused)
-        elif "recipe" in line:
-            self.recipes[line["recipe"]] = line["parts"]
-        elif "job" in line:
-            if "request" in line:
-                self.requests[line["job"]] = line["request"]
-            kept = self.jobs.get(line["job"], {}) if line["state"] in _OPEN else {}
-            kept = {key: kept[key] for key in _KEPT if key in kept}
-            self.jobs[line["job"]] = kept | line | {"run": self.starts}
+    def _take(self, line: Line) -> None:
+        match line:
+            case Header():
+                self.is_sharded = line.sharded
+            case Start():
+                self.starts, self.last_exit = line.number, None
+                self.running.clear()
+            case RecipeLine():
+                self.recipes[line.digest] = line.parts
+            case JobLine():
+                self._take_job(line)
+            case MessageLine():
+                self._take_message(line)
+            case Exit():
+                self.last_exit = line.code
+
+    def _take_job(self, line: JobLine) -> None:
+        name = line.name
+        if line.request is not None:
+            self.requests[name] = line.request
+        if line.state is State.RUNNING:
+            self.running.add(name)
+        else:
+            self.running.discard(name)
+        if not line.state.is_over and name in self.jobs:
+            line = line.knowing(self.jobs[name])
+        self.jobs[name] = line
+
+    def _take_message(self, line: MessageLine) -> None:
+        self.answered[line.id] = line.reply, line.refused
+        names = tuple(record.name for record in line.records)
+        if line.verb == "retry":
+            for name in names:
+                self.jobs.pop(name, None)
+            self.moves.append((names, False))
+        for record in line.records:
+            self._take_job(record)
+        if line.front:
+            self.moves.append((line.front, True))
+        if not line.refused:
+            self.is_paused = _PAUSED_AFTER.get(line.verb, self.is_paused)
 
     def ended_under(self, name: str) -> bool:
         """Whether the last run ended without a word while it ran that job."""
-        line = self.jobs[name]
-        has_run = line["state"] == State.RUNNING and line["run"] == self.starts
-        return has_run and self.last_exit is None
+        return name in self.running and self.last_exit is None
 
     def ending(self) -> str:
         """How the last run ended, in words."""
-        running = sum(1 for _ in self._running())
         how = "was killed without a word"
         if self.last_exit is not None:
             how = f"ended with exit {self.last_exit}"
-        return f"{how} while {running} jobs ran" if running else how
-
-    def _running(self) -> Iterator[dict[str, Any]]:
-        """The jobs that the last run had given out when it ended."""
-        return (
-            line
-            for line in self.jobs.values()
-            if line["state"] == State.RUNNING and line["run"] == self.starts
-        )
+        return f"{how} while {len(self.running)} jobs ran" if self.running else how

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,9 @@ from ..events.calibration import Calibration
 from ..events.index import EventIndex
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT
-from ..hypervisor.messages import Job, Summary
-from ..hypervisor.status import Finished
+from ..hypervisor.messages import Job
 from ..names import file_name, job_name, pid_text
+from ..outcome import Outcome
 from ..settings import Settings
 from .recipe import Recipe, Recorded
 from .sections import Config, parse_part
@@ -195,20 +195,14 @@ class Plan:
             suspects=self.suspects if made.calibration is self.calibration else NOTHING_SUSPECT,
         )
 
-    def finished(self, name: str, worker: int, summary: Summary, remark: str = "") -> Finished:
-        """The line of a finished job in ``summary.csv``."""
-        made = self.blueprint(name)
-        return Finished(
-            name=name,
+    def identified(self, outcome: Outcome) -> Outcome:
+        """What became of a job, with what only the plan knows of it."""
+        made = self.blueprint(outcome.name)
+        return replace(
+            outcome,
             pid=pid_text(made.event.pid),
             tag=made.tag,
-            error=summary.error,
-            resolution_px=summary.resolution_px,
-            support_px=summary.support_px,
-            seconds=summary.seconds,
-            worker=worker,
-            file=self.result_file(name),
-            remark=remark,
+            file=self.result_file(outcome.name),
         )
 
     def result_file(self, name: str) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from ..errors import SourceError
 from ..hypervisor.checkpoint import owner_of, saved_generation
-from ..hypervisor.decisions import State
-from ..hypervisor.messages import Summary
+from ..hypervisor.lines import JobLine
 from ..hypervisor.queue import Queue
-from ..hypervisor.status import Finished
+from ..outcome import Outcome, State
 from ..result import Result
 from .earlier import Choice, Verdict, is_as_now, judge
 from .past import Past
@@ -43,22 +41,22 @@ class Interrupted:
         line = past.jobs[name]
         owners = (owner_of(name, one) for one in plan.fingerprints(name))
         generation = saved_generation(plan.folder / checkpoint_file(name), *owners)
-        outages = int(line.get("outages", 0))
-        if generation not in (0, line.get("generation", 0)):
+        outages = before = line.outages or 0
+        if generation not in (0, line.generation or 0):
             outages = 0
         elif past.ended_under(name):
             outages += 1
-        is_hopeless = outages > line.get("outages", 0) and line.get("alone", False)
+        is_hopeless = outages > before and bool(line.is_alone)
         is_alone = outages > plan.config.workers.retries
-        return cls(name, int(line["attempt"]) - 1, outages, generation, is_alone, is_hopeless)
+        return cls(name, (line.attempt or 1) - 1, outages, generation, is_alone, is_hopeless)
 
     @property
-    def line(self) -> dict[str, Any]:
+    def line(self) -> JobLine:
         """As the journal keeps it."""
-        return {
-            "job": self.name, "state": State.WAITING.value, "attempt": self.attempts,
-            "outages": self.outages, "generation": self.generation, "alone": self.is_alone,
-        }  # fmt: skip
+        return JobLine(
+            Outcome(self.name, state=State.WAITING), attempt=self.attempts,
+            outages=self.outages, generation=self.generation, is_alone=self.is_alone,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,9 @@ class Resumption:
     """A queue to start with, and what was found."""
 
     queue: Queue
-    finished: tuple[Finished, ...]
+    finished: tuple[Outcome, ...]
     """Of earlier runs, as they go into ``summary.csv``."""
-    adopted: tuple[dict[str, Any], ...]
+    adopted: tuple[JobLine, ...]
     """Journal lines of results that were complete but not yet in the journal."""
     given_up: tuple[tuple[str, str], ...]
     """(job, reason) of jobs that were lost too often, now failed."""
@@ -106,15 +104,14 @@ def resume(
     queue = Queue(workers.retries, workers.pack, plan.kind, is_paused=past.is_paused)
     finished, adopted, given_up, interrupted, retried = [], [], [], [], 0
     for name in _interrupted_first(plan, past):
-        line = past.jobs.get(name, {})
-        state, attempts = State(line.get("state", State.WAITING)), int(line.get("attempt", 0))
-        outages = int(line.get("outages", 0))
+        line = past.jobs.get(name) or JobLine(Outcome(name, state=State.WAITING))
+        state, attempts, outages = line.state, line.attempt or 0, line.outages or 0
         if state is State.DONE and plan.result_file(name) in present:
-            finished.append(_finished(plan, line))
+            finished.append(plan.identified(line.outcome))
         elif _may_be_complete(state, attempts + outages) and (found := _adopt(plan, name)):
             state = State.DONE
             adopted.append(found)
-            finished.append(_finished(plan, found))
+            finished.append(plan.identified(found.outcome))
         elif state is State.RUNNING:
             job = Interrupted.of(plan, past, name)
             attempts, outages, state = job.attempts, job.outages, State.WAITING
@@ -150,35 +147,27 @@ def _may_be_complete(state: State, losses: int) -> bool:
 
 def _interrupted_first(plan: Plan, past: Past) -> Iterator[str]:
     ran = [
-        name
-        for name, line in past.jobs.items()
-        if plan.knows(name) and line["state"] == State.RUNNING
+        name for name, line in past.jobs.items() if plan.knows(name) and line.state is State.RUNNING
     ]
     yield from ran
     first = set(ran)
     yield from (name for name in plan.names() if name not in first)
 
 
-def complete(plan: Plan, name: str) -> Summary | None:
+def complete(plan: Plan, name: str) -> Outcome | None:
     """What a job came to whose result file is complete; None where it is not."""
     result = _result(plan, name)
     is_ours = result is not None and result.provenance.fingerprint == plan.fingerprint(name)
-    return Summary.of(result) if result and is_ours else None
+    return replace(Outcome.of(result), name=name) if result and is_ours else None
 
 
-def _adopt(plan: Plan, name: str) -> dict[str, Any] | None:
+def _adopt(plan: Plan, name: str) -> JobLine | None:
     """The line of a result that was finished, but whose line the end of rank 0 prevented."""
     result = _result(plan, name)
     if result is None or not is_as_now(plan, name, result.provenance.fingerprint):
         return None
-    return {
-        "job": name,
-        "state": State.DONE.value,
-        "worker": 0,
-        "reason": "result found complete",
-        "fingerprint": plan.fingerprint(name),
-        **Summary.of(result).to_line(),
-    }
+    outcome = replace(Outcome.of(result), name=name, worker=0, reason="result found complete")
+    return JobLine(outcome, fingerprint=plan.fingerprint(name))
 
 
 def _result(plan: Plan, name: str) -> Result | None:
@@ -187,8 +176,3 @@ def _result(plan: Plan, name: str) -> Result | None:
         return Result.load(plan.folder / plan.result_file(name))
     except SourceError:
         return None
-
-
-def _finished(plan: Plan, line: Mapping[str, Any]) -> Finished:
-    remark = line.get("remark", "")
-    return plan.finished(line["job"], line["worker"], Summary.from_line(line), remark)

@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from shlex import quote
 from types import FrameType
-from typing import Any
 
 from ..errors import ConfigError, SpringError
 from ..events.flags import flagged
@@ -22,9 +21,9 @@ from ..events.remarks import remarks
 from ..files import replace_file
 from ..hearing import listening
 from ..hypervisor.control import Control
-from ..hypervisor.decisions import State
 from ..hypervisor.disk_space import fault_text
 from ..hypervisor.journal import Journal
+from ..hypervisor.lines import Header, JobLine, Line, RecipeLine, Start
 from ..hypervisor.log import Early, Level, Log
 from ..hypervisor.mailbox import Mailbox
 from ..hypervisor.messages import Equipment
@@ -38,6 +37,7 @@ from ..hypervisor.steering import Steering
 from ..hypervisor.transport import Transport
 from ..hypervisor.walltime import Walltime, end_of_allocation, words_of_end
 from ..launcher import restart_words
+from ..outcome import Outcome, State
 from .added import Catalogue, blueprint
 from .check import faults, refuse_wrong_stacks
 from .config import dump_config, load_config
@@ -208,7 +208,7 @@ def _serve(
         control,
         reporter,
         plan.job,
-        plan.finished,
+        plan.identified,
         partial(complete, plan),
         newcomers=newcomers,
         walltime=Walltime(end_of_allocation(), config.workers.checkpoint),
@@ -218,30 +218,22 @@ def _serve(
         return hypervisor.run(crew.equipment)
 
 
-def _first_lines(
-    plan: Plan, past: Past, resumption: Resumption, *, is_new: bool
-) -> Iterator[dict[str, Any]]:
+def _first_lines(plan: Plan, past: Past, resumption: Resumption, *, is_new: bool) -> Iterator[Line]:
     """What the journal has to know before the first job."""
     if is_new:
         config, index = digest(dump_config(plan.config)), plan.index_digest()
-        yield {
-            "journal": 1,
-            "config": config,
-            "index": index,
-            "jobs": len(plan),
-            "sharded": plan.is_sharded,
-        }
-    yield {"start": past.starts + 1, "t": round(time.time(), 3), "host": platform.node()}
+        yield Header(1, config, index, len(plan), plan.is_sharded)
+    yield Start(past.starts + 1, round(time.time(), 3), platform.node())
     recipes = [*plan.recipes, *(one.recipe for one in plan.added.values())]
     for made in {one.digest: one for one in recipes}.values():
         if made.digest not in past.recipes:
-            yield {"recipe": made.digest, "parts": made.parts}
+            yield RecipeLine(made.digest, made.parts)
     yield from resumption.earlier.renewed.values()
     yield from resumption.adopted
     for job in resumption.interrupted:
         yield job.line
     for name, reason in resumption.given_up:
-        yield {"job": name, "state": State.FAILED.value, "reason": reason}
+        yield JobLine(Outcome(name, state=State.FAILED, reason=reason))
 
 
 def _first_words(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from .letters import Message, Reply
+from .lines import JobLine, MessageLine
 from .mailbox import Mailbox
 from .steering import Answer, Steering
 
@@ -27,18 +27,20 @@ class Asked:
         """Whether the journal has to know."""
         return self.message.verb not in READING
 
-    def line(self, records: list[dict[str, Any]]) -> dict[str, Any]:
-        """For the journal: one line, so that effect and id are kept together or not at all."""
-        decision = self.answer.decision
-        return {
-            "message": self.message.id,
-            "sender": self.message.sender,
-            "verb": self.message.verb,
-            "reply": decision.reply,
-            "refused": decision.refused,
-            "front": self.answer.front,
-            "records": records,
-        }
+    def line(self, records: Iterable[JobLine]) -> MessageLine:
+        """For the journal, with the lines of the decision's records."""
+        message, answer = self.message, self.answer
+        return MessageLine(
+            id=message.id,
+            sender=message.sender,
+            verb=message.verb,
+            reply=answer.decision.reply,
+            refused=answer.decision.refused,
+            front=answer.front,
+            records=tuple(
+                replace(record, request=answer.requests.get(record.name)) for record in records
+            ),
+        )
 
 
 class Control:

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class State(StrEnum):
-    """Of a job."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    REMOVED = "removed"
-    STOPPED = "stopped"
+from ..outcome import State
 
 
 @dataclass(frozen=True)

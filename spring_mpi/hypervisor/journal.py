@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from ..errors import RunDirectoryError
 from ..files import LineFile
-from .decisions import Record
+from .lines import Line, from_line, to_line
 
 
 class Journal:
@@ -31,7 +30,7 @@ class Journal:
     def is_empty(self) -> bool:
         return self._file.length == 0
 
-    def commit(self, lines: Iterable[dict[str, Any]]) -> None:
+    def commit(self, lines: Iterable[Line]) -> None:
         """Append the lines and return when they are on the disk.
 
         Raises
@@ -40,7 +39,8 @@ class Journal:
             If that is not possible; then none of the lines is in the journal.
         """
         text = "".join(
-            json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n" for line in lines
+            json.dumps(to_line(line), separators=(",", ":"), allow_nan=False) + "\n"
+            for line in lines
         )
         if text:
             self._file.append(text.encode())
@@ -50,35 +50,24 @@ class Journal:
         self._file.close()
 
 
-def replay(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a journal, oldest first; a torn last one is left out.
+def replay(path: Path) -> Iterator[Line]:
+    """The lines of a journal, oldest first; a torn last one is left out, as are unknown kinds.
 
     Raises
     ------
     RunDirectoryError
-        If a line other than the last is not JSON.
+        If a line other than the last is damaged.
     """
     with open(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
+        for number, text in enumerate(file, start=1):
+            if not text.endswith(b"\n"):
                 return
             try:
-                yield json.loads(line)
-            except ValueError as fault:
+                line = from_line(json.loads(text))
+            except (ValueError, TypeError, KeyError) as fault:
                 raise RunDirectoryError(
                     f"{path}:{number} is damaged: {fault}; mend or delete that line, "
                     "or start anew with --fresh"
                 ) from fault
-
-
-def record_line(record: Record, now: float) -> dict[str, Any]:
-    """The line of a job that changed its state; ``now`` in seconds of the system's clock."""
-    line: dict[str, Any] = {
-        "t": round(now, 3),
-        "job": record.name,
-        "state": record.state.value,
-        "attempt": record.attempt,
-    }
-    if record.worker is not None:
-        line["worker"] = record.worker
-    return line | {"reason": record.reason} if record.reason else line
+            if line is not None:
+                yield line

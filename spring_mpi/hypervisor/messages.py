@@ -5,19 +5,15 @@ Orders go down (rank 0 -> worker -> child), reports come up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from ..devices import Gpu
 from ..events.calibration import Calibration
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
 from ..hearing import Said
+from ..outcome import Outcome
 from ..settings import Settings
-
-if TYPE_CHECKING:
-    from ..result import Result
 
 
 @dataclass(frozen=True)
@@ -48,32 +44,6 @@ class Job:
     """By the rule of version 0.1.0, whose checkpoints are used, too; empty where there is none."""
     suspects: Suspects = NOTHING_SUSPECT
     """Raw values that the result is to tell of."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a finished job came to, as ``summary.csv`` and the journal show it."""
-
-    error: float
-    resolution_px: float | None
-    """None where there is none; see `Result`."""
-    support_px: int
-    seconds: float
-
-    @classmethod
-    def of(cls, result: Result) -> Summary:
-        """What a result came to."""
-        seconds = result.provenance.seconds
-        return cls(result.error, result.resolution_px, result.support_px, seconds)
-
-    def to_line(self) -> dict[str, Any]:
-        """As it stands in the journal."""
-        return asdict(self)
-
-    @classmethod
-    def from_line(cls, line: Mapping[str, Any]) -> Summary:
-        """The inverse of `to_line`; other entries of the line are ignored."""
-        return cls(**{entry.name: line[entry.name] for entry in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -178,11 +148,15 @@ class Printed:
 class Done:
     """A job's result file is complete."""
 
-    name: str
-    summary: Summary
-    warnings: tuple[str, ...] = ()
+    outcome: Outcome
+    """As far as its child knows it."""
     masks: tuple[str, ...] = ()
     """Of its pattern; see `events.source.Exclusion`."""
+
+    @property
+    def name(self) -> str:
+        """Of the job."""
+        return self.outcome.name
 
 
 @dataclass(frozen=True)

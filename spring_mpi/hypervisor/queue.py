@@ -14,7 +14,8 @@ from itertools import islice
 from re import compile as compile_pattern
 
 from ..names import file_name
-from .decisions import Decision, Give, Interrupt, Record, State
+from ..outcome import State
+from .decisions import Decision, Give, Interrupt, Record
 
 _WINDOW = 1000
 """Waiting jobs among which those of equal kind are looked for."""

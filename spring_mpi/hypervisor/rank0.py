@@ -9,15 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
 
 from ..comm import Backoff
 from ..errors import LaunchError, RunDirectoryError
 from ..hearing import Said, pass_on
-from .control import Asked, Control
-from .decisions import Decision, Give, Record, State
+from ..outcome import Outcome, State
+from .control import Control
+from .decisions import Decision, Give, Record
 from .disk_space import RetryingWriter, UnwritableError, fault_text
-from .journal import Journal, record_line
+from .journal import Journal
+from .lines import Exit, JobLine, Line
 from .messages import (
     Alive,
     Assign,
@@ -34,12 +36,10 @@ from .messages import (
     Remark,
     Report,
     Stopped,
-    Summary,
     Unwritable,
 )
 from .queue import Queue
 from .reporting import Reporter
-from .status import Finished
 from .transport import Transport
 from .walltime import Walltime
 
@@ -57,8 +57,8 @@ class Hypervisor:
         All jobs, as an earlier run left them.
     make_job
         The job of a name.
-    finished
-        The line in ``summary.csv`` of a job that a worker has done.
+    identified
+        What became of a job, with what only the plan knows of it.
     complete
         What a job came to whose result is complete though nobody said so; None where it is not.
     sleep
@@ -79,8 +79,8 @@ class Hypervisor:
         control: Control,
         reporter: Reporter,
         make_job: Callable[[str], Job],
-        finished: Callable[[str, int, Summary], Finished],
-        complete: Callable[[str], Summary | None],
+        identified: Callable[[Outcome], Outcome],
+        complete: Callable[[str], Outcome | None],
         sleep: Callable[[float], None] = time.sleep,
         newcomers: Callable[[], None] = lambda: None,
         walltime: Walltime | None = None,
@@ -88,13 +88,13 @@ class Hypervisor:
     ) -> None:
         self._queue, self._transport = queue, transport
         self._journal, self._control, self._reporter = journal, control, reporter
-        self._make_job, self._finished, self._complete = make_job, finished, complete
+        self._make_job, self._identified, self._complete = make_job, identified, complete
         self._newcomers, self._walltime = newcomers, walltime or Walltime()
         self._backoff, self._sleep = Backoff(sleep), sleep
         self._room = RetryingWriter(room, reporter.say, self._rest)
         self._has_begun = False
         self._given: dict[int, dict[str, Job]] = {}
-        self._completed: dict[str, tuple[int, Done]] = {}
+        self._completed: dict[str, Done] = {}
         self._interruption: str | None = None
         self._starting: set[int] = set()
         self._failed_starts: dict[int, str] = {}
@@ -143,7 +143,11 @@ class Hypervisor:
         self._commit(
             [
                 *self._lines(decisions),
-                *(self._message_line(one) for one in asked if one.changes_something),
+                *(
+                    one.line(self._lines([one.answer.decision]))
+                    for one in asked
+                    if one.changes_something
+                ),
                 *self._lines([assigned]),
             ]
         )
@@ -196,9 +200,9 @@ class Hypervisor:
             case Unwritable(_, reason):
                 self.interrupt(reason)
                 return Decision()
-            case Stopped(name) | Lost(name) if summary := self._complete(name):
+            case Stopped(name) | Lost(name) if outcome := self._complete(name):
                 # Its child ended between the last step of the result and the word of it.
-                return self._done(worker, Done(name, summary))
+                return self._done(worker, Done(outcome))
             case Stopped(name):
                 return self._told(queue.stopped(worker, name), worker)
             case Lost(name, reason, is_innocent):
@@ -210,17 +214,13 @@ class Hypervisor:
     def _done(self, worker: int, done: Done) -> Decision:
         decision = self._queue.done(worker, done.name)
         if decision.records:
-            self._completed[done.name] = (worker, done)
+            outcome = self._identified(replace(done.outcome, worker=worker))
+            self._completed[done.name] = replace(done, outcome=outcome)
         return decision
 
     def _act(self, decisions: Iterable[Decision]) -> None:
         """What follows from decisions that the journal has."""
-        self._reporter.done(
-            [
-                (worker, done, self._finished(done.name, worker, done.summary))
-                for worker, done in self._completed.values()
-            ]
-        )
+        self._reporter.done(list(self._completed.values()))
         self._completed.clear()
         for decision in decisions:
             for instruction in decision.instructions:
@@ -262,8 +262,8 @@ class Hypervisor:
         records = [
             record
             for name in jobs
-            if (summary := self._complete(name))
-            for record in self._done(worker, Done(name, summary)).records
+            if (outcome := self._complete(name))
+            for record in self._done(worker, Done(outcome)).records
         ]
         records += self._told(self._queue.gone(worker, reason), worker).records
         if not (self._queue.workers or self._starting):
@@ -276,7 +276,7 @@ class Hypervisor:
             raise LaunchError(f"no worker can start: {reason}")
         self.interrupt(f"the loss of its last worker ({reason})")
 
-    def _commit(self, lines: list[dict[str, Any]]) -> None:
+    def _commit(self, lines: list[Line]) -> None:
         self._write(lambda: self._journal.commit(lines))
 
     def _write(self, write: Callable[[], None]) -> None:
@@ -303,27 +303,26 @@ class Hypervisor:
         self._reporter.draw()
         self._sleep(1.0)
 
-    def _lines(self, decisions: Iterable[Decision]) -> list[dict[str, Any]]:
+    def _lines(self, decisions: Iterable[Decision]) -> list[JobLine]:
         return [self._line(record) for decision in decisions for record in decision.records]
 
-    def _message_line(self, asked: Asked) -> dict[str, Any]:
-        records = self._lines([asked.answer.decision])
-        for line in records:
-            if line["job"] in asked.answer.requests:
-                line["request"] = asked.answer.requests[line["job"]]
-        return asked.line(records)
+    def _line(self, record: Record) -> JobLine:
+        return JobLine(
+            self._outcome(record),
+            t=round(time.time(), 3),
+            attempt=record.attempt,
+            fingerprint=self._fingerprint(record) if record.state is State.DONE else "",
+        )
 
-    def _line(self, record: Record) -> dict[str, Any]:
-        line = record_line(record, time.time())
+    def _outcome(self, record: Record) -> Outcome:
         if record.state is State.DONE:
-            worker, done = self._completed[record.name]
-            line["fingerprint"] = self._job(record.name, worker).fingerprint
-            line |= done.summary.to_line()
-        return line
+            return self._completed[record.name].outcome
+        return Outcome(record.name, state=record.state, worker=record.worker, reason=record.reason)
 
-    def _job(self, name: str, worker: int) -> Job:
-        """A job that a worker has, as it was given out; making it again costs more."""
-        return self._given.get(worker, {}).get(name) or self._make_job(name)
+    def _fingerprint(self, done: Record) -> str:
+        """That of the job as it was given out; making the job again costs more."""
+        job = self._given.get(done.worker or 0, {}).get(done.name) or self._make_job(done.name)
+        return job.fingerprint
 
     def _exit_code(self) -> int:
         counts = self._queue.counts
@@ -337,9 +336,7 @@ class Hypervisor:
         return code
 
     def _write_ending(self, code: int) -> None:
-        ending: dict[str, Any] = {"exit": code, "t": round(time.time(), 3)}
-        if self._interruption:
-            ending["reason"] = self._interruption
+        ending = Exit(code, round(time.time(), 3), self._interruption or "")
         self._write_last(lambda: self._journal.commit([ending]))
 
     def _write_last(self, write: Callable[[], None]) -> None:

@@ -10,16 +10,16 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
-from ..result import resolution_text
+from ..outcome import Outcome, State
 from .console import device_lines, duration
-from .decisions import Record, State
+from .decisions import Record
 from .known import Known
 from .letters import Message
 from .log import Level, Log
 from .messages import Done, Printed, Progressed, Ready, Remark
 from .overview import Overview
 from .queue import Queue, Run
-from .status import Finished, SummaryFile, write_status
+from .status import SummaryFile, write_status
 
 _STATUS_EVERY = 1.0
 _FAILURES_LISTED = 1000
@@ -99,34 +99,33 @@ class Reporter:
             again = f" (attempt {attempt})" if attempt > 1 else ""
             self._desk.log(f"{name} started on worker {worker}{again}{beside}")
 
-    def done(self, ended: Sequence[tuple[int, Done, Finished]]) -> None:
-        """Results of these workers' jobs are complete, and the journal knows all of them."""
-        for _, done, _ in ended:
+    def done(self, ended: Sequence[Done]) -> None:
+        """Results of these jobs are complete, and the journal knows all of them."""
+        for done in ended:
             self.known.done += 1
             self.known.forget(done.name)
-        for number, (worker, done, finished) in enumerate(ended, 1):
-            self._desk.summary.append(finished)
-            self._tell_result(worker, done, untold=len(ended) - number)
+        for number, done in enumerate(ended, 1):
+            self._desk.summary.append(done.outcome)
+            self._tell_result(done, untold=len(ended) - number)
 
-    def _tell_result(self, worker: int, done: Done, untold: int) -> None:
+    def _tell_result(self, done: Done, untold: int) -> None:
         """Log what a job came to; further jobs are done, and told after it."""
-        summary = done.summary
+        outcome = done.outcome
         self._desk.log(
-            f"{done.name} done on worker {worker} in {summary.seconds:.1f} s: "
-            f"error {summary.error:.4f}, {resolution_text(summary.resolution_px)}, "
-            f"support {summary.support_px} px [{self._outlook(untold)}]"
+            f"{done.name} done on worker {outcome.worker} in {outcome.seconds or 0:.1f} s: "
+            f"{outcome.caption}, support {outcome.support_px} px [{self._outlook(untold)}]"
         )
         if new := [origin for origin in done.masks if origin not in self.known.masks]:
             self.known.masks.update(new)
             self._desk.log(f"pixels are excluded by: {'; '.join(new)}")
-        for warning in done.warnings:
-            self._tell_warning(worker, done.name, warning)
+        for warning in outcome.warnings:
+            self._tell_warning(outcome, warning)
 
-    def _tell_warning(self, worker: int, name: str, warning: str) -> None:
+    def _tell_warning(self, outcome: Outcome, warning: str) -> None:
         """Log a warning of the first job that has it; `ended` says how many have."""
         warned = self.known.warned
         if warning not in warned:
-            self._warn(worker, name, f": {warning}")
+            self._warn(outcome.worker or 0, outcome.name, f": {warning}")
         if warning in warned or len(warned) < _WARNINGS_COUNTED:
             warned[warning] += 1
 

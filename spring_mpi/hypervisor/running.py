@@ -15,10 +15,11 @@ from ..engine.backends import make_backend
 from ..engine.mpr import Case, Progress, reconstruct_together
 from ..errors import PatternError, SpringError
 from ..events.preparation import Prepared, Preparer
+from ..outcome import Outcome
 from ..result import Result
 from .checkpoint import CheckpointFile
 from .disk_space import RetryingWriter, UnwritableError
-from .messages import Alive, Done, Failed, Job, Progressed, Ready, Remark, Report, Summary
+from .messages import Alive, Done, Failed, Job, Progressed, Ready, Remark, Report
 
 _RETRY_EVERY = 1.0
 
@@ -155,7 +156,7 @@ class _JobRun:
         self._checkpoint.delete()
         origins = tuple(exclusion.origin for exclusion in self.prepared.exclusions)
         # Suspicions are the log's first words already.
-        return Done(self.job.name, Summary.of(result), self.prepared.own_warnings, origins)
+        return Done(Outcome.of(result, self.prepared.own_warnings), origins)
 
     def keep(self) -> None:
         """Save the last state where the result could not be, and say whether that was possible."""

@@ -8,7 +8,9 @@ import pytest
 
 from spring_mpi.campaign.outcome import Outcome, read_done
 from spring_mpi.cli.ctl import main
-from spring_mpi.hypervisor.status import Finished, SummaryFile, write_status
+from spring_mpi.hypervisor.status import SummaryFile, write_status
+from spring_mpi.outcome import Outcome as JobOutcome
+from spring_mpi.outcome import State
 
 NONE = {"waiting": 0, "running": 0, "done": 0, "failed": 0, "removed": 0, "stopped": 0}
 
@@ -21,7 +23,8 @@ def rundir(tmp_path):
         folder = tmp_path / "run"
         (folder / "control").mkdir(parents=True)
         SummaryFile(folder / "summary.csv", [
-            Finished(name, name, "", error, resolution, 50, 1.0, 1, f"results/{name}.h5")
+            JobOutcome(name, pid=name, error=error, resolution_px=resolution, support_px=50,
+                       seconds=1.0, worker=1, file=f"results/{name}.h5", state=State.DONE)
             for name, error, resolution in jobs
         ]).close()  # fmt: skip
         if status:

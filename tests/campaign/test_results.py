@@ -15,7 +15,8 @@ from spring_mpi.campaign.results import Alike
 from spring_mpi.cli.view import main
 from spring_mpi.engine.alignment import twin
 from spring_mpi.errors import RunDirectoryError, SourceError
-from spring_mpi.hypervisor.status import Finished, SummaryFile, write_status
+from spring_mpi.hypervisor.status import SummaryFile, write_status
+from spring_mpi.outcome import Outcome, State
 
 JOBS = {"1-a": 0.3, "1-b": 0.1, "1-c": 0.2, "2-a": 0.5, "1-d": math.nan}
 
@@ -26,7 +27,8 @@ def rundir(tmp_path):
     run = tmp_path / "demo"
     (run / "results").mkdir(parents=True)
     SummaryFile(run / "summary.csv", [
-        Finished(name, name[0], name[2], error, None, 50, 1.0, 1, f"results/{name}.h5")
+        Outcome(name, pid=name[0], tag=name[2], error=error, support_px=50, seconds=1.0,
+                worker=1, file=f"results/{name}.h5", state=State.DONE)
         for name, error in JOBS.items()
     ]).close()  # fmt: skip
     write_status(run / "status.json", {

@@ -15,7 +15,8 @@ from spring_mpi.campaign.resume import resume
 from spring_mpi.campaign.rundir import RunDirectory
 from spring_mpi.events import build_index
 from spring_mpi.hypervisor.checkpoint import owner_of, packed
-from spring_mpi.hypervisor.decisions import State
+from spring_mpi.hypervisor.lines import to_line
+from spring_mpi.outcome import State
 
 TEXT = """
 name: c
@@ -91,7 +92,7 @@ class Runs:
         """What the next run starts with; its first lines are in the journal."""
         resumption = resume(self._plan, Past.read(self._rundir.journal), self._rundir)
         self._number += 1
-        self._write({"start": self._number}, *(job.line for job in resumption.interrupted))
+        self._write({"start": self._number}, *(to_line(job.line) for job in resumption.interrupted))
         self._write(*({"job": name, "state": "failed"} for name, _ in resumption.given_up))
         return resumption
 

@@ -16,7 +16,8 @@ from spring_mpi.cli import view
 from spring_mpi.cli.view import main
 from spring_mpi.engine.backends.reference import ReferenceBackend
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.hypervisor.status import Finished, SummaryFile, write_status
+from spring_mpi.hypervisor.status import SummaryFile, write_status
+from spring_mpi.outcome import Outcome, State
 from spring_mpi.plots import Missing
 from spring_mpi.result import Result
 
@@ -42,7 +43,17 @@ def rundir(tmp_path: Path, result: Result) -> Path:
     SummaryFile(
         run / "summary.csv",
         [
-            Finished(name, name, "", error, resolution, 50, 1.0, 1, file)
+            Outcome(
+                name,
+                pid=name,
+                error=error,
+                resolution_px=resolution,
+                support_px=50,
+                seconds=1.0,
+                worker=1,
+                file=file,
+                state=State.DONE,
+            )
             for (name, error, resolution), file in zip(JOBS, files, strict=True)
         ],
     )

@@ -9,9 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from spring_mpi.hypervisor.decisions import Give, Interrupt, Record, State
+from spring_mpi.hypervisor.decisions import Give, Interrupt, Record
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.names import file_name
+from spring_mpi.outcome import State
 
 
 @pytest.fixture

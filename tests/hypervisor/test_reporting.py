@@ -8,7 +8,7 @@ import platform
 import pytest
 
 from spring_mpi.hypervisor.console import worker_lines
-from spring_mpi.hypervisor.decisions import Record, State
+from spring_mpi.hypervisor.decisions import Record
 from spring_mpi.hypervisor.known import Known
 from spring_mpi.hypervisor.log import Level, Log
 from spring_mpi.hypervisor.messages import (
@@ -18,15 +18,21 @@ from spring_mpi.hypervisor.messages import (
     Progressed,
     Ready,
     Remark,
-    Summary,
 )
 from spring_mpi.hypervisor.overview import Pace
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.reporting import Desk, Reporter
-from spring_mpi.hypervisor.status import Finished, SummaryFile
+from spring_mpi.hypervisor.status import SummaryFile
+from spring_mpi.outcome import Outcome, State
 
 PLACE = "worker 1 (node07, AMD EPYC)"
-SUMMARY = Summary(0.1, 2.0, 500, 10.0)
+
+
+def done(name, **more):
+    """The word of a child that made a result."""
+    figures = {"error": 0.1, "resolution_px": 2.0, "support_px": 500, "seconds": 10.0}
+    known = {"pid": "1", "worker": 1, "file": "a.h5"}
+    return Done(Outcome(name, state=State.DONE, **figures | known | more))
 
 
 class Recorder:
@@ -74,8 +80,7 @@ class Rank0:
     def done(self, at, name):
         self.now = at
         self.queue.done(1, name)
-        finished = Finished(name, "1", "", 0.1, 2.0, 500, 10.0, 1, "a.h5")
-        self.reporter.done([(1, Done(name, SUMMARY, ("it is blurred",)), finished)])
+        self.reporter.done([done(name, warnings=("it is blurred",))])
 
     def told(self, level):
         return [line for one, line in self.screen.told if one == level]
@@ -216,11 +221,10 @@ def test_jobs_that_finish_together(tmp_path):
     rank0.ready()
     rank0.queue.remove("d")
     rank0.now = 60.0
-    finished = Finished("a", "1", "", 0.1, 2.0, 500, 10.0, 1, "a.h5")
     for name in "ab":
         rank0.progressed(60.0, name, 5)
         rank0.queue.done(1, name)
-    rank0.reporter.done([(1, Done(name, SUMMARY), finished) for name in "ab"])
+    rank0.reporter.done([done(name) for name in "ab"])
     told = [line.partition("[")[2] for line in rank0.told(Level.NEWS)]
     assert told == [
         "1 of 3 jobs finished, 120 jobs/h, 0:30 left]",
@@ -246,12 +250,11 @@ def test_a_job_without_resolution(rank0):
     """It is said in words, and its field in ``summary.csv`` is empty."""
     rank0.ready()
     rank0.queue.done(1, "a")
-    finished = Finished("a", "1", "", 0.1, None, 500, 10.0, 1, "a.h5")
-    rank0.reporter.done([(1, Done("a", Summary(0.1, None, 500, 10.0)), finished)])
+    rank0.reporter.done([done("a", resolution_px=None)])
     assert "error 0.1000, no resolution, support 500 px" in rank0.told(Level.NEWS)[-1]
     rank0.reporter.flush()
     lines = (rank0.status.parent / "summary.csv").read_text().splitlines()
-    assert lines[-1] == "a,1,,0.1,,500,10.00,1,a.h5,"
+    assert lines[-1] == "a,1,,0.1,,500,10.00,1,a.h5,,done,,"
 
 
 def test_status(rank0):

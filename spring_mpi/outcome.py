@@ -1,0 +1,189 @@
+"""What became of a job, in one type: from its child over the journal to ``summary.csv``.
+
+A field of `Outcome` is declared once, with how it stands in the journal and in ``summary.csv``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from .result import resolution_text
+
+if TYPE_CHECKING:
+    from .result import Result
+
+
+class State(StrEnum):
+    """Of a job."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    REMOVED = "removed"
+    STOPPED = "stopped"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more becomes of the job by itself."""
+        return self not in (State.WAITING, State.RUNNING)
+
+
+def _declared(
+    default: Any = MISSING,
+    *,
+    kw_only: bool = True,
+    written: Callable[[Any], str] = str,
+    read: Callable[[str], Any] = str,
+    is_kept: bool = False,
+    is_figure: bool = False,
+) -> Any:
+    """A field of `Outcome`.
+
+    Parameters
+    ----------
+    written, read
+        Its text in ``summary.csv`` and the inverse; None is an empty text.
+    is_kept
+        Whether the journal has it: what only the plan knows is left out there.
+    is_figure
+        Whether every job that is done has it, so that its absence is told as null.
+    """
+    metadata = {
+        "written": written,
+        "read": read,
+        "is_kept": is_kept or is_figure,
+        "is_figure": is_figure,
+    }
+    return field(default=default, kw_only=kw_only, metadata=metadata)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _finite(text: str) -> float | None:
+    # Version 0.1.0 wrote inf where there is no resolution.
+    return value if math.isfinite(value := float(text)) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job; the fields in the order of the columns of ``summary.csv``."""
+
+    name: str = _declared(kw_only=False, is_kept=True)
+    pid: str = _declared("")
+    """Of its event, as text; the same for all variants of the settings."""
+    tag: str = _declared("")
+    error: float | None = _declared(None, written="{:.6g}".format, read=_finite, is_figure=True)
+    """None where there is no result."""
+    resolution_px: float | None = _declared(
+        None, written="{:.4g}".format, read=_finite, is_figure=True
+    )
+    """None where there is none; see `Result`."""
+    support_px: int | None = _declared(None, read=int, is_figure=True)
+    seconds: float | None = _declared(None, written="{:.2f}".format, read=float, is_figure=True)
+    worker: int | None = _declared(None, read=int, is_kept=True)
+    file: str = _declared("")
+    """The result of a job that is done, relative to the run directory."""
+    remark: str = _declared("", is_kept=True)
+    """What sets it apart from the other results of the campaign."""
+    state: State = _declared(read=State, is_kept=True)
+    reason: str = _declared("", written=_one_line, is_kept=True)
+    """Why it failed."""
+    warnings: tuple[str, ...] = _declared(
+        (),
+        written=lambda warnings: _one_line("; ".join(warnings)),
+        read=lambda text: tuple(text.split("; ")),
+        is_kept=True,
+    )
+    """What is odd about its event and its pattern."""
+    swept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+    """(swept setting, its value as text); a column each, behind the others."""
+
+    @classmethod
+    def of(cls, result: Result, warnings: tuple[str, ...] = ()) -> Outcome:
+        """What a job came to that has this result, as far as the result tells."""
+        return cls(
+            result.name,
+            state=State.DONE,
+            error=result.error,
+            resolution_px=result.resolution_px,
+            support_px=result.support_px,
+            seconds=result.provenance.seconds,
+            warnings=warnings,
+        )
+
+    @property
+    def caption(self) -> str:
+        """Error and resolution, for people."""
+        error = "unknown" if self.error is None else f"{self.error:.4f}"
+        return f"error {error}, {resolution_text(self.resolution_px)}"
+
+    def to_line(self) -> dict[str, Any]:
+        """What the journal keeps of it, in values of JSON; see `from_line`."""
+        is_done = self.state is State.DONE
+        return {
+            key: value
+            for name, key, default, is_figure in _KEPT
+            if (value := getattr(self, name)) != default or (is_figure and is_done)
+        }
+
+    @classmethod
+    def from_line(cls, line: Mapping[str, Any]) -> Outcome:
+        """From the line of a job in the journal; whatever else stands there is ignored."""
+        known: dict[str, Any] = {name: line[key] for name, key, _, _ in _KEPT if key in line}
+        known["state"] = State(line["state"])
+        if "warnings" in known:
+            known["warnings"] = tuple(known["warnings"])
+        return cls(**known)
+
+    def to_row(self, swept: Iterable[str]) -> list[str]:
+        """Its row in ``summary.csv``, whose columns are `columns` of the same swept settings."""
+        row = [
+            "" if (value := getattr(self, name)) is None else written(value)
+            for name, written, _ in _COLUMNS
+        ]
+        values = dict(self.swept)
+        return [*row, *(values.get(key, "") for key in swept)]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> Outcome:
+        """From a row of any version.
+
+        Raises
+        ------
+        ValueError
+            If a field is no value of its column; `TypeError` or `KeyError` if it is missing.
+        """
+        given: dict[str, Any] = {
+            name: read(row[name]) for name, _, read in _COLUMNS if row.get(name, "") != ""
+        }
+        # Versions before 0.3.0 wrote only what is done, and 0.1.0 no pid.
+        given = {"pid": row["name"], "state": State.DONE} | given
+        # Only names of settings have a dot.
+        return cls(**given, swept=tuple(item for item in row.items() if "." in item[0]))
+
+
+# (field, key in the journal, value where it is left out, whether it is a figure)
+_KEPT = tuple(
+    (item.name, "job" if item.name == "name" else item.name, item.default,
+     item.metadata["is_figure"])
+    for item in fields(Outcome)
+    if item.metadata.get("is_kept")
+)  # fmt: skip
+# (column, how it is written, how it is read)
+_COLUMNS = tuple(
+    (item.name, item.metadata["written"], item.metadata["read"])
+    for item in fields(Outcome)
+    if item.metadata
+)
+
+
+def columns(swept: Iterable[str]) -> list[str]:
+    """The columns of ``summary.csv`` of a campaign that varies these settings."""
+    return [*(name for name, _, _ in _COLUMNS), *swept]
