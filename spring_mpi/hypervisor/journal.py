@@ -65,8 +65,9 @@ def replay(path: Path) -> Iterator[Line]:
             try:
                 line = from_line(json.loads(text))
             except (ValueError, TypeError, KeyError) as fault:
+                reason = f"it has no {fault}" if isinstance(fault, KeyError) else fault
                 raise RunDirectoryError(
-                    f"{path}:{number} is damaged: {fault}; mend or delete that line, "
+                    f"{path}:{number} is damaged: {reason}; mend or delete that line, "
                     "or start anew with --fresh"
                 ) from fault
             if line is not None:

@@ -157,7 +157,7 @@ def test_only_a_torn_line(tmp_path):
 def test_damaged_line(tmp_path):
     """A damaged line in the middle is refused with its number."""
     path = tmp_path / "journal.jsonl"
-    path.write_bytes(b'{"job":"a"}\n{"job"\n{"job":"c"}\n')
+    path.write_bytes(b'{"exit":0}\n{"job"\n{"exit":0}\n')
     with pytest.raises(RunDirectoryError, match=r"journal\.jsonl:2 is damaged"):
         list(replay(path))
 
