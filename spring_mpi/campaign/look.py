@@ -14,7 +14,8 @@ from ..events.calibration import Calibration
 from ..events.calibrator import Calibrator
 from ..events.loader import Loader
 from ..events.source import EventRef
-from ..events.suspects import Suspects, find_suspects
+from ..events.suspect_search import find_suspects
+from ..events.suspects import Suspects
 from ..hypervisor.subprocess_question import question_of
 
 

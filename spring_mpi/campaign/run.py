@@ -16,8 +16,7 @@ from shlex import quote
 from types import FrameType
 
 from ..errors import ConfigError, SpringError
-from ..events.flags import flagged
-from ..events.remarks import remarks
+from ..events.remarks import flagged, remarks
 from ..files import replace_file
 from ..hearing import listening
 from ..hypervisor.control import Control

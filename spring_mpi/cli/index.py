@@ -178,7 +178,8 @@ def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
 
 def _earlier(path: str, wanted: Wanted) -> EventIndex | None:
     """The index that is there, if the wanted one can be built upon it; else why not is told."""
-    from ..events.storage import is_index, read_index
+    from ..events.storage import read_index
+    from ..events.writing import is_index
 
     if not is_index(path):
         return None
@@ -197,7 +198,7 @@ def _earlier(path: str, wanted: Wanted) -> EventIndex | None:
 def _stats(arguments: argparse.Namespace, communicator: Communicator) -> int:
     from dataclasses import replace
 
-    from ..events.index import Statistics
+    from ..events.columns import Statistics
     from ..events.statistics import measure, write_images
     from ..events.storage import load_index
 

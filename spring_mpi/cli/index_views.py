@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnknownPidError
-from ..events.condition import FLAGS
+from ..events.flags import DUPLICATE, FLAGS
 from ..events.formats.reader import STEP
-from ..events.index import DUPLICATE, EventIndex
+from ..events.index import EventIndex
 from ..events.loader import Loader
 from ..events.remarks import remarks
 from ..events.storage import load_index

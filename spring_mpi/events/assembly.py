@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SourceError
-from .index import TRANSITIONS, EventIndex, Frames
-from .left_out import settled
+from .columns import TRANSITIONS, Frames
+from .index import EventIndex
+from .leaving_out import settled
 from .scans import Scanned
 from .search import sorting
 from .wanted import Wanted

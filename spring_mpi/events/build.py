@@ -13,8 +13,8 @@ from .finding import find_sources
 from .formats.reader import READ_FAULTS, Extent, PidDatasets, Reader
 from .formats.registry import facts_of, find_reader, guess_file_reader
 from .index import EventIndex
-from .left_out import left_out
 from .mixed import refuse_mixed
+from .remarks import left_out
 from .scans import ROW_NAMES, Scanned, scan_source, scans_of
 from .sharing import shared
 from .source import Source, change_of, run_in_name

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ..comm import Communicator
 from ..names import pid_text
-from .condition import FLAGS
+from .columns import Frames
+from .flags import FLAGS
 from .formats.reader import READ_FAULTS, Handle, LinkingHandle
 from .formats.registry import find_reader
-from .index import EventIndex, Frames
+from .index import EventIndex
 from .sharing import shared
 from .source import Source, change_of
 

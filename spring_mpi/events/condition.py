@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 
 from ..errors import SourceError
 from ..schema import suggest
-from .formats.reader import DAMAGED, INCOMPLETE
-from .index import DUPLICATE, EventIndex
+from .flags import FLAGS
+from .index import EventIndex
 
 STATISTICS = ("sum", "lit")
 """Names of numbers that an index holds once they were measured."""
-FLAGS = MappingProxyType({"damaged": DAMAGED, "duplicate": DUPLICATE, "incomplete": INCOMPLETE})
-"""Names that are true or false."""
 NAMES = (*STATISTICS, "step", *FLAGS)
+"""Of columns; those of flags are true or false."""
 _LONGEST = 1000
 _COMPARISONS: MappingProxyType[type[ast.AST], Callable[[Any, Any], Any]] = MappingProxyType({
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,

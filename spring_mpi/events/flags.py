@@ -1,35 +1,15 @@
-"""What there is to tell of the events that their sources flag."""
+"""Flags of events: what is known to be wrong with one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
+DUPLICATE = 1
+"""Flag of an event whose pid other events have, too."""
+DAMAGED = 2
+"""Flag of an event whose source says that its data are damaged."""
+INCOMPLETE = 4
+"""Flag of an event of which some part is missing or torn."""
 
-from ..names import pid_text
-from .condition import FLAGS
-from .index import EventIndex
-
-
-def flagged(index: EventIndex, positions: NDArray[np.int64]) -> str:
-    """How many of the events at these positions are flagged, and as what; empty if none is.
-
-    ``2 of 6 events are flagged: 1 damaged (34-5), 2 incomplete (34-5, ...)``; one event may have
-    several flags.
-    """
-    flags = index.flags[positions]
-    if not flags.any():
-        return ""
-    kinds = ", ".join(_kinds(index, positions, flags))
-    return f"{np.count_nonzero(flags)} of {len(flags)} events are flagged: {kinds}"
-
-
-def _kinds(
-    index: EventIndex, positions: NDArray[np.int64], flags: NDArray[np.uint32]
-) -> Iterator[str]:
-    for word, flag in FLAGS.items():
-        found = positions[flags & flag != 0]
-        if len(found):
-            more = ", ..." if len(found) > 1 else ""
-            yield f"{len(found)} {word} ({pid_text(index.pid(int(found[0])))}{more})"
+FLAGS = MappingProxyType({"damaged": DAMAGED, "duplicate": DUPLICATE, "incomplete": INCOMPLETE})
+"""What they are called, in conditions and for people."""

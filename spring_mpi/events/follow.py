@@ -15,7 +15,7 @@ from .formats.reader import READ_FAULTS, Extent, GrowingReader, Reader
 from .formats.registry import facts_of, find_reader, guess_file_reader
 from .growth import grow
 from .index import EventIndex
-from .left_out import left_out
+from .remarks import left_out
 from .scans import Scanned, scan_source
 from .source import Source, change_of, source_of_file
 from .wanted import Wanted

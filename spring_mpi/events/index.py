@@ -15,49 +15,21 @@ from numpy.typing import NDArray
 
 from ..errors import StaleIndexError, UnknownPidError
 from ..names import parse_pid, pid_text
+from .columns import TRANSITIONS, Frames, Statistics
+from .flags import DUPLICATE, INCOMPLETE
 from .formats.pids import whole_numbers
-from .formats.reader import INCOMPLETE, STEP, TRANSITION, Frame
+from .formats.reader import STEP, Frame
 from .left_out import LeftOut
 from .loader import Loader
 from .search import first_not_below, repeated
 from .source import Event, EventRef, Part, Pid, Source, change_of
 from .wanted import Wanted, rebuild_text
+from .writing import write_index
 
-DUPLICATE = 1
-"""Flag of an event whose pid other events have, too."""
-TRANSITIONS = np.dtype([*TRANSITION.descr, ("source", np.uint32)])
-"""A `formats.reader.TRANSITION` and the number of its source."""
 _MOST_LISTED = 5
 
 AnyPid = Sequence[int] | int | str
 """``(71, 1, 145)`` or ``"71-1-145"``; a number alone where pids have only one."""
-
-
-@dataclass(frozen=True)
-class Frames:
-    """The frames of a source."""
-
-    dataset: str
-    """Name of the dataset; empty where the format has only one."""
-    shape: tuple[int, ...]
-    """(rows, columns)."""
-    dtype: str
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """What `statistics.measure` found in the frame of each event."""
-
-    sum: NDArray[np.float64]
-    """(events,): of its raw values, excluded ones left out; NaN where it could not be read."""
-    lit: NDArray[np.uint32]
-    """(events,): pixels at and above the threshold."""
-    threshold: float
-    """Raw value."""
-
-    def __post_init__(self) -> None:
-        for column in (self.sum, self.lit):
-            column.flags.writeable = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +43,7 @@ class EventIndex:
     row: NDArray[np.uint64]
     """What the source's reader finds the part by."""
     part_flags: NDArray[np.uint32]
-    """What its source says of the part: `DAMAGED`, `INCOMPLETE` (`formats.reader`), or nothing."""
+    """What its source says of the part: `DAMAGED`, `INCOMPLETE` (`flags`), or nothing."""
     pid_names: tuple[str, ...]
     """One name for each number of a pid."""
     sources: tuple[Source, ...]
@@ -118,7 +90,7 @@ class EventIndex:
 
     @cached_property
     def flags(self) -> NDArray[np.uint32]:
-        """(events,): `DUPLICATE`, `formats.reader.DAMAGED`, `formats.reader.INCOMPLETE`.
+        """(events,): those of `flags`.
 
         An event is incomplete, too, where others of its run have more parts.
         """
@@ -231,8 +203,6 @@ class EventIndex:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index as `load_index` reads it; `SourceError` where that is impossible."""
-        from .storage import write_index
-
         write_index(self, path)
 
     @cached_property

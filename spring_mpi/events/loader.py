@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError, StaleIndexError
 from ..names import pid_text
+from .formats.parts import joined
 from .formats.reader import READ_FAULTS, Empty, Frame, Handle, Reader, frames_of
 from .formats.registry import find_reader
 from .geometry import Geometry
 from .memory import Memory
 from .mixed import refuse_mixed_event
 from .source import Event, EventRef, Part, Source, change_of
-from .stacking import assembled, joined, without_modules
+from .stacking import assembled, without_modules
 
 Value = TypeVar("Value")
 Shot = TypeVar("Shot", Event, Frame)

@@ -22,7 +22,7 @@ from .loader import Loader
 from .moments import IMAGE, Array, Moments, Planes, Tally, merged_planes, valid_pixels
 from .sharing import shared
 from .source import EventRef
-from .storage import replacing
+from .writing import replacing
 
 _FIRST = 16
 """Events that are read together while their size is not known."""

@@ -24,7 +24,7 @@ from spring_mpi.events import build_index
 from spring_mpi.events.follow import Follower
 from spring_mpi.events.formats.reader import DAMAGED, INCOMPLETE
 from spring_mpi.events.formats.registry import find_reader
-from spring_mpi.events.left_out import left_out
+from spring_mpi.events.remarks import left_out
 from spring_mpi.events.wanted import Wanted
 
 PACKAGES = Path(__file__).with_name("packages")

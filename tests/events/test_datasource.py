@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from spring_mpi.errors import SourceError, UnknownPidError
 from spring_mpi.events import DataSource, loader
 from spring_mpi.events.assembly import no_events
-from spring_mpi.events.index import Statistics
+from spring_mpi.events.columns import Statistics
 from spring_mpi.events.wanted import Wanted
 
 COUNT = 12

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import PatternError, SourceError, StaleIndexError, UnknownPidError
 from spring_mpi.events import EventIndex, EventRef, Source, build_index, load_index
-from spring_mpi.events.index import DUPLICATE, Frames
+from spring_mpi.events.columns import Frames
+from spring_mpi.events.flags import DUPLICATE
 from spring_mpi.events.search import repeated, sorting
 from spring_mpi.events.wanted import Wanted
 

@@ -13,7 +13,7 @@ from spring_mpi.events import Loader, build_index
 from spring_mpi.events.calibration import Calibration
 from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.hidden_stages import hidden_stages
-from spring_mpi.events.suspects import find_suspects
+from spring_mpi.events.suspect_search import find_suspects
 
 Frames = NDArray[Any]
 COUNT = 4

@@ -18,8 +18,9 @@ from spring_mpi.events.follow import Follower
 from spring_mpi.events.formats.hdf5 import opening
 from spring_mpi.events.formats.hdf5.opening import open_file
 from spring_mpi.events.geometry import GeometrySpec, read_geometry
-from spring_mpi.events.storage import is_index, load_index
+from spring_mpi.events.storage import load_index
 from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.writing import is_index
 
 
 def _written(path: Path, count: int = 2) -> str:

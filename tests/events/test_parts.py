@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import PatternError
 from spring_mpi.events.assembly import assemble
+from spring_mpi.events.flags import DUPLICATE
+from spring_mpi.events.formats.parts import joined
 from spring_mpi.events.formats.reader import (
     DAMAGED,
     INCOMPLETE,
@@ -22,11 +24,10 @@ from spring_mpi.events.formats.reader import (
     Frame,
     Scan,
 )
-from spring_mpi.events.index import DUPLICATE, EventIndex
+from spring_mpi.events.index import EventIndex
 from spring_mpi.events.scans import Scanned, scans_of
 from spring_mpi.events.scans import joined as joined_scans
 from spring_mpi.events.source import Exclusion, Source
-from spring_mpi.events.stacking import joined
 from spring_mpi.events.storage import load_index
 from spring_mpi.events.wanted import Wanted
 

@@ -22,8 +22,8 @@ from spring_mpi.comm import NullCommunicator
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index, load_index
 from spring_mpi.events.assembly import assemble
+from spring_mpi.events.columns import Statistics
 from spring_mpi.events.formats.reader import Frame
-from spring_mpi.events.index import Statistics
 from spring_mpi.events.moments import IMAGE, Planes, merged_planes, planes_of
 from spring_mpi.events.scans import scans_of
 from spring_mpi.events.statistics import Block, images, measure, write_images

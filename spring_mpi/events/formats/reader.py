@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..flags import DAMAGED as DAMAGED
+from ..flags import INCOMPLETE as INCOMPLETE
 from ..gain_stages import RawForm
 from ..left_out import LeftOut
 from ..source import Exclusion
@@ -61,11 +63,6 @@ STEP = 1
 """A step of a scan (calib cycle) begins here."""
 SLOW = 2
 """Slow-control values are recorded here."""
-
-DAMAGED = 2
-"""Flag of an event whose source says that its data are damaged."""
-INCOMPLETE = 4
-"""Flag of an event of which some part is missing or torn."""
 
 
 class Frame(NamedTuple):
