@@ -13,13 +13,14 @@
 set -u
 
 config=configs/demo.yaml            # EDIT
-options=()                          # EDIT: of spring-batch
+options=()                          # EDIT: of spring-batch, such as --set workers.per_device=2
 limit=240                           # EDIT: minutes, as in -W; 0: not known
 # EDIT: what makes spring-batch and mpirun available, such as
 # module load openmpi; source "$HOME/spring-mpi/.venv/bin/activate"
-gpus=6 cores=42                     # EDIT: of a node
-ranks=$(($(sort -u "$LSB_DJOB_HOSTFILE" | wc -l) - 1))     # resource sets; one host is the launch node
+gpus=6                              # EDIT: of a node
+cores=42                            # EDIT: of a node
 launch=(jsrun -r 1 -a "$gpus" -g "$gpus" -c "$cores" -b none)
+ranks=$(($(sort -u "$LSB_DJOB_HOSTFILE" | wc -l) - 1))     # resource sets; one host is the launch node
 SPRING_END_TIME=$((limit ? $(date +%s) + 60 * limit : 0))
 export SPRING_END_TIME
 

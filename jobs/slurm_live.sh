@@ -1,13 +1,13 @@
 #!/bin/bash
 # A campaign on a run that is still being written: sbatch jobs/slurm_live.sh CONFIG
 # The config has data.follow; new events become jobs as they come, until somebody says
-# spring-ctl RUNDIR drain. Change the lines marked EDIT.
+# spring-ctl RUNDIR drain. Change the lines marked EDIT; the time is that of the shift.
 #SBATCH --job-name=spring-live
 #SBATCH --nodes=1                   # EDIT
 #SBATCH --gpus-per-node=4           # EDIT
 #SBATCH --ntasks-per-node=5         # EDIT: GPUs of a node x workers.per_device, and one more
 #SBATCH --cpus-per-task=2
-#SBATCH --time=12:00:00             # EDIT: the shift
+#SBATCH --time=12:00:00             # EDIT
 #SBATCH --output=spring-%j.out
 # EDIT: --partition and --reservation of the beam time
 #SBATCH --open-mode=append

@@ -20,6 +20,10 @@ _EXPECTED = {
 }
 
 
+TIME_FORMS = "; ".join(_EXPECTED.values())
+"""What a time on a command line may look like, by scheduler."""
+
+
 @dataclass(frozen=True)
 class TimeLimit:
     """How long a scheduler is to let a job run."""
@@ -60,6 +64,13 @@ def time_limit(text: str, scheduler: str) -> TimeLimit:
     return TimeLimit(seconds, host)
 
 
+def caution(text: str, scheduler: str) -> str:
+    """What a person who wrote this time may have meant otherwise; empty where there is no doubt."""
+    if scheduler != "slurm" or text.count(":") != 1 or "-" in text:
+        return ""
+    return f"{text}: minutes and seconds, as SLURM reads it; hours and minutes are {text}:00"
+
+
 def seconds_meant(text: str) -> int | None:
     """Seconds of H:M:S or a time with days, which mean one thing everywhere; None of other text."""
     return next((_total(found) for form in (_DAYS, _HOURS) if (found := _fits(form, text))), None)
@@ -68,7 +79,7 @@ def seconds_meant(text: str) -> int | None:
 def _seconds(text: str, scheduler: str) -> float | None:
     """None where the text has none of the scheduler's forms."""
     found = (_fits(form, text) for form in _FORMS[scheduler])
-    return next((_total(one) for one in found if one), None)
+    return next((_total(match) for match in found if match), None)
 
 
 def _fits(form: str, text: str) -> re.Match[str] | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from campaigns import Campaign, make_campaign
 
+from spring_mpi.campaign.schedulers import examples
 from spring_mpi.cli.submit import main
 
 _JOBS = Path(__file__).parent.parent / "jobs"
@@ -48,7 +49,7 @@ def program(folder: Path, name: str, text: str) -> None:
         ("--scheduler slurm --parts 8 --gpus 4", "slurm_array.sh", ["#SBATCH --array=1-8"]),
         ("--scheduler slurm --live --gpus 4", "slurm_live.sh", ["options=(--serve)"]),
         ("--scheduler lsf --gpus 6 --nodes 4 --account us --time 45", "lsf_gpu.sh",
-         ["#BSUB -nnodes 4", "#BSUB -P us", "#BSUB -W 45", "limit=45", "gpus=6 cores=42"]),
+         ["#BSUB -nnodes 4", "#BSUB -P us", "#BSUB -W 45", "limit=45", "gpus=6", "cores=42"]),
         ("--scheduler lsf --workers 8 --queue short", "lsf_cpu.sh",
          ["#BSUB -n 9", "#BSUB -q short", "#BSUB -W 240", "limit=240"]),
         ("--scheduler slurm --time 1-12:00:00", "slurm_cpu.sh", ["#SBATCH --time=2160"]),
@@ -72,6 +73,11 @@ def test_rendered_scripts(
     for check in (["bash", "-n", "-"], [tool("shellcheck"), "-"]):
         done = subprocess.run(check, input=text, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_scripts_are_those_of_the_template() -> None:
+    """``python -m spring_mpi.campaign.schedulers jobs`` makes them."""
+    assert {name: (_JOBS / name).read_text() for name in _SCRIPTS} == examples()
 
 
 @pytest.mark.parametrize("name", _SCRIPTS)

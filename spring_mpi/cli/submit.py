@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ..campaign.config import load_config
 from ..campaign.rundir import RunDirectory
+from ..campaign.schedulers import SCHEDULERS, Request, default_scheduler, render
 from ..campaign.sections import Config
-from ..campaign.submission import SCHEDULERS, Request, default_scheduler, render, submit
-from ..durations import TimeLimit, time_limit
+from ..campaign.submission import submit
+from ..durations import TIME_FORMS, TimeLimit, caution, time_limit
 from ..errors import LaunchError
 from ..streams import print_exactly
 from . import command, command_parser, positive
@@ -48,8 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "--time", default="4:00:00",
-        help="as the scheduler has it: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S, UNLIMITED of SLURM; "
-        "M, H:M of LSF, which may end with /HOST; default: 4:00:00",
+        help=f"{TIME_FORMS}; default: 4:00:00",
     )  # fmt: skip
     add("--queue", "--partition", default="", help="queue of LSF, partition of SLURM")
     add("--account", default="", help="account of SLURM, project of LSF")
@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.only_print:
         print_exactly(script)
         return 0
-    submitted = submit(script, request.scheduler, _tell, wait=arguments.wait)
+    submitted = submit(script, SCHEDULERS[request.scheduler], _tell, wait=arguments.wait)
     part = "/parts/*" if request.parts > 1 else ""
     print(f"job: {submitted.job}\nrun directory: {config.output}")
     print(f"log: tail -F {shlex.quote(config.output)}{part}/rank0.log", flush=True)
@@ -91,9 +91,8 @@ def _time(text: str, scheduler: str) -> TimeLimit:
         time = time_limit(text, scheduler)
     except ValueError as fault:
         raise LaunchError(f"--time {fault}") from None
-    if scheduler == "slurm" and text.count(":") == 1 and "-" not in text:
-        print(f"--time {text}: minutes and seconds, as SLURM reads it; hours and minutes are "
-              f"{text}:00", file=sys.stderr)  # fmt: skip
+    if doubt := caution(text, scheduler):
+        print(f"--time {doubt}", file=sys.stderr)
     return time
 
 
