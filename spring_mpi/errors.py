@@ -13,6 +13,7 @@
     ├── UnknownPidError    no such event in the index      (also KeyError)
     ├── RunDirectoryError  the run directory cannot be used
     ├── NoAnswerError      no hypervisor answers
+    ├── MessageError       a message to the hypervisor that it does not take
     ├── OutputError        stdout cannot be written
     └── LaunchError        the launcher, MPI or a device is not what was asked for
 """
@@ -76,6 +77,10 @@ class RunDirectoryError(SpringError):
 
 class NoAnswerError(SpringError):
     """A hypervisor that did not answer in time, or not in a way that can be read."""
+
+
+class MessageError(SpringError):
+    """A message to the hypervisor whose verb or arguments are none that it takes."""
 
 
 class OutputError(SpringError):

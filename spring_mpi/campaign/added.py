@@ -12,7 +12,7 @@ that a restart makes the same job of it. Settings without a tag get one that tel
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from zipfile import BadZipFile
 
@@ -43,8 +43,8 @@ def requested(plan: Plan, arguments: Mapping[str, Any]) -> list[tuple[str, Reque
         request = dict(arguments) | _looked_into(plan, str(arguments["spool"]))
         made = blueprint(plan, request)
         return [(job_name(made.event.pid, made.tag), request)]
-    tag, changes = str(arguments.get("tag", "")), dict(arguments.get("set", {}))
-    return [_of_event(plan, str(item), tag, changes) for item in arguments["jobs"]]
+    tag, changes = arguments["tag"], dict(arguments["set"])
+    return [_of_event(plan, item, tag, changes) for item in arguments["jobs"]]
 
 
 def blueprint(plan: Plan, request: Request) -> Blueprint:
@@ -154,10 +154,6 @@ class Catalogue:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-
-    def names(self) -> Iterator[str]:
-        """Of all jobs."""
-        return self._plan.names()
 
     def knows(self, name: str) -> bool:
         """Whether there is a job of that name."""

@@ -9,10 +9,11 @@ from typing import Any
 
 from ..hypervisor.journal import replay
 from ..hypervisor.lines import Exit, Header, JobLine, Line, MessageLine, RecipeLine, Start
+from ..hypervisor.verbs import VERBS, Replay
 from ..outcome import State
 
-_PAUSED_AFTER = {"pause": True, "resume": False}
-"""What people asked for -> whether the campaign is paused from then on."""
+_NO_VERB = Replay()
+"""Of a verb that this version does not know."""
 
 
 @dataclass
@@ -78,17 +79,17 @@ class Past:
 
     def _take_message(self, line: MessageLine) -> None:
         self.answered[line.id] = line.reply, line.refused
+        meaning = VERBS[line.verb].replay if line.verb in VERBS else _NO_VERB
         names = tuple(record.name for record in line.records)
-        if line.verb == "retry":
+        if meaning.forgets:
             for name in names:
                 self.jobs.pop(name, None)
-            self.moves.append((names, False))
         for record in line.records:
             self._take_job(record)
-        if line.front:
-            self.moves.append((line.front, True))
-        if not line.refused:
-            self.is_paused = _PAUSED_AFTER.get(line.verb, self.is_paused)
+        if meaning.moves:
+            self.moves.append((line.front or names, meaning.moves == "front"))
+        if meaning.pauses is not None and not line.refused:
+            self.is_paused = meaning.pauses
 
     def ended_under(self, name: str) -> bool:
         """Whether the last run ended without a word while it ran that job."""

@@ -243,7 +243,7 @@ def _first_words(
     if aside:
         yield f"The former run directory is now {aside}"
     if past.starts:
-        counts = resumption.queue.counts
+        counts = resumption.queue.jobs.counts
         yield (
             f"Resuming {plan.config.name}: run {past.starts} {past.ending()}; "
             f"{counts[State.DONE]} of {jobs} are done, {counts[State.WAITING]} are left"
@@ -259,7 +259,9 @@ def _first_words(
     yield from _earlier_words(resumption.earlier, plan.folder, past.starts + 1)
     if resumption.adopted:
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
-    if withdrawn := sum(resumption.queue.counts[one] for one in (State.REMOVED, State.STOPPED)):
+    if withdrawn := sum(
+        resumption.queue.jobs.counts[one] for one in (State.REMOVED, State.STOPPED)
+    ):
         yield (
             f"{withdrawn} jobs were removed or stopped by people and stay so; to run them after "
             "all, start with --serve and use spring-ctl RUNDIR retry"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoAnswerError, RunDirectoryError
+from ..hypervisor.verbs import FLAG, MAPPING, TEXTS, VERBS, Argument, Changes
 from . import command, command_parser
 
 _NO_HYPERVISOR = 4
@@ -42,42 +43,31 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=60.0, help="seconds to wait for the reply (default: 60)"
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    _reading_verbs(verbs)
-    for verb, text in (("append", "add jobs at the back"), ("prepend", "put jobs to the front")):
-        adding = verbs.add_parser(verb, help=text)
-        adding.add_argument(
-            "jobs",
-            nargs="+",
-            help="name of a job, as info shows it, or pid of an event for one more job",
-        )
-        adding.add_argument("--tag", default="", help="tag of the new jobs")
-        adding.add_argument(
-            "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-            help="a setting of the new jobs, such as init.supportsize=60; may be repeated",
-        )  # fmt: skip
-    removing = verbs.add_parser("remove", help="remove waiting jobs")
-    removing.add_argument("item", help="position, name, or wildcard")
-    removing.add_argument("--name", action="store_true", help="digits are a name, no position")
-    stopping = verbs.add_parser("stop", help="stop the running job or jobs")
-    stopping.add_argument("name", nargs="?", help="only this one")
-    retrying = verbs.add_parser("retry", help="run failed, removed or stopped jobs again")
-    retrying.add_argument("item", nargs="?", default="*", help="name or wildcard (default: all)")
-    for verb, text in (
-        ("kill", "remove every waiting job, then stop the running ones"),
-        ("pause", "give out no more jobs"),
-        ("resume", "give out jobs again"),
-        ("drain", "let the running jobs end, then the campaign"),
-    ):
-        verbs.add_parser(verb, help=text)
+    for verb in VERBS.values():
+        details = f"{verb.help[0].upper()}{verb.help[1:]}. {verb.more}".replace("`", "")
+        adding = verbs.add_parser(verb.name, help=verb.help, description=details)
+        for argument in verb.arguments:
+            _add_argument(adding, argument)
     return parser
 
 
-def _reading_verbs(verbs: Any) -> None:
-    info = verbs.add_parser("info", help="what runs, and what waits")
-    info.add_argument("--all", action="store_true", help="every waiting job")
-    livelog = verbs.add_parser("livelog", help="devices and progress")
-    livelog.add_argument("--follow", action="store_true", help="again every second, until Ctrl-C")
-    verbs.add_parser("workers", help="every worker with its device and job")
+def _add_argument(parser: argparse.ArgumentParser, argument: Argument) -> None:
+    """Have a parser take an argument of a verb."""
+    if not argument.is_option:
+        many = "+" if argument.form is TEXTS else None
+        parser.add_argument(
+            argument.name, nargs=many if argument.is_required else "?", help=argument.help,
+            metavar=argument.metavar, default=None if argument.is_required else argument.default,
+        )  # fmt: skip
+    elif argument.form is FLAG:
+        parser.add_argument(f"--{argument.name}", action="store_true", help=argument.help)
+    else:
+        is_repeated = argument.form is MAPPING
+        parser.add_argument(
+            f"--{argument.name}", action="append" if is_repeated else "store",
+            default=[] if is_repeated else argument.default,
+            metavar=argument.metavar, help=argument.help,
+        )  # fmt: skip
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -103,14 +93,13 @@ def _run(arguments: argparse.Namespace) -> int:
 def _tell_outcome(arguments: argparse.Namespace) -> int:
     """Say that no hypervisor lives; who asks how it is gets what its files tell."""
     from ..campaign.outcome import Outcome
-    from ..hypervisor.control import READING
 
     rundir: Path = arguments.rundir
     if not (rundir / "control").is_dir():
         print(f"no campaign has run in {rundir}", file=sys.stderr)
         return _NO_HYPERVISOR
     print(f"no live hypervisor in {rundir}", file=sys.stderr)
-    if arguments.verb in READING:
+    if VERBS[arguments.verb].changes is Changes.NOTHING:
         try:
             outcome = Outcome.read(rundir)
         except RunDirectoryError as fault:
@@ -136,11 +125,14 @@ def _ask(client: Any, arguments: argparse.Namespace) -> int:
 
 def _message(arguments: argparse.Namespace) -> Mapping[str, Any]:
     """What the hypervisor needs to know beside the verb."""
-    keys = ("all", "jobs", "tag", "item", "name")
-    given = {key: getattr(arguments, key) for key in keys if hasattr(arguments, key)}
-    if hasattr(arguments, "overrides"):
-        given["set"] = dict(_setting(text) for text in arguments.overrides)
-    return given
+    verb = VERBS[arguments.verb]
+    given = {
+        argument.name: dict(map(_setting, value)) if argument.form is MAPPING else value
+        for argument in verb.arguments
+        if argument.is_sent
+        for value in [getattr(arguments, argument.name)]
+    }
+    return verb.checked(given)
 
 
 def _setting(text: str) -> tuple[str, Any]:

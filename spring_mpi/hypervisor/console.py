@@ -1,9 +1,11 @@
-"""SPRING's print-outs of queue and progress, and how a time looks."""
+"""SPRING's print-outs: of decisions, of queue and progress; and how a time looks."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from ..outcome import State
+from .decisions import Decision, Mode, Why
 from .messages import Ready
 from .overview import Busy
 from .queue import Queue
@@ -16,6 +18,39 @@ _START_LINES = (
     "Initializing population... Done.",
     "... Running main loop ...",
 )
+
+
+_EFFECTS = {State.REMOVED: "Removing {} from queue", State.WAITING: "Adding {} to queue"}
+"""State that a job has from now on -> what is said of it."""
+_MODES = {Mode.PAUSED: "Paused", Mode.RESUMED: "Resumed", Mode.DRAINING: "Draining"}
+_REFUSALS = {
+    Why.NOT_WAITING: "No job matching {} in queue",
+    Why.NOT_RUNNING: "No job matching {} is running",
+    Why.NOTHING_RUNS: "No job is running",
+    Why.NO_JOBS: "",
+    Why.NOT_ENDED: "No such job has failed, was removed or stopped",
+    Why.WAITS_ALREADY: "{} is waiting already; give the other one a tag",
+    Why.PAUSED_ALREADY: "The campaign is already paused",
+    Why.NOT_PAUSED: "The campaign is not paused",
+    Why.DRAINING_ALREADY: "The campaign is already draining",
+}
+
+
+def reply_lines(decision: Decision) -> tuple[str, ...]:
+    """What a person is told of a decision on what was asked."""
+    if decision.refusal:
+        text = _REFUSALS[decision.refusal.why].format(decision.refusal.item)
+        return (text,) if text else ()
+    changed = [_EFFECTS[record.state].format(record.name) for record in decision.records]
+    stopped = decision.interrupted
+    # The name is told where there are several; the last word has no full stop.
+    labels = [f" {name}" if len(stopped) > 1 else "" for name in stopped]
+    changed += [f"Terminating running MPR process{label}... Done" for label in labels]
+    if switched := decision.switched:
+        running = ", ".join(switched.running) or "nothing"
+        word = _MODES[switched.mode]
+        changed.append(f"{word}: {running} running, {switched.waiting} jobs waiting")
+    return tuple(changed)
 
 
 def info_lines(queue: Queue, *, everything: bool = False) -> list[str]:

@@ -10,9 +10,7 @@ from .letters import Message, Reply
 from .lines import JobLine, MessageLine
 from .mailbox import Mailbox
 from .steering import Answer, Steering
-
-READING = ("info", "livelog", "workers")
-"""Verbs that change nothing."""
+from .verbs import VERBS, Changes
 
 
 @dataclass(frozen=True)
@@ -24,19 +22,22 @@ class Asked:
 
     @property
     def changes_something(self) -> bool:
-        """Whether the journal has to know."""
-        return self.message.verb not in READING
+        """Whether the journal has to know; of a verb that is none it keeps the refusal."""
+        verb = VERBS.get(self.message.verb)
+        return verb is None or verb.changes is not Changes.NOTHING
 
     def line(self, records: Iterable[JobLine]) -> MessageLine:
         """For the journal, with the lines of the decision's records."""
         message, answer = self.message, self.answer
+        verb = VERBS.get(message.verb)
+        to_front = verb is not None and verb.replay.moves == "front"
         return MessageLine(
             id=message.id,
             sender=message.sender,
             verb=message.verb,
-            reply=answer.decision.reply,
-            refused=answer.decision.refused,
-            front=answer.front,
+            reply=answer.reply.lines,
+            refused=answer.reply.refused,
+            front=answer.decision.names if to_front else (),
             records=tuple(
                 replace(record, request=answer.requests.get(record.name)) for record in records
             ),
@@ -76,10 +77,9 @@ class Control:
 
     def reply(self, asked: Asked) -> None:
         """Answer a message whose effect the journal has."""
-        decision = asked.answer.decision
+        reply = asked.answer.reply
         if asked.changes_something:
-            self._answered[asked.message.id] = decision.reply, decision.refused
-        reply = Reply(decision.reply, decision.refused, asked.answer.data)
+            self._answered[asked.message.id] = reply.lines, reply.refused
         self._answer(asked.message.id, reply)
 
     def _answer(self, id: str, reply: Reply) -> None:

@@ -15,6 +15,7 @@ from .local import LocalHypervisor
 from .lock import Lock
 from .mailbox import Client
 from .spool import Submission, request, spool
+from .verbs import VERBS
 
 if TYPE_CHECKING:
     from ..result import Result
@@ -177,8 +178,9 @@ class Interactive:
         _print(self._ask(verb, **arguments).lines)
 
     def _ask(self, verb: str, **arguments: Any) -> Reply:
+        message = VERBS[verb].checked(arguments)
         self._ensure()
-        return Client(self.folder / "control").ask(verb, arguments)
+        return Client(self.folder / "control").ask(verb, message)
 
     def _ensure(self) -> None:
         if self._attached is None:

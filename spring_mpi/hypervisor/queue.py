@@ -1,7 +1,6 @@
 """The queue of jobs: what happened goes in, decisions come out; no I/O, no clock.
 
-Every job is in exactly one state. Waiting jobs keep an order that people may change; jobs are
-known by name, and two names are equal when their file names are.
+Every job is in exactly one state. Waiting jobs keep an order that people may change.
 """
 
 from __future__ import annotations
@@ -9,16 +8,16 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import translate
 from itertools import islice
-from re import compile as compile_pattern
 
 from ..names import file_name
 from ..outcome import State
-from .decisions import Decision, Give, Interrupt, Record
+from .decisions import Decision, Give, Interrupt, Mode, Record, Refusal, Switched, Why
+from .job_states import JobStates
 
 _WINDOW = 1000
 """Waiting jobs among which those of equal kind are looked for."""
+_WITHOUT_RESULT = (State.FAILED, State.REMOVED, State.STOPPED)
 
 
 @dataclass
@@ -61,115 +60,101 @@ class Queue:
     loads: Counter[int] = field(default_factory=Counter)
     """Running jobs of every worker."""
     workers: set[int] = field(default_factory=set)
-    states: dict[str, State] = field(default_factory=dict)
-    """File name -> state, of every job there ever was."""
-    names: dict[str, str] = field(default_factory=dict)
-    """File name -> name, of every job there ever was."""
-    counts: Counter[State] = field(default_factory=Counter)
-    """Jobs by state."""
+    jobs: JobStates = field(default_factory=JobStates)
+    """Every job there ever was."""
     is_paused: bool = False
-    """No job is given out until `unpause`; running ones go on."""
+    """No job is given out until `resume`; running ones go on."""
     is_draining: bool = False
     """No job is given out any more: the campaign ends with the running ones."""
     is_serving: bool = False
     """The campaign goes on when no job is left: people will add some."""
 
-    # ---- what people ask for
+    # ---- what people ask for; see `spring_mpi.hypervisor.verbs`
 
     def append(self, names: Iterable[str]) -> Decision:
-        """Put new jobs at the back; a taken name becomes ``name~2``. The reply holds the names."""
-        fresh = []
-        for name in names:
-            fresh.append(self._free(name))
-            self.waiting[fresh[-1]] = 0
-            self._set(fresh[-1], State.WAITING)
-        return Decision(tuple(Record(name, State.WAITING) for name in fresh), reply=tuple(fresh))
+        """Put new jobs at the back; a taken name becomes ``name~2``."""
+        records = []
+        for name in map(self.jobs.free_name, names):
+            self.waiting[name] = 0
+            records.append(self._enter(name, State.WAITING))
+        return Decision(tuple(records))
 
     def prepend(self, names: Iterable[str]) -> Decision:
         """Put jobs at the front in the given order; waiting ones move, new ones are added."""
         chosen: dict[str, None] = {}
         for name in {file_name(name): name for name in names}.values():
-            known = self.known_as(name)
+            known = self.jobs.known_as(name)
             if known not in self.waiting and known not in chosen:
-                known = self._free(name)
-                self._set(known, State.WAITING)
+                known = self.jobs.free_name(name)
+                self.jobs.enter(known, State.WAITING)
             chosen[known] = None
-        fresh = tuple(chosen)
-        for name in reversed(fresh):
+        for name in reversed(chosen):
             self.waiting[name] = self.waiting.get(name, 0)
             self.waiting.move_to_end(name, last=False)
-        records = [Record(name, State.WAITING, reason="front") for name in fresh]
-        return Decision(tuple(records), reply=fresh)
+        return Decision(tuple(Record(name, State.WAITING, reason="front") for name in chosen))
 
     def postpone(self, names: Iterable[str]) -> None:
         """Move waiting jobs to the back in the given order."""
         for name in names:
             self.waiting.move_to_end(name)
 
-    def remove(self, item: str, *, is_name: bool = False) -> Decision:
-        """Remove waiting jobs: by position (digits), by exact name, or by wildcard (fnmatch)."""
-        chosen = self._matching(item, is_name)
+    def remove(self, item: str, *, name: bool = False) -> Decision:
+        """Remove waiting jobs: by position (digits, unless they are a name), name, or wildcard."""
+        if item.isdecimal() and not name:
+            chosen = list(islice(self.waiting, int(item), int(item) + 1))
+        else:
+            chosen = self.jobs.matching(item, self.waiting)
         if not chosen:
-            return Decision(reply=(f"No job matching {item} in queue",), refused=True)
-        for name in chosen:
-            del self.waiting[name]
-        return Decision(
-            tuple(self._enter(name, State.REMOVED) for name in chosen),
-            reply=tuple(f"Removing {name} from queue" for name in chosen),
-        )
+            return Decision(refusal=Refusal(Why.NOT_WAITING, item))
+        for job in chosen:
+            del self.waiting[job]
+        return Decision(tuple(self._enter(job, State.REMOVED) for job in chosen))
 
     def stop(self, name: str | None = None) -> Decision:
         """Stop a running job, or all of them; the next waiting ones start by themselves."""
-        wanted = None if name is None else self.known_as(name)
-        chosen = [one for one in self.running if wanted is None or one == wanted]
+        wanted = None if name is None else self.jobs.known_as(name)
+        chosen = {job: run for job, run in self.running.items() if wanted in (None, job)}
         if not chosen:
-            missing = "No job is running" if name is None else f"No job matching {name} is running"
-            return Decision(reply=(missing,), refused=True)
-        for one in chosen:
-            self.running[one].is_stopping = True
-        # The name is told where there are several; the last word has no full stop.
-        labels = [f" {one}" if len(chosen) > 1 else "" for one in chosen]
+            why = Why.NOTHING_RUNS if name is None else Why.NOT_RUNNING
+            return Decision(refusal=Refusal(why, name or ""))
+        for run in chosen.values():
+            run.is_stopping = True
         return Decision(
-            instructions=tuple(Interrupt(self.running[one].worker, one) for one in chosen),
-            reply=tuple(f"Terminating running MPR process{label}... Done" for label in labels),
+            instructions=tuple(Interrupt(run.worker, job) for job, run in chosen.items())
         )
 
     def kill(self) -> Decision:
         """Remove every waiting job, then stop every running one."""
-        removed = self.remove("*") if self.waiting else Decision()
-        stopped = self.stop() if self.running else Decision()
-        return Decision(
-            removed.records, stopped.instructions, removed.reply + stopped.reply,
-            refused=not (removed.records or stopped.instructions),
-        )  # fmt: skip
+        if not (self.waiting or self.running):
+            return Decision(refusal=Refusal(Why.NO_JOBS))
+        return Decision(self.remove("*").records, self.stop().instructions)
 
     def pause(self) -> Decision:
         """Give out no more jobs; the running ones go on."""
-        return self._switched("Paused", "is already paused", is_paused=True)
+        return self._switched(Mode.PAUSED, Why.PAUSED_ALREADY, is_paused=True)
 
-    def unpause(self) -> Decision:
+    def resume(self) -> Decision:
         """Give out jobs again, also after `drain`."""
-        return self._switched("Resumed", "is not paused", is_paused=False, is_draining=False)
+        return self._switched(Mode.RESUMED, Why.NOT_PAUSED, is_paused=False, is_draining=False)
 
     def drain(self) -> Decision:
         """Let the running jobs end, then the campaign; waiting jobs are left for another run."""
-        return self._switched("Draining", "is already draining", is_draining=True)
+        return self._switched(Mode.DRAINING, Why.DRAINING_ALREADY, is_draining=True)
 
-    def retry(self, names: Iterable[str]) -> Decision:
-        """Put jobs that failed, were removed or stopped at the back again."""
-        ended = (State.FAILED, State.REMOVED, State.STOPPED)
-        records = []
-        for name in map(self.known_as, names):
-            if self.states.get(file_name(name)) in ended:
-                self.waiting[name] = 0
-                self.unpacked.discard(name)
-                self.alone.discard(name)
-                records.append(self._enter(name, State.WAITING))
-        if not records:
-            return Decision(reply=("No such job has failed, was removed or stopped",), refused=True)
-        return Decision(
-            tuple(records), reply=tuple(f"Adding {record.name} to queue" for record in records)
-        )
+    def retry(self, item: str) -> Decision:
+        """Put jobs that failed, were removed or stopped at the back again: by name or wildcard."""
+        chosen = [
+            name
+            for name in self.jobs.matching(item, self.jobs.names)
+            if self.jobs.of(name) in _WITHOUT_RESULT
+        ]
+        for name in chosen:
+            self.waiting[name] = 0
+            self.unpacked.discard(name)
+            self.alone.discard(name)
+        if not chosen:
+            return Decision(refusal=Refusal(Why.NOT_ENDED, item))
+        return Decision(tuple(self._enter(name, State.WAITING) for name in chosen))
 
     # ---- what workers report
 
@@ -245,7 +230,7 @@ class Queue:
 
     def settle(self, name: str, state: State, attempts: int = 0) -> None:
         """Take over a planned job in the state that an earlier run left it in."""
-        self._set(name, state)
+        self.jobs.enter(name, state)
         if state is State.WAITING:
             self.waiting[name] = attempts
 
@@ -259,10 +244,6 @@ class Queue:
     def head(self, number: int) -> Iterator[str]:
         """The first waiting jobs."""
         return islice(self.waiting, number)
-
-    def known_as(self, name: str) -> str:
-        """The job whose file has the same name, or the name itself where there is none."""
-        return self.names.get(file_name(name), name)
 
     def _next(self) -> tuple[str, ...]:
         """The first waiting job, and those of its kind that go with it; none if it must wait.
@@ -285,28 +266,12 @@ class Queue:
     def _may_be_packed(self, name: str) -> bool:
         return not self.waiting[name] and name not in self.unpacked and name not in self.alone
 
-    def _switched(self, done: str, refused: str, **flags: bool) -> Decision:
+    def _switched(self, mode: Mode, unless: Why, **flags: bool) -> Decision:
         if all(getattr(self, name) == value for name, value in flags.items()):
-            return Decision(reply=(f"The campaign {refused}",), refused=True)
+            return Decision(refusal=Refusal(unless))
         for name, value in flags.items():
             setattr(self, name, value)
-        running = ", ".join(self.running) or "nothing"
-        return Decision(reply=(f"{done}: {running} running, {len(self.waiting)} jobs waiting",))
-
-    def _matching(self, item: str, is_name: bool) -> list[str]:
-        if item.isdecimal() and not is_name:
-            return list(islice(self.waiting, int(item), int(item) + 1))
-        if self.known_as(item) in self.waiting:
-            return [self.known_as(item)]
-        matches = compile_pattern(translate(item)).match
-        return [name for name in self.waiting if matches(name)]
-
-    def _free(self, name: str) -> str:
-        number, candidate = 1, name
-        while file_name(candidate) in self.states:
-            number += 1
-            candidate = f"{name}~{number}"
-        return candidate
+        return Decision(switched=Switched(mode, tuple(self.running), len(self.waiting)))
 
     def _runs(self, worker: int, name: str) -> bool:
         run = self.running.get(name)
@@ -329,13 +294,5 @@ class Queue:
     def _enter(
         self, name: str, state: State, worker: int | None = None, attempt: int = 0, reason: str = ""
     ) -> Record:
-        self._set(name, state)
+        self.jobs.enter(name, state)
         return Record(name, state, worker, attempt, reason)
-
-    def _set(self, name: str, state: State) -> None:
-        key = file_name(name)
-        if key in self.states:
-            self.counts[self.states[key]] -= 1
-        self.states[key] = state
-        self.names.setdefault(key, name)
-        self.counts[state] += 1

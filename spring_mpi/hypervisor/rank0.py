@@ -155,7 +155,7 @@ class Hypervisor:
         for one in asked:
             self._control.reply(one)
             if one.changes_something:
-                self._reporter.asked(one.message, one.answer.decision.reply)
+                self._reporter.asked(one.message, one.answer.reply.lines)
         self._write(self._reporter.flush)
         self._reporter.draw()
         self._backoff.rest(after_traffic=bool(reports or asked))
@@ -325,7 +325,7 @@ class Hypervisor:
         return job.fingerprint
 
     def _exit_code(self) -> int:
-        counts = self._queue.counts
+        counts = self._queue.jobs.counts
         is_complete = self._queue.is_over and not counts[State.WAITING]
         return 3 if not is_complete else 1 if counts[State.FAILED] else 0
 

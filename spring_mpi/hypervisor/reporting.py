@@ -154,7 +154,7 @@ class Reporter:
         for warning, jobs in self.known.warned.items():
             if jobs > 1:
                 self._desk.log(f"{jobs} jobs of this run: {warning}", Level.FAULT)
-        counts = self._queue.counts
+        counts = self._queue.jobs.counts
         tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
         if interruption:
             self._desk.log(f"Interrupted by {interruption}; run again to resume", Level.ENDING)
@@ -193,7 +193,7 @@ class Reporter:
 
     def overview(self, most: int) -> Overview:
         """How far the campaign is, with at most so many busy workers."""
-        counts, (per_hour, seconds) = self._queue.counts, self._rate()
+        counts, (per_hour, seconds) = self._queue.jobs.counts, self._rate()
         running = self._queue.running
         first = nsmallest(most, running.items(), key=lambda item: item[1].worker)
         return Overview(
@@ -221,7 +221,7 @@ class Reporter:
         return "" if queue.running or queue.waiting else "waits for jobs"
 
     def _status(self, state: str, code: int | None) -> dict[str, Any]:
-        counts, (per_hour, seconds) = self._queue.counts, self._rate()
+        counts, (per_hour, seconds) = self._queue.jobs.counts, self._rate()
         return {
             "state": state,
             "exit": code,
@@ -267,7 +267,7 @@ class Reporter:
 
     def _rate(self) -> tuple[float, float | None]:
         """(jobs per hour in this run, seconds left), what running jobs made included."""
-        counts, known = self._queue.counts, self.known
+        counts, known = self._queue.jobs.counts, self.known
         made = known.done + known.under_way
         left = counts[State.WAITING] + counts[State.RUNNING] - known.under_way
         elapsed = self._clock() - self._began
@@ -277,7 +277,7 @@ class Reporter:
 
     def _outlook(self, untold: int) -> str:
         """Jobs that finished, of those that nobody removed or stopped; the rate; the time left."""
-        counts, (per_hour, seconds) = self._queue.counts, self._rate()
+        counts, (per_hour, seconds) = self._queue.jobs.counts, self._rate()
         finished = counts[State.DONE] + counts[State.FAILED] - untold
         total = counts.total() - counts[State.REMOVED] - counts[State.STOPPED]
         until = "?" if seconds is None else duration(seconds)

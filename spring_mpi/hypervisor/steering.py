@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
-from ..errors import SpringError
-from .console import info_lines, livelog_lines, worker_lines
-from .decisions import Decision
+from ..errors import MessageError, SpringError
+from ..names import file_name
+from .console import info_lines, livelog_lines, reply_lines, worker_lines
+from .decisions import Decision, Refusal, Why
 from .known import Known
+from .letters import Reply
 from .overview import Busy
 from .queue import Queue
+from .verbs import VERBS, Changes, Verb
 
 Request = dict[str, Any]
 
 
 class Jobs(Protocol):
     """All jobs there are, and those that people add."""
-
-    def names(self) -> Iterable[str]:
-        """Of all jobs."""
 
     def knows(self, name: str) -> bool:
         """Whether there is a job of that name."""
@@ -37,13 +36,10 @@ class Jobs(Protocol):
 class Answer:
     """What follows from a message."""
 
-    decision: Decision
+    reply: Reply
+    decision: Decision = Decision()
     requests: Mapping[str, Request] = field(default_factory=dict)
     """Name -> request of added jobs, for the journal."""
-    front: tuple[str, ...] = ()
-    """Names that went to the front, in their order, for the journal."""
-    data: Any = None
-    """The reply for programs."""
 
 
 class Steering:
@@ -51,96 +47,97 @@ class Steering:
 
     def __init__(self, queue: Queue, known: Known, jobs: Jobs) -> None:
         self._queue, self._known, self._jobs = queue, known, jobs
-        self._verbs: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+        # All other verbs are methods of the queue.
+        self._own: Mapping[str, Callable[..., Answer]] = {
             "info": self._info,
             "livelog": self._livelog,
             "workers": self._workers,
             "append": self._append,
             "prepend": self._prepend,
-            "remove": self._remove,
-            "stop": lambda arguments: Answer(queue.stop(arguments.get("name"))),
-            "kill": lambda arguments: Answer(queue.kill()),
-            "pause": lambda arguments: Answer(queue.pause()),
-            "resume": lambda arguments: Answer(queue.unpause()),
-            "drain": lambda arguments: Answer(queue.drain()),
-            "retry": self._retry,
         }
 
-    def answer(self, verb: str, arguments: Mapping[str, Any]) -> Answer:
+    def answer(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         """Carry out a verb; what cannot be is refused with the reason."""
-        if verb not in self._verbs:
-            return _refusal(f"No command {verb!r}; known: {', '.join(self._verbs)}")
         try:
-            return self._verbs[verb](arguments)
+            verb = _verb(name)
+            return self._carried_out(verb, verb.checked(arguments))
         except SpringError as fault:
-            return _refusal(str(fault))
+            return Answer(Reply((str(fault),), refused=True))
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            return _refusal(f"{verb}: the message is not as it should be: {fault!r}")
+            # Within a mapping, such as the settings of a pattern, anything may stand.
+            return Answer(
+                Reply((f"{name}: the message is not as it should be: {fault!r}",), refused=True)
+            )
 
-    def _info(self, arguments: Mapping[str, Any]) -> Answer:
-        lines = info_lines(self._queue, everything=bool(arguments.get("all")))
+    def _carried_out(self, verb: Verb, arguments: Mapping[str, Any]) -> Answer:
+        if verb.name in self._own:
+            return self._own[verb.name](**arguments)
+        return _answer(verb.changes, getattr(self._queue, verb.name)(**arguments))
+
+    def _info(self, *, all: bool) -> Answer:
         data = {
             "running": list(self._queue.running),
             "waiting": list(self._queue.waiting),
             "paused": self._queue.is_paused,
             "draining": self._queue.is_draining,
         }
-        return Answer(Decision(reply=tuple(lines)), data=data)
+        return Answer(Reply(tuple(info_lines(self._queue, everything=all)), data=data))
 
-    def _livelog(self, arguments: Mapping[str, Any]) -> Answer:
+    def _livelog(self) -> Answer:
         lines = livelog_lines(self._queue, self._known.devices, self._known.paces)
-        return Answer(Decision(reply=tuple(lines)), data={"running": self._progress()})
+        progress = {name: run.progress for name, run in self._queue.running.items()}
+        return Answer(Reply(tuple(lines), data={"running": progress}))
 
-    def _workers(self, arguments: Mapping[str, Any]) -> Answer:
+    def _workers(self) -> Answer:
         working = [self._known.busy(name, run) for name, run in self._queue.running.items()]
         lines = worker_lines(self._queue, self._known.devices, working)
-        busy = {one.worker: one for one in working}
+        at_work = {busy.worker: busy for busy in working}
         data = [
             {"worker": worker, "host": ready.host, "device": ready.device}
-            | _course(busy.get(worker))
+            | _course(at_work.get(worker))
             for worker, ready in self._known.devices.items()
         ]
-        return Answer(Decision(reply=tuple(lines)), data=data)
+        return Answer(Reply(tuple(lines), data=data))
 
-    def _append(self, arguments: Mapping[str, Any]) -> Answer:
-        wanted = self._jobs.requested(arguments)
-        decision = self._queue.append(name for name, _ in wanted)
-        return self._added(decision, [request for _, request in wanted])
+    def _append(self, **arguments: Any) -> Answer:
+        return self._added(self._queue.append, self._jobs.requested(arguments))
 
-    def _prepend(self, arguments: Mapping[str, Any]) -> Answer:
-        wanted = dict(self._jobs.requested(arguments))
-        for name, request in wanted.items():
-            if "job" not in request and self._queue.known_as(name) in self._queue.waiting:
-                return _refusal(f"{name} is waiting already; give the other one a tag")
-        decision = self._queue.prepend(wanted)
-        answer = self._added(decision, list(wanted.values()))
-        return replace(answer, front=decision.reply)
+    def _prepend(self, **arguments: Any) -> Answer:
+        queue = self._queue
+        wanted = {file_name(name): (name, request)
+                  for name, request in self._jobs.requested(arguments)}  # fmt: skip
+        for name, request in wanted.values():
+            if "job" not in request and queue.jobs.known_as(name) in queue.waiting:
+                return _answer(Changes.JOBS, Decision(refusal=Refusal(Why.WAITS_ALREADY, name)))
+        return self._added(queue.prepend, list(wanted.values()))
 
-    def _added(self, decision: Decision, requests: list[Request]) -> Answer:
-        """The jobs of a decision, known from now on; a planned one that was done is made anew."""
+    def _added(
+        self, put: Callable[[Iterable[str]], Decision], wanted: Sequence[tuple[str, Request]]
+    ) -> Answer:
+        """Queue the jobs; a planned one that was done is made anew."""
+        decision = put(name for name, _ in wanted)
         new = {
             name: request
-            for name, request in zip(decision.reply, requests, strict=True)
+            for name, (_, request) in zip(decision.names, wanted, strict=True)
             if not self._jobs.knows(name)
         }
         for name, request in new.items():
             self._jobs.add(name, request)
-        reply = tuple(f"Adding {name} to queue" for name in decision.reply)
-        return Answer(replace(decision, reply=reply), new, data=list(decision.reply))
+        return replace(_answer(Changes.JOBS, decision), requests=new)
 
-    def _remove(self, arguments: Mapping[str, Any]) -> Answer:
-        decision = self._queue.remove(str(arguments["item"]), is_name=bool(arguments.get("name")))
-        return Answer(decision, data=[record.name for record in decision.records])
 
-    def _retry(self, arguments: Mapping[str, Any]) -> Answer:
-        item = str(arguments.get("item", "*"))
-        known = self._queue.known_as(item)
-        names = [known] if self._jobs.knows(known) else self._jobs.names()
-        matching = (name for name in names if name == known or fnmatchcase(name, item))
-        return Answer(self._queue.retry(list(matching)))
+def _verb(name: str) -> Verb:
+    if name not in VERBS:
+        raise MessageError(f"No command {name!r}; known: {', '.join(VERBS)}")
+    return VERBS[name]
 
-    def _progress(self) -> dict[str, float]:
-        return {name: run.progress for name, run in self._queue.running.items()}
+
+def _answer(changes: Changes, decision: Decision) -> Answer:
+    """What follows from a decision of the queue; programs get the names of the jobs it is about."""
+    names = [*decision.names, *decision.interrupted]
+    data = names if changes is Changes.JOBS else None
+    reply = Reply(reply_lines(decision), refused=decision.refusal is not None, data=data)
+    return Answer(reply, decision)
 
 
 def _course(busy: Busy | None) -> dict[str, Any]:
@@ -148,7 +145,3 @@ def _course(busy: Busy | None) -> dict[str, Any]:
     if busy is None:
         return {"job": None}
     return {"job": busy.name} | busy.figures()
-
-
-def _refusal(reason: str) -> Answer:
-    return Answer(Decision(reply=(reason,), refused=True))

@@ -194,7 +194,7 @@ def test_removed_and_stopped_stay_so(resumed, state):
     """What a person took out of the queue is not run again by itself."""
     resumption, waiting = resumed({"start": 1}, {"job": 1, "state": state}, {"exit": 0})
     assert [job for job, _ in waiting] == [0, 2, 3]
-    assert resumption.queue.counts[State(state)] == 1
+    assert resumption.queue.jobs.counts[State(state)] == 1
 
 
 def test_failed_jobs_are_tried_again(resumed):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from spring_mpi.hypervisor.console import device_lines, duration, info_lines, status_lines
+from spring_mpi.hypervisor.console import (
+    device_lines,
+    duration,
+    info_lines,
+    reply_lines,
+    status_lines,
+)
+from spring_mpi.hypervisor.decisions import Decision, Refusal, Why
 from spring_mpi.hypervisor.messages import Ready
 from spring_mpi.hypervisor.queue import Queue
 
@@ -46,10 +53,10 @@ def test_info_after_prepend():
 def test_the_pages_removals():
     """Twelve tagged jobs, two removals by wildcard: what is left is what the page shows."""
     queue = running_queue([f"{pid}-{tag}" for pid in PIDS for tag in TAGS])
-    assert queue.remove("71-*").reply == tuple(
+    assert reply_lines(queue.remove("71-*")) == tuple(
         f"Removing 71-1-14546865407-{tag} from queue" for tag in TAGS
     )
-    assert queue.remove("*suppsize:100").reply == (
+    assert reply_lines(queue.remove("*suppsize:100")) == (
         "Removing 197-10-14558540587-suppsize:100 from queue",
         "Removing 250-23-14565026066-suppsize:100 from queue",
         "Removing 19-7-14541946795-suppsize:100 from queue",
@@ -65,12 +72,66 @@ def test_the_pages_removals():
     ]
 
 
+def test_kill():
+    """Removal lines first, then the line of the running job, which has no name and no full stop."""
+    assert reply_lines(running_queue(PIDS).kill()) == (
+        *(f"Removing {pid} from queue" for pid in PIDS[1:]),
+        "Terminating running MPR process... Done",
+    )
+
+
+def test_stop_of_several_names_them():
+    """With several running jobs each line has its name."""
+    assert reply_lines(running_queue("ab", workers=2).stop()) == (
+        "Terminating running MPR process a... Done",
+        "Terminating running MPR process b... Done",
+    )
+
+
+def test_jobs_that_wait_again():
+    """However they came into the queue."""
+    queue = running_queue("abc")
+    assert reply_lines(queue.append("a")) == ("Adding a~2 to queue",)
+    assert reply_lines(queue.prepend("cd")) == ("Adding c to queue", "Adding d to queue")
+    queue.remove("b")
+    assert reply_lines(queue.retry("b")) == ("Adding b to queue",)
+
+
+def test_modes():
+    """What runs and how much waits, in a line."""
+    queue = running_queue("abc")
+    assert reply_lines(queue.pause()) == ("Paused: a running, 2 jobs waiting",)
+    assert reply_lines(queue.resume()) == ("Resumed: a running, 2 jobs waiting",)
+    assert reply_lines(Queue().drain()) == ("Draining: nothing running, 0 jobs waiting",)
+
+
+@pytest.mark.parametrize(
+    ("ask", "line"),
+    [
+        (lambda queue: queue.remove("x{}*"), "No job matching x{}* in queue"),
+        (lambda queue: queue.stop("b"), "No job matching b is running"),
+        (lambda queue: queue.retry("a"), "No such job has failed, was removed or stopped"),
+        (lambda queue: queue.resume(), "The campaign is not paused"),
+    ],
+)
+def test_refusals(ask, line):
+    """Why nothing could be done."""
+    assert reply_lines(ask(running_queue("ab"))) == (line,)
+
+
+@pytest.mark.parametrize("why", Why)
+def test_every_refusal_has_words(why):
+    """One line at most: of kill without any job SPRING says nothing."""
+    lines = reply_lines(Decision(refusal=Refusal(why, "x")))
+    assert len(lines) == (why is not Why.NO_JOBS)
+
+
 def test_info_of_a_queue_that_stands_still():
     """It says why, and what would change that."""
     queue = running_queue(PIDS)
     queue.pause()
     assert info_lines(queue)[1] == "Paused: no job is given out until resume."
-    queue.unpause()
+    queue.resume()
     queue.drain()
     assert info_lines(queue)[1].startswith("Draining: no job is given out")
 

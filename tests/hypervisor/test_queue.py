@@ -9,7 +9,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from spring_mpi.hypervisor.decisions import Give, Interrupt, Record
+from spring_mpi.hypervisor.decisions import (
+    Decision,
+    Give,
+    Interrupt,
+    Mode,
+    Record,
+    Refusal,
+    Switched,
+    Why,
+)
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.names import file_name
 from spring_mpi.outcome import State
@@ -45,19 +54,19 @@ def test_done_frees_the_worker(queue):
 
 def test_taken_names_are_numbered(queue):
     """Names are equal when their file names are; a taken one gets the next free number."""
-    assert queue.append(["a", "a", "x:y", "x_y"]).reply == ("a~2", "a~3", "x:y", "x_y~2")
+    assert queue.append(["a", "a", "x:y", "x_y"]).names == ("a~2", "a~3", "x:y", "x_y~2")
 
 
 def test_prepend_moves_and_keeps_order(queue):
     """Waiting jobs move to the front, new ones come with them, in the order given."""
-    assert queue.prepend(["c", "new", "b"]).reply == ("c", "new", "b")
+    assert queue.prepend(["c", "new", "b"]).names == ("c", "new", "b")
     assert list(queue.waiting) == ["c", "new", "b", "a", "d"]
 
 
 def test_prepend_does_not_interrupt(queue):
     """The running job goes on; a second one of its name gets another."""
     queue.assign()
-    assert queue.prepend(["a"]).reply == ("a~2",)
+    assert queue.prepend(["a"]).names == ("a~2",)
     assert list(queue.running) == ["a"]
 
 
@@ -71,25 +80,24 @@ def test_prepend_does_not_interrupt(queue):
     ],
 )
 def test_remove(queue, item, by_name, removed):
-    """Digits are a position, else the exact name, else a wildcard; one line each, in order."""
-    decision = queue.remove(item, is_name=by_name)
-    assert decision.reply == tuple(f"Removing {name} from queue" for name in removed)
+    """Digits are a position, else the exact name, else a wildcard; in order."""
+    decision = queue.remove(item, name=by_name)
+    assert decision.records == tuple(Record(name, State.REMOVED) for name in removed)
     assert list(queue.waiting) == [name for name in "abcd" if name not in removed]
 
 
 def test_remove_by_name_of_digits():
-    """``is_name`` lets a job be removed whose name is a number."""
+    """``name`` lets a job be removed whose name is a number."""
     queue = Queue()
     queue.append(["7", "0"])
-    assert queue.remove("0", is_name=True).reply == ("Removing 0 from queue",)
+    assert queue.remove("0", name=True).names == ("0",)
     assert list(queue.waiting) == ["7"]
 
 
 @pytest.mark.parametrize("item", ["4", "A", "x*"])
 def test_remove_nothing(queue, item):
     """No match changes nothing and says so; case counts."""
-    decision = queue.remove(item)
-    assert (decision.reply, decision.refused) == ((f"No job matching {item} in queue",), True)
+    assert queue.remove(item) == Decision(refusal=Refusal(Why.NOT_WAITING, item))
     assert list(queue.waiting) == list("abcd")
 
 
@@ -104,37 +112,33 @@ def test_stop(queue):
     """The running job is stopped; the next one starts when its worker says so."""
     queue.assign()
     decision = queue.stop()
-    assert decision.reply == ("Terminating running MPR process... Done",)
-    assert decision.instructions == (Interrupt(1, "a"),)
+    assert decision == Decision(instructions=(Interrupt(1, "a"),))
     assert queue.stopped(1, "a").records == (Record("a", State.STOPPED, 1, 1),)
     assert queue.assign().instructions == (Give(1, ("b",)),)
 
 
-def test_stop_of_several_names_them(queue):
-    """With several running jobs each line has its name."""
+def test_stop_of_several(queue):
+    """All running jobs are stopped, or the one that is named."""
     queue.joined(2)
     queue.assign()
-    assert queue.stop().reply == (
-        "Terminating running MPR process a... Done",
-        "Terminating running MPR process b... Done",
-    )
+    assert queue.stop("b").interrupted == ("b",)
+    assert queue.stop().interrupted == ("a", "b")
 
 
 def test_stop_of_an_idle_queue(queue):
     """There is nothing to stop, and the reply says so."""
-    assert queue.stop().refused
-    assert queue.stop("a").reply == ("No job matching a is running",)
+    assert queue.stop().refusal == Refusal(Why.NOTHING_RUNS)
+    assert queue.stop("a").refusal == Refusal(Why.NOT_RUNNING, "a")
 
 
 def test_kill(queue):
-    """Removal lines first, then the line of the running job."""
+    """Every waiting job is removed and every running one stopped; without any it is refused."""
     queue.assign()
-    assert queue.kill().reply == (
-        "Removing b from queue",
-        "Removing c from queue",
-        "Removing d from queue",
-        "Terminating running MPR process... Done",
-    )
+    decision = queue.kill()
+    assert decision.names == ("b", "c", "d")
+    assert decision.interrupted == ("a",)
+    queue.stopped(1, "a")
+    assert queue.kill() == Decision(refusal=Refusal(Why.NO_JOBS))
 
 
 def test_done_wins_over_stop(queue):
@@ -142,7 +146,7 @@ def test_done_wins_over_stop(queue):
     queue.assign()
     queue.stop()
     queue.done(1, "a")
-    assert queue.states["a"] is State.DONE
+    assert queue.jobs.of("a") is State.DONE
 
 
 def test_lost_is_tried_again_then_given_up(queue):
@@ -163,7 +167,7 @@ def test_lost_while_stopping_is_stopped(queue):
     queue.assign()
     queue.stop()
     queue.lost(1, "a", "killed")
-    assert queue.states["a"] is State.STOPPED
+    assert queue.jobs.of("a") is State.STOPPED
 
 
 def test_gone_worker_gives_its_job_back(queue):
@@ -191,9 +195,9 @@ def test_names_are_equal_when_their_files_are():
     """Every verb takes a name for the job whose file has the same name."""
     queue = Queue()
     queue.append(["1-a:b", "2-a:b", "3-a:b"])
-    assert queue.prepend(["2-a_b"]).reply == ("2-a:b",)
-    assert queue.remove("1-a_b").reply == ("Removing 1-a:b from queue",)
-    assert queue.retry(["1-a_b"]).reply == ("Adding 1-a:b to queue",)
+    assert queue.prepend(["2-a_b"]).names == ("2-a:b",)
+    assert queue.remove("1-a_b").names == ("1-a:b",)
+    assert queue.retry("1-a_b").names == ("1-a:b",)
     queue.joined(1)
     queue.assign()
     assert queue.stop("2-a_b").instructions == (Interrupt(1, "2-a:b"),)
@@ -203,12 +207,12 @@ def test_pause_and_resume(queue):
     """A paused queue gives nothing out; its running job goes on."""
     queue.assign()
     queue.joined(2)
-    assert queue.pause().reply == ("Paused: a running, 3 jobs waiting",)
+    assert queue.pause() == Decision(switched=Switched(Mode.PAUSED, ("a",), 3))
     assert queue.assign().instructions == ()
-    assert queue.pause().refused
-    assert queue.unpause().reply == ("Resumed: a running, 3 jobs waiting",)
+    assert queue.pause().refusal == Refusal(Why.PAUSED_ALREADY)
+    assert queue.resume().switched == Switched(Mode.RESUMED, ("a",), 3)
     assert queue.assign().instructions == (Give(2, ("b",)),)
-    assert queue.unpause().refused
+    assert queue.resume().refusal == Refusal(Why.NOT_PAUSED)
 
 
 def test_drain_ends_with_the_running_jobs(queue):
@@ -219,7 +223,7 @@ def test_drain_ends_with_the_running_jobs(queue):
     queue.done(1, "a")
     assert queue.assign().instructions == ()
     assert queue.is_over
-    assert queue.counts[State.WAITING] == 3
+    assert queue.jobs.counts[State.WAITING] == 3
 
 
 def test_retry(queue):
@@ -227,12 +231,10 @@ def test_retry(queue):
     queue.assign()
     queue.failed(1, "a", "no")
     queue.remove("b")
-    assert queue.retry(["a", "b", "c", "nobody"]).reply == (
-        "Adding a to queue",
-        "Adding b to queue",
-    )
+    assert queue.retry("*").names == ("a", "b")
     assert list(queue.waiting) == ["c", "d", "a", "b"]
-    assert queue.retry(["c"]).refused
+    for item in ("c", "nobody"):
+        assert queue.retry(item).refusal == Refusal(Why.NOT_ENDED, item)
 
 
 def kind(name):
@@ -256,12 +258,12 @@ class History(RuleBasedStateMachine):
 
     @rule(names=st.lists(names, max_size=3))
     def append(self, names):
-        self.ever |= set(self.queue.append(names).reply)
+        self.ever |= set(self.queue.append(names).names)
 
     @rule(names=st.lists(names, max_size=3))
     def prepend(self, names):
         before = list(self.queue.waiting)
-        reply = list(self.queue.prepend(names).reply)
+        reply = list(self.queue.prepend(names).names)
         self.ever |= set(reply)
         assert len(reply) == len({file_name(name) for name in names})
         rest = [name for name in before if name not in reply]
@@ -277,11 +279,11 @@ class History(RuleBasedStateMachine):
     def stop(self, name):
         self.queue.stop(name)
 
-    @rule(names=st.lists(names, max_size=3))
-    def retry(self, names):
-        self.queue.retry(names)
+    @rule(item=names | st.sampled_from(["*", "c*", "[", "0"]))
+    def retry(self, item):
+        self.queue.retry(item)
 
-    @rule(how=st.sampled_from(["pause", "unpause", "drain"]))
+    @rule(how=st.sampled_from(["pause", "resume", "drain", "kill"]))
     def switch(self, how):
         getattr(self.queue, how)()
 
@@ -342,12 +344,14 @@ class History(RuleBasedStateMachine):
     @invariant()
     def every_job_is_in_one_state(self):
         queue = self.queue
-        assert set(queue.states) == {file_name(name) for name in self.ever}
+        assert {file_name(name) for name in queue.jobs.names} == {
+            file_name(name) for name in self.ever
+        }
         assert not set(queue.waiting) & set(queue.running)
         for state, names in ((State.WAITING, queue.waiting), (State.RUNNING, queue.running)):
-            held = {key for key, value in queue.states.items() if value is state}
-            assert held == {file_name(name) for name in names}
-        assert +queue.counts == Counter(queue.states.values())
+            held = {name for name in queue.jobs.names if queue.jobs.of(name) is state}
+            assert held == set(names)
+        assert +queue.jobs.counts == Counter(map(queue.jobs.of, queue.jobs.names))
 
     @rule(worker=workers, name=names)
     def lose_innocently(self, worker, name):
