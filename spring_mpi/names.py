@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_FOREIGN = re.compile(r"[^A-Za-z0-9._+=,@~-]")
+FILE_CHARACTERS = "A-Za-z0-9._+=,@~-"
+"""The characters of file names, as a regular expression has them in brackets."""
+_FOREIGN = re.compile(f"[^{FILE_CHARACTERS}]")
 
 
 def pid_text(pid: Iterable[int]) -> str:

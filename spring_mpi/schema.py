@@ -1,4 +1,4 @@
-"""Options: dataclass fields that carry their description and their range."""
+"""Options: dataclass fields that carry their type, range and description, each declared once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, Literal, Union
@@ -33,6 +33,16 @@ class Range:
         limits = ((">", self.above), (">=", self.at_least), ("<", self.below), ("<=", self.at_most))
         return " ".join(f"{sign}{_short(limit)}" for sign, limit in limits if limit is not None)
 
+    def keywords(self) -> dict[str, float]:
+        """The limits as keywords of JSON schema."""
+        limits = {
+            "exclusiveMinimum": self.above,
+            "minimum": self.at_least,
+            "exclusiveMaximum": self.below,
+            "maximum": self.at_most,
+        }
+        return {word: limit for word, limit in limits.items() if limit is not None}
+
 
 def _short(limit: float) -> str:
     return str(limit) if isinstance(limit, int) else f"{limit:g}"
@@ -46,8 +56,11 @@ class Option:
     hint: Any
     default: Any
     text: str
-    range: Range
-    check: Callable[[Any], str | None]
+    range: Range = Range()
+    example: Any = None
+    """What a config shows of an option that has no default."""
+    instead: str = ""
+    """The key of a config that takes its place there; empty: it is a key itself."""
 
     @property
     def required(self) -> bool:
@@ -70,7 +83,7 @@ class Option:
         return converted
 
     def verify(self, value: Any) -> None:
-        """Check the range, and what else the option asks of a value that has its type.
+        """Check the range of a value that has the option's type.
 
         Raises
         ------
@@ -81,23 +94,16 @@ class Option:
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
             if is_number and number not in self.range:
                 raise ValueError(f"must be {self.range}, not {number!r}")
-        if message := self.check(value):
-            raise ValueError(message)
-
-
-def _anything(value: Any) -> str | None:
-    return None
 
 
 def option(
-    default: Any, text: str, *, check: Callable[[Any], str | None] = _anything, **limits: float
+    default: Any, text: str, *, example: Any = None, instead: str = "", **limits: float
 ) -> Any:
     """A dataclass field with its description and the limits of `Range`; ``...`` = required.
 
-    ``check`` looks at a value in its type and range, and returns what is wrong with it or None.
-    A default that is a class stands for a new object of it.
+    A default that is a class stands for a new object of it; for the others see `Option`.
     """
-    metadata = {"text": text, "range": Range(**limits), "check": check}
+    metadata = {"text": text, "range": Range(**limits), "example": example, "instead": instead}
     if default is ...:
         return field(metadata=metadata)
     if isinstance(default, type):
@@ -107,20 +113,17 @@ def option(
 
 def options(section: type) -> Iterator[Option]:
     """The options of a section's dataclass, in the order they are written there."""
-    hints = typing.get_type_hints(section)
-    for one in fields(section):
+    hints = typing.get_type_hints(section, include_extras=True)
+    for declared in fields(section):
+        default = _default(declared)
         yield Option(
-            name=one.name,
-            hint=hints[one.name],
-            default=_default(one),
-            text=one.metadata.get("text", ""),
-            range=one.metadata.get("range", Range()),
-            check=one.metadata.get("check", _anything),
+            declared.name, hints[declared.name], default, **({"text": ""} | {**declared.metadata})
         )
 
 
-def _default(one: Field[Any]) -> Any:
-    return one.default_factory() if one.default_factory is not MISSING else one.default
+def _default(declared: Field[Any]) -> Any:
+    factory = declared.default_factory
+    return declared.default if factory is MISSING else factory()
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:

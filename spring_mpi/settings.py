@@ -18,13 +18,19 @@ class Global:
     generations: int = option(100, "number of MPR generations", at_least=1)
     popsize: int = option(128, "number of reconstructions in the population", at_least=4)
     gpus: int | tuple[int, ...] = option(
-        (0,), "number of GPUs (least loaded first; <= 0 all), or list of their ids; MPR.run() only"
+        (0,),
+        "number of GPUs (least loaded first; <= 0 all), or list of their ids; MPR.run() only",
+        instead="workers.device",
     )
-    threads: int = option(8, "CPU threads per GPU; MPR.run() only", at_least=1)
+    threads: int = option(
+        8, "CPU threads per GPU; MPR.run() only", at_least=1, instead="workers.threads"
+    )
     bounds: int = option(
         0, "1: missing intensities get an upper bound; 0: they are free", at_least=0, at_most=1
     )
-    workdir: str = option("./", "where MPR.run() saves its result; MPR.run() only")
+    workdir: str = option(
+        "./", "where MPR.run() saves its result; MPR.run() only", instead="output"
+    )
     islands: int = option(
         1, "independent populations of popsize/islands individuals each", at_least=1
     )
@@ -177,7 +183,11 @@ class Settings:
     def get(self, section: str, key: str) -> Any:
         """One value; raises `SettingsError` where section or key do not exist."""
         find_option(section, key)
-        return getattr(getattr(self, _attribute(section)), key)
+        return getattr(self.section(section), key)
+
+    def section(self, name: str) -> Any:
+        """All values of one section, an object of its class in `SECTIONS`."""
+        return getattr(self, _attribute(name))
 
     def copy(self) -> Settings:
         """An independent copy."""
@@ -238,6 +248,13 @@ class Settings:
             for text in textwrap.wrap(one.text, 50):
                 yield (label, *cells, text)
                 label, cells = "", ("", "", "", "")
+
+
+def all_options() -> dict[str, Option]:
+    """The options of all sections by their names, ``section.key``."""
+    return {
+        f"{section}.{one.name}": one for section, kind in SECTIONS.items() for one in options(kind)
+    }
 
 
 def find_option(section: str, key: str) -> Option:

@@ -17,9 +17,9 @@ from spring_mpi.schema import Option, Range, convert, option, options, suggest, 
 class Sample:
     """A section with one option of each kind."""
 
-    needed: int = option(..., "a required one", at_least=2, below=10)
+    needed: int = option(..., "a required one", at_least=2, below=10, example=3)
     share: float | None = option(None, "a share", above=0, at_most=1)
-    odd: int = option(1, "an odd one", check=lambda n: None if n % 2 else f"must be odd, not {n}")
+    moved: int = option(1, "one that a config has elsewhere", instead="other.key")
     made: dict = option(dict, "a new object each time")
 
 
@@ -50,13 +50,27 @@ def test_range_is_written_with_signs():
     assert str(Range()) == ""
 
 
+def test_range_has_the_keywords_of_json_schema():
+    """Each limit is one keyword; no limit is none."""
+    assert Range(above=0, at_most=2).keywords() == {"exclusiveMinimum": 0, "maximum": 2}
+    assert Range(at_least=1, below=3).keywords() == {"minimum": 1, "exclusiveMaximum": 3}
+    assert Range().keywords() == {}
+
+
+def test_options_know_what_is_declared_with_them():
+    """A key of a config that takes an option's place, and an example, are empty unless given."""
+    assert [(one.instead, one.example) for one in options(Sample)] == [
+        ("", 3), ("", None), ("other.key", None), ("", None),
+    ]  # fmt: skip
+
+
 def test_options_keep_the_order_and_know_what_is_required():
     """Options come as written; the one without a default is required."""
     actual = [(one.name, one.required, one.type_name) for one in options(Sample)]
     assert actual == [
         ("needed", True, "int"),
         ("share", False, "float or null"),
-        ("odd", False, "int"),
+        ("moved", False, "int"),
         ("made", False, "dict"),
     ]
 
@@ -118,11 +132,10 @@ def test_choices_are_listed_in_the_message():
         ("needed", 1, "must be >=2 <10, not 1"),
         ("needed", 10, "must be >=2 <10, not 10"),
         ("share", 0, "must be >0 <=1, not 0.0"),
-        ("odd", 4, "must be odd, not 4"),
     ],
 )
 def test_an_option_refuses_what_is_out_of_range(name, value, message):
-    """A value of the right type outside range or check is refused with the limit in the text."""
+    """A value of the right type outside the range is refused with the limit in the text."""
     with pytest.raises(ValueError) as caught:
         sample(name).convert(value)
     assert str(caught.value) == message

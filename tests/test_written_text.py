@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spring_mpi.campaign.config import load_config
+from spring_mpi.campaign.event_choice import EventSelection
 from spring_mpi.campaign.outcome import read_done, read_status
-from spring_mpi.campaign.sections import EventSelection
 from spring_mpi.campaign.selection import select
 from spring_mpi.events import build_index
 from spring_mpi.events.geometry import GeometrySpec, read_geometry

@@ -18,9 +18,10 @@ from zipfile import BadZipFile
 
 from ..engine.requirements import check
 from ..errors import SettingsError, SourceError
-from ..events.calibration import ArraySpec, Calibration
+from ..events.calibration import Calibration
 from ..events.formats.npz import NpzReader
 from ..events.source import EventRef, Source
+from ..events.specs import ArraySpec
 from ..names import file_name, job_name, parse_pid
 from ..settings import Settings
 from .plan import LONGEST_NAME, Blueprint, Plan

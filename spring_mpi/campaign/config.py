@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from dataclasses import replace
 
+from ..engine.sequence import check_sequence
 from ..errors import ConfigError, SettingsError
-from ..events.calibration import ArraySpec, MaskSpec
-from ..events.geometry import GeometrySpec
 from ..files import decoded
 from ..settings import Settings
-from .decode import Decoder, refusal, shown
+from .decode import refusal, shown
 from .document import (
     COMMAND_LINE,
     Node,
@@ -22,17 +20,21 @@ from .document import (
     RefusalError,
     Scalar,
     Section,
+    absolute,
     find,
     parse,
     place_at,
     put,
     to_yaml,
 )  # fmt: skip
-from .forms import forms
-from .sections import Config, ConfigPath, EventSelection, HerePath
-from .sweep import PYTHON_ONLY, Sweep
+from .forms import SectionForm
+from .sections import Config
+from .sweep import Sweep
+from .values import origin_of
 
 __all__ = ["Config", "dump_config", "load_config"]
+
+_FORM = SectionForm(Config)
 
 
 def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Config:
@@ -117,7 +119,7 @@ def _overridden(tree: Node, text: str, problems: Problems) -> Node:
 
 
 def _decoded(tree: Node, folder: str, problems: Problems) -> Config | None:
-    values, faults = Decoder(forms(tree, folder)).given(tree, Config, "")
+    values, faults = _FORM.given(tree, "", origin_of(tree, folder))
     problems.extend(faults)
     if all(key in values or not find(tree, key) for key in ("settings", "sweep")):
         settings, sweep = values.get("settings", Settings()), values.get("sweep", Sweep())
@@ -125,11 +127,9 @@ def _decoded(tree: Node, folder: str, problems: Problems) -> Config | None:
     if problems:
         return None
     config = Config(**values)
-    output = os.path.abspath(config.output.replace("{name}", config.name))
-    root = os.path.abspath(os.path.join(folder, config.data.root))
-    return replace(
-        config, output=HerePath(output), data=replace(config.data, root=ConfigPath(root))
-    )
+    output = absolute("", config.output.replace("{name}", config.name))
+    root = absolute(folder, config.data.root)
+    return replace(config, output=output, data=replace(config.data, root=root))
 
 
 def _variant_problems(tree: Node, sweep: Sweep, settings: Settings) -> Iterator[Problem]:
@@ -151,8 +151,6 @@ def _variant_problems(tree: Node, sweep: Sweep, settings: Settings) -> Iterator[
 
 
 def _conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    from ..engine.sequence import check_sequence
-
     yield from settings.conflicts()
     if message := check_sequence(settings):
         yield "IA", "sequence", message
@@ -170,34 +168,4 @@ def _blamed(tree: Node, section: str, key: str) -> tuple[Place, str]:
 
 def dump_config(config: Config) -> str:
     """The complete config as YAML that `load_config` reads back to an equal one."""
-    return to_yaml(plain(config))
-
-
-def plain(value: Any) -> Any:
-    """A value of a config as the mappings, lists and scalars that it is written with."""
-    match value:
-        case Settings():
-            return _plain_settings(value)
-        case Sweep():
-            return {"tag": value.tag, "over": {key: plain(items) for key, items in value.over}}
-        case ArraySpec(value=float() | int()):
-            return value.value
-        case ArraySpec() | MaskSpec() | GeometrySpec() | EventSelection():
-            given = {one.name: plain(getattr(value, one.name)) for one in fields(value)}
-            return {key: item for key, item in given.items() if item is not None} or "all"
-        case tuple():
-            return [plain(item) for item in value]
-    if is_dataclass(value):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
-    return value
-
-
-def _plain_settings(settings: Settings) -> dict[str, dict[str, Any]]:
-    values = settings.to_dict()
-    for name in PYTHON_ONLY:
-        section, _, key = name.partition(".")
-        del values[section][key]
-    # Written beside an explicit sequence, a default of `it` would look like a given one.
-    if settings.IA.sequence != "auto" and ("IA", "it") not in settings.given:
-        del values["IA"]["it"]
-    return values
+    return to_yaml(_FORM.write(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -116,6 +117,14 @@ class Problems(list[Problem]):
     def raise_any(self) -> None:
         if self:
             raise RefusalError(self)
+
+
+@contextmanager
+def all_problems() -> Iterator[Problems]:
+    """Gathers refusals within; at the end they are raised as one where there are any."""
+    problems = Problems()
+    yield problems
+    problems.raise_any()
 
 
 def resolve(text: str) -> Any:
@@ -236,6 +245,11 @@ def _key_fault(key: Any, places: dict[str, Place]) -> str:
     if key.value in places:
         return f"given twice, first at {places[key.value]}; keep one of them"
     return ""
+
+
+def absolute(folder: str, path: str) -> str:
+    """A path from a folder; that one from the current folder."""
+    return os.path.abspath(os.path.join(folder, path))
 
 
 def join(path: str, key: str) -> str:

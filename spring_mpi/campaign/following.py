@@ -20,8 +20,8 @@ from ..hypervisor.disk_space import fault_text
 from ..hypervisor.log import Level, Log
 from ..hypervisor.queue import Queue
 from ..outcome import State
+from .event_choice import EventSelection
 from .plan import Plan
-from .sections import EventSelection
 from .selection import grown
 
 _FAREWELL = 2.0

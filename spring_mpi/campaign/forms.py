@@ -1,258 +1,325 @@
-"""Values with forms of their own: paths, masks, pids, centres, settings, sweeps."""
+"""Values of a config: for each kind of value one form that reads, writes and describes it."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
+from typing import Annotated, Any, Literal, final
 
-from ..events.bits import MOST_BITS
-from ..events.calibration import ArraySpec, MaskSpec
-from ..events.formats.experiment import located, names_experiment
-from ..events.formats.registry import takes_texts
-from ..events.geometry import GeometrySpec
-from ..names import parse_pid
-from ..settings import SECTIONS, Settings
-from .decode import Decoder, entries, refusal, scalar, shown
-from .document import Items, Node, Place, Problem, Problems, Scalar, Section, find, join
-from .sections import (
-    ConfigPath,
-    DataPath,
-    EventSelection,
-    HerePath,
-    PatternSection,
-    ReaderText,
-    SourceText,
-    legal_cropsizes,
-    split_loader,
-)
-from .sweep import PYTHON_ONLY, sweepable
+from ..schema import Option, alternatives, list_length, options, type_name
+from .decode import entries, is_null, refusal, scalar, shown
+from .document import Items, Node, Place, Problem, Problems, Section, absolute, all_problems, join
 
-Hook = Callable[[Decoder, Node, str], Any]
+Json = dict[str, Any]
+"""A JSON schema, or a part of one."""
+_JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
 
 
 @dataclass(frozen=True)
-class Folders:
-    """Where relative paths start."""
+class Origin:
+    """What the meaning of a value depends on beside its text."""
 
     config: str
+    """Folder of the config file."""
     root: str
+    """The folder that ``data.root`` names."""
+    reads_files: bool = True
+    """Whether the sources are files; False where the reader takes a text or a folder."""
 
     def from_config(self, text: str, place: Place) -> str:
-        """The config's folder, but for what the command line gives: the current folder."""
-        return _absolute("" if place.on_command_line else self.config, text)
+        """A path from the config's folder, one of the command line from the current folder."""
+        return absolute("" if place.on_command_line else self.config, text)
 
     def from_root(self, text: str, place: Place) -> str:
-        """``data.root``, also for what the command line gives: it stands for the file's value."""
-        return _absolute(self.root, text)
+        """A path from ``data.root``, also on the command line: it stands for the file's value."""
+        return absolute(self.root, text)
 
     def from_here(self, text: str, place: Place) -> str:
-        return _absolute("", text)
+        """A path from the current folder."""
+        return absolute("", text)
 
 
-def _absolute(folder: str, text: str) -> str:
-    return os.path.abspath(os.path.join(folder, text))
+class Form(ABC):
+    """One kind of value in a config; options have it by their type, see `form_of`."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The kind of value, for people."""
+
+    @abstractmethod
+    def parse(self, node: Node, path: str, origin: Origin) -> Any:
+        """The value that a node stands for.
+
+        Raises
+        ------
+        RefusalError
+            With every fault of the node and of what lies below it.
+        """
+
+    @abstractmethod
+    def write(self, value: Any) -> Any:
+        """The inverse of `parse`: mappings, lists and scalars."""
+
+    @abstractmethod
+    def schema(self) -> Json:
+        """What `parse` accepts, as JSON schema; it may accept more where that cannot say it."""
 
 
-def forms(tree: Node, folder: str) -> Mapping[Any, Hook]:
-    """The hooks of a `Decoder` for a config that lies in ``folder``."""
-    folders = Folders(folder, folder)
-    root = find(tree, "data", "root")
-    if isinstance(root, Scalar) and isinstance(root.value, str):
-        folders = Folders(folder, folders.from_config(root.value, root.place))
-    reader = find(tree, "data", "reader")
-    needs_file = not (isinstance(reader, Scalar) and takes_texts(reader.value))
-    return {
-        HerePath: _path(folders.from_here),
-        ConfigPath: _path(folders.from_config),
-        DataPath: _path(folders.from_root),
-        SourceText: _source(folders, needs_file),
-        ReaderText: _reader(folders),
-        ArraySpec: _array,
-        MaskSpec: _mask,
-        GeometrySpec: _geometry,
-        EventSelection: _events,
-        tuple[tuple[int, ...], ...]: _pids,
-        PatternSection: _pattern,
-        Settings: _settings,
-        tuple[tuple[str, tuple[Any, ...]], ...]: _over,
-    }
+def form_of(hint: Any) -> Form:
+    """The form of an option's type.
+
+    ``Annotated[TYPE, FORM]`` is a special value. All else is plain: numbers, text, choices, lists
+    (``tuple``), sections (dataclasses), and each of these or null.
+    """
+    if typing.get_origin(hint) is Annotated:
+        return typing.cast(Form, hint.__metadata__[0])
+    if typing.get_origin(hint) is tuple:
+        return ListForm(form_of(typing.get_args(hint)[0]), list_length(hint))
+    if is_dataclass(hint):
+        return SectionForm(typing.cast(type, hint))
+    members = [member for member in alternatives(hint) if member is not type(None)]
+    inner = form_of(members[0]) if members != [hint] and len(members) == 1 else None
+    return PlainForm(hint) if inner is None or isinstance(inner, PlainForm) else NullableForm(inner)
 
 
-def scalar_text(decoder: Decoder, node: Node, path: str) -> str:
-    """Text that is not empty; raises `RefusalError`."""
-    text: str = scalar(node, str, path)
-    if not text:
-        raise refusal(node, path, "must not be empty")
-    return text
+@final
+@dataclass(frozen=True)
+class PlainForm(Form):
+    """A number, text, a truth value or one of several words; null where the type has it."""
+
+    hint: Any
+
+    @property
+    def text(self) -> str:
+        return type_name(self.hint)
+
+    def parse(self, node: Node, path: str, origin: Origin) -> Any:
+        return scalar(node, self.hint, path)
+
+    def write(self, value: Any) -> Any:
+        return value
+
+    def schema(self) -> Json:
+        if typing.get_origin(self.hint) is Literal:
+            return {"enum": list(typing.get_args(self.hint))}
+        kinds = [_JSON_TYPES[member] for member in alternatives(self.hint)]
+        return {"type": kinds if len(kinds) > 1 else kinds[0]}
 
 
-def _path(absolute: Callable[[str, Place], str]) -> Hook:
-    return lambda decoder, node, path: absolute(scalar_text(decoder, node, path), node.place)
+@final
+@dataclass(frozen=True)
+class NullableForm(Form):
+    """A value or null."""
+
+    inner: Form
+
+    @property
+    def text(self) -> str:
+        return f"{self.inner.text} or null"
+
+    def parse(self, node: Node, path: str, origin: Origin) -> Any:
+        return None if is_null(node) else self.inner.parse(node, path, origin)
+
+    def write(self, value: Any) -> Any:
+        return None if value is None else self.inner.write(value)
+
+    def schema(self) -> Json:
+        return or_null(self.inner.schema())
 
 
-def _source(folders: Folders, needs_file: bool) -> Hook:
-    def decode(decoder: Decoder, node: Node, path: str) -> str:
-        text = scalar_text(decoder, node, path)
-        absolute = partial(folders.from_root, place=node.place)
-        if needs_file and not names_experiment(text):
-            return absolute(text)
-        return located(text, absolute)
+@final
+@dataclass(frozen=True)
+class ListForm(Form):
+    """A list; one of any length may be written without brackets if it has one item.
 
-    return decode
+    Null stands for an empty list.
+    """
 
+    item: Form
+    length: int | None = None
+    """None: any."""
+    needs_one: bool = False
 
-def _reader(folders: Folders) -> Hook:
-    def decode(decoder: Decoder, node: Node, path: str) -> str:
-        text = scalar_text(decoder, node, path)
-        loader = split_loader(text)
-        return f"{folders.from_root(loader[0], node.place)}:{loader[1]}" if loader else text
+    @property
+    def text(self) -> str:
+        if self.length:
+            return f"list of {self.length} {self.item.text}"
+        return f"{self.item.text} or a list of such"
 
-    return decode
-
-
-def _located(decoder: Decoder, node: Node, path: str, kind: type) -> Any:
-    """An `ArraySpec` or a `MaskSpec` written as a mapping, its file absolute."""
-    values, problems = decoder.given(node, kind, path)
-    file = find(node, "file")
-    if file is not None and values.get("file") is not None:
-        with problems.gathered():
-            values["file"] = decoder.decode(file, DataPath, join(path, "file"))
-    problems.raise_any()
-    return kind(**values)
-
-
-def _array(decoder: Decoder, node: Node, path: str) -> ArraySpec:
-    if isinstance(node, Scalar) and isinstance(node.value, str):
-        return ArraySpec(file=decoder.decode(node, DataPath, path))
-    if isinstance(node, Scalar) and _is_number(node.value):
-        return ArraySpec(value=scalar(node, float, path))
-    if not isinstance(node, Section):
-        raise refusal(node, path, f"must be a number, a file or a mapping, not {shown(node)}")
-    if (value := find(node, "value")) is not None:
-        raise refusal(value, join(path, "value"), "unknown key; write the number alone")
-    spec: ArraySpec = _located(decoder, node, path, ArraySpec)
-    if spec.file is None and spec.dataset is None:
-        raise refusal(node, path, "needs a file, a dataset, or both")
-    return spec
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _mask(decoder: Decoder, node: Node, path: str) -> MaskSpec:
-    if isinstance(node, Scalar):
-        message = f"must be a mapping such as {{file: mask.npy, bad: 1}}, not {shown(node)}"
-        raise refusal(node, path, message)
-    spec: MaskSpec = _located(decoder, node, path, MaskSpec)
-    if [spec.bad, spec.good, spec.bad_bits].count(None) != 2:
-        raise refusal(node, path, "needs exactly one of bad, good and bad_bits")
-    if spec.bad_bits is not None and not 0 < spec.bad_bits < MOST_BITS:
-        message = f"must be the sum of the bits that exclude, 1 to 0x{MOST_BITS - 1:x}"
-        raise refusal(find(node, "bad_bits") or node, join(path, "bad_bits"), message)
-    return spec
-
-
-def _geometry(decoder: Decoder, node: Node, path: str) -> GeometrySpec:
-    if not isinstance(node, Section):
-        return GeometrySpec(decoder.decode(node, DataPath, path))
-    values, problems = decoder.given(node, GeometrySpec, path)
-    if (file := find(node, "file")) is not None:
-        with problems.gathered():
-            values["file"] = decoder.decode(file, DataPath, join(path, "file"))
-    problems.raise_any()
-    return GeometrySpec(**values)
-
-
-def _events(decoder: Decoder, node: Node, path: str) -> EventSelection:
-    kinds = "one of slice, pids, list and where"
-    if isinstance(node, Scalar):
-        if node.value == "all":
-            return EventSelection()
-        raise refusal(node, path, f"must be all, or a mapping with {kinds}, not {shown(node)}")
-    values, problems = decoder.given(node, EventSelection, path)
-    problems.raise_any()
-    if sum(value is not None for value in values.values()) != 1:
-        raise refusal(node, path, f"needs exactly {kinds}")
-    return EventSelection(**values)
-
-
-def _pids(decoder: Decoder, node: Node, path: str) -> tuple[tuple[int, ...], ...]:
-    pids = []
-    problems = Problems()
-    for index, one in enumerate(node.nodes if isinstance(node, Items) else (node,)):
-        with problems.gathered():
-            pids.append(_pid(one, f"{path}[{index}]"))
-    problems.raise_any()
-    return tuple(pids)
-
-
-def _pid(node: Node, path: str) -> tuple[int, ...]:
-    if isinstance(node, Items) and node.nodes:
-        return tuple(number for part in node.nodes for number in _pid(part, path))
-    text = str(node.value) if isinstance(node, Scalar) else ""
-    if re.fullmatch(r"\d+(-\d+)*", text):
-        return parse_pid(text)
-    raise refusal(node, path, f"must be like 71-1-145, [71, 1, 145] or 145, not {shown(node)}")
-
-
-def _pattern(decoder: Decoder, node: Node, path: str) -> PatternSection:
-    values, problems = decoder.given(node, PatternSection, path)
-    cropsize, size = values.get("cropsize"), values.get("size")
-    if cropsize and size and cropsize % size:
-        lower, upper = legal_cropsizes(cropsize, size)
-        message = f"must be a multiple of size ({size}); the nearest are {lower} and {upper}"
-        place = (find(node, "cropsize") or node).place
-        problems.append(Problem(place, join(path, "cropsize"), f"{message}, not {cropsize}"))
-    problems.raise_any()
-    return PatternSection(**values)
-
-
-def _settings(decoder: Decoder, node: Node, path: str) -> Settings:
-    settings = Settings()
-    problems = Problems()
-    for section, child in entries(node, SECTIONS, path, problems):
-        with problems.gathered():
-            here = join(path, section)
-            values, faults = decoder.given(child, SECTIONS[section], here)
-            problems.extend(faults)
-            for key, value in values.items():
+    def parse(self, node: Node, path: str, origin: Origin) -> tuple[Any, ...]:
+        nodes = node.nodes if isinstance(node, Items) else (node,)
+        if self.length is None and is_null(node):
+            nodes = ()
+        if self.length not in (None, len(nodes)):
+            raise refusal(node, path, f"must be a {self.text}, not {shown(node)}")
+        if self.needs_one and not nodes:
+            raise refusal(node, path, "must name at least one")
+        values = []
+        with all_problems() as problems:
+            for index, child in enumerate(nodes):
                 with problems.gathered():
-                    _refuse_python_only(f"{section}.{key}", find(child, key) or child, here)
-                    settings.set(section, key, value)
-    problems.raise_any()
-    return settings
+                    place = f"{path}[{index}]" if isinstance(node, Items) else path
+                    values.append(self.item.parse(child, place, origin))
+        return tuple(values)
+
+    def write(self, value: Any) -> list[Any]:
+        return [self.item.write(item) for item in value]
+
+    def schema(self) -> Json:
+        item = self.item.schema()
+        if self.length:
+            return array_of(item, self.length, self.length)
+        several = {"anyOf": [item, array_of(item, 1 if self.needs_one else 0)]}
+        return several if self.needs_one else or_null(several)
 
 
-def _refuse_python_only(name: str, node: Node, path: str) -> None:
-    if name in PYTHON_ONLY:
-        message = f"is for MPR.run() in Python; here it is {PYTHON_ONLY[name]}"
-        raise refusal(node, join(path, name.partition(".")[2]), message)
+@final
+@dataclass(frozen=True)
+class SectionForm(Form):
+    """A mapping whose keys are the options of a dataclass; null is an empty one."""
 
+    kind: type
+    hints: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Types that stand in place of those of the dataclass."""
+    hidden: tuple[str, ...] = ()
+    """Fields that are no keys."""
 
-def _over(decoder: Decoder, node: Node, path: str) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    over = []
-    problems = Problems()
-    for name, child in entries(node, [*sweepable(), *PYTHON_ONLY], path, problems):
+    text = "mapping"
+
+    def options(self) -> dict[str, Option]:
+        """The options by their names, in the order of the dataclass."""
+        return {
+            one.name: replace(one, hint=self.hints.get(one.name, one.hint))
+            for one in options(self.kind)
+            if one.name not in self.hidden
+        }
+
+    def given(self, node: Node, path: str, origin: Origin) -> tuple[dict[str, Any], Problems]:
+        """The values of those keys that are given and legal, and all faults."""
+        known = self.options()
+        values: dict[str, Any] = {}
+        problems = Problems()
         with problems.gathered():
-            over.append((name, _swept(decoder, child, path, name)))
-    problems.raise_any()
-    return tuple(over)
+            for key, child in entries(node, known, path, problems):
+                with problems.gathered():
+                    values[key] = parse_option(known[key], child, join(path, key), origin)
+            problems.extend(_missing(node, known.values(), path))
+        return values, problems
+
+    def parse(self, node: Node, path: str, origin: Origin) -> Any:
+        values, problems = self.given(node, path, origin)
+        problems.raise_any()
+        return self.kind(**values)
+
+    def write(self, value: Any) -> dict[str, Any]:
+        return {
+            name: None if (item := getattr(value, name)) is None else form_of(one.hint).write(item)
+            for name, one in self.options().items()
+            if not one.instead
+        }
+
+    def write_given(self, value: Any) -> dict[str, Any]:
+        """Like `write`, without the keys that are null."""
+        return {name: item for name, item in self.write(value).items() if item is not None}
+
+    def schema(self) -> Json:
+        known = [one for one in self.options().values() if not one.instead]
+        required = [one.name for one in known if one.required]
+        made = mapping_of({one.name: option_schema(one) for one in known}, required)
+        return made if required else or_null(made)
 
 
-def _swept(decoder: Decoder, node: Node, path: str, name: str) -> tuple[Any, ...]:
-    _refuse_python_only(name, node, join(path, "global"))
-    here = join(path, name)
-    if not isinstance(node, Items) or not node.nodes:
-        raise refusal(node, here, f"must be a list of values, not {shown(node)}")
-    values = []
-    problems = Problems()
-    for index, one in enumerate(node.nodes):
-        with problems.gathered():
-            values.append(decoder.option(one, sweepable()[name], f"{here}[{index}]"))
-    problems.raise_any()
-    return tuple(values)
+def _missing(node: Node, known: Iterable[Option], path: str) -> Iterator[Problem]:
+    present = {entry.key for entry in node.entries} if isinstance(node, Section) else set()
+    for one in known:
+        if one.required and one.name not in present:
+            yield Problem(node.place, join(path, one.name), f"is missing: {one.text}")
+
+
+def parse_option(one: Option, node: Node, path: str, origin: Origin) -> Any:
+    """The value of one option, its range checked; null where that is the option's default."""
+    check_is_key(one, node, path)
+    if one.default is None and is_null(node):
+        return None
+    value = form_of(one.hint).parse(node, path, origin)
+    try:
+        one.verify(value)
+    except ValueError as fault:
+        raise refusal(node, path, str(fault)) from None
+    return value
+
+
+def check_is_key(one: Option, node: Node, path: str) -> None:
+    """Raises `RefusalError` for an option in whose place a config has another key."""
+    if one.instead:
+        raise refusal(node, path, elsewhere(one))
+
+
+def elsewhere(one: Option) -> str:
+    """What there is to say of an option in whose place a config has another key."""
+    return f"is for MPR.run() in Python; here it is {one.instead}"
+
+
+def option_text(one: Option) -> str:
+    """Type and range of an option, for people."""
+    kind = form_of(one.hint).text
+    if one.default is None and not kind.endswith("null"):
+        kind += " or null"
+    return " ".join(part for part in (kind, str(one.range)) if part)
+
+
+def section_text(kind: type) -> str:
+    """The description of a section that has none but its class's own."""
+    return (kind.__doc__ or "").replace("`", "")
+
+
+def shown_value(one: Option) -> Any:
+    """What stands for an option that is left out: its default, or an example."""
+    if one.required:
+        return one.example
+    return None if one.default is None else form_of(one.hint).write(one.default)
+
+
+def value_schema(one: Option) -> Json:
+    """The values of an option as JSON schema."""
+    made = form_of(one.hint).schema() | one.range.keywords()
+    return or_null(made) if one.default is None else made
+
+
+def option_schema(one: Option) -> Json:
+    """An option as JSON schema, with its description, default or example."""
+    made = ({"description": one.text} if one.text else {}) | value_schema(one)
+    if "properties" in made or (one.required and one.example is None):
+        return made
+    value = shown_value(one)
+    return made | ({"examples": [value]} if one.required else {"default": value})
+
+
+def or_null(schema: Json) -> Json:
+    """The schema, which also accepts null."""
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return schema | {"type": [kind, "null"]}
+    if kind is not None and "null" in kind:
+        return schema
+    if "enum" in schema:
+        return schema | {"enum": [*schema["enum"], None]}
+    ways = schema.get("anyOf", [schema])
+    null = {"type": "null"}
+    return {"anyOf": ways if null in ways else [*ways, null]}
+
+
+def array_of(item: Json, least: int = 0, most: int | None = None) -> Json:
+    """The schema of a list."""
+    limits = ({"minItems": least} if least else {}) | ({"maxItems": most} if most else {})
+    return {"type": "array", "items": item} | limits
+
+
+def mapping_of(properties: Json, required: Iterable[str] = ()) -> Json:
+    """The schema of a mapping that has no other keys than these."""
+    made: Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    needed = list(required)
+    return made | {"required": needed} if needed else made

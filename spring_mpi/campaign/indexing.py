@@ -10,11 +10,11 @@ from shlex import quote
 from ..comm import NullCommunicator
 from ..errors import ConfigError, SpringError
 from ..events.build import build
-from ..events.calibration import ArraySpec, MaskSpec
 from ..events.finding import source_paths
 from ..events.follow import Follower
 from ..events.index import EventIndex
 from ..events.origin import differences
+from ..events.specs import ArraySpec, MaskSpec
 from ..events.storage import load_index
 from ..events.wanted import Wanted
 from .config import load_config

@@ -21,8 +21,8 @@ from ..errors import ConfigError
 from ..files import read_text, replace_file
 from ..outcome import State
 from .config import load_config
+from .event_choice import parse_part
 from .rundir import RunDirectory
-from .sections import parse_part
 
 _FOLDER = re.compile(r"(\d+)-of-(\d+)")
 

@@ -21,8 +21,9 @@ from ..hypervisor.messages import Job
 from ..names import file_name, job_name, pid_text
 from ..outcome import Outcome
 from ..settings import Settings
+from .event_choice import parse_part
 from .recipe import Recipe, Recorded
-from .sections import Config, parse_part
+from .sections import Config
 from .selection import select, select_present
 from .sweep import Variant
 

@@ -16,14 +16,15 @@ from pathlib import PurePath
 from typing import Any
 
 from ..engine.requirements import REVISION as ENGINE
-from ..events.calibration import ArraySpec, Calibration, named_files
+from ..events.calibration import Calibration, named_files
 from ..events.formats.user_file import loader_digest
 from ..events.geometry import read_geometry
 from ..events.preparation import REVISION as PREPARATION
 from ..events.source import EventRef, file_digest
+from ..events.specs import ArraySpec
 from ..settings import Settings
 from . import version_0_1_0
-from .sweep import PYTHON_ONLY
+from .sweep import sweepable
 
 RULE = 2
 """Of fingerprints; version 0.1.0 had the first one."""
@@ -102,7 +103,7 @@ def of_spooled(
 
 def shape_parts(settings: Settings, cropsize: int, size: int, seed: int) -> dict[str, Any]:
     """The parts beside the calibration."""
-    values, defaults = settings.to_dict(), Settings().to_dict()
+    values, defaults, counted = settings.to_dict(), Settings().to_dict(), sweepable()
     return {
         "preparation": PREPARATION,
         "engine": ENGINE,
@@ -113,7 +114,7 @@ def shape_parts(settings: Settings, cropsize: int, size: int, seed: int) -> dict
             f"settings.{section}.{key}": value
             for section, keys in values.items()
             for key, value in keys.items()
-            if value != defaults[section][key] and f"{section}.{key}" not in PYTHON_ONLY
+            if value != defaults[section][key] and f"{section}.{key}" in counted
         },
     }
 

@@ -1,104 +1,80 @@
-"""The reference config, made from the schema: ``python -m spring_mpi.campaign.reference``."""
+"""The reference config and the schema for editors: ``python -m spring_mpi.campaign.reference``."""
 
 from __future__ import annotations
 
+import json
+import sys
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
-from ..events.calibration import ArraySpec, MaskSpec
-from ..events.geometry import GeometrySpec
-from ..schema import Option, alternatives, options, type_name
-from ..settings import SECTIONS, Settings
+from ..schema import Option
 from ..streams import standard_streams
-from .config import plain
-from .document import join, to_yaml
-from .sections import (
-    Config,
-    ConfigPath,
-    Data,
-    EventSelection,
-    HerePath,
-    PatternSection,
-    ReaderText,
-    SourceText,
-    Workers,
-)  # fmt: skip
-from .sweep import PYTHON_ONLY, Sweep
+from .document import to_yaml
+from .forms import (
+    Json,
+    SectionForm,
+    elsewhere,
+    form_of,
+    option_text,
+    section_text,
+    shown_value,
+)
+from .sections import Config, PatternForm
+from .sweep import SettingsForm
 
-_HEAD = """\
+_COMMAND = "python -m spring_mpi.campaign.reference"
+_HEAD = f"""\
+# yaml-language-server: $schema=schema.json
 # Every key of a config, with its default. Only name, data.source and pattern.cropsize are required.
-# Made from the schema by: python -m spring_mpi.campaign.reference > configs/reference.yaml
+# Made from the options in the code, as schema.json is, by: {_COMMAND}
 """
 
 
 def reference_yaml() -> str:
     """A config with every key, its default, type, range and description."""
-    return _HEAD + "\n".join(_section(Config, "", "")) + "\n"
+    return _HEAD + "\n".join(_section(SectionForm(Config), "")) + "\n"
 
 
-def _section(kind: type, path: str, indent: str) -> Iterator[str]:
-    for one in options(kind):
-        here = join(path, one.name)
+def schema_json() -> str:
+    """The JSON schema of a config, draft 7, which editors know best."""
+    head: Json = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Config of spring-batch",
+        "description": section_text(Config),
+    }
+    return json.dumps(head | SectionForm(Config).schema(), indent=1) + "\n"
+
+
+def _section(form: SectionForm, indent: str) -> Iterator[str]:
+    for one in form.options().values():
         if not indent:
             yield ""
-        if one.hint in (Data, PatternSection, Sweep, Workers):
-            yield from _comment(one.text, indent)
-            yield f"{indent}{one.name}:"
-            yield from _section(one.hint, here, indent + "  ")
-        elif one.hint is Settings:
-            yield from _comment(one.text, indent)
-            yield f"{indent}{one.name}:"
-            yield from _settings(indent + "  ")
-        else:
-            yield from _option(one, here, indent)
+        yield from _option(one, indent)
 
 
-def _settings(indent: str) -> Iterator[str]:
-    for section, kind in SECTIONS.items():
-        yield from _comment((kind.__doc__ or "").replace("`", ""), indent)
-        yield f"{indent}{section}:"
-        for one in options(kind):
-            name = f"{section}.{one.name}"
-            if name in PYTHON_ONLY:
-                text = f"{one.name} is for MPR.run() in Python; here it is {PYTHON_ONLY[name]}"
-                yield from _comment(text, indent + "  ")
-            else:
-                yield from _option(one, f"settings.{name}", indent + "  ")
+def _option(one: Option, indent: str) -> Iterator[str]:
+    form, deeper = form_of(one.hint), indent + "  "
+    if one.instead:
+        yield from _comment(f"{one.name} {elsewhere(one)}", indent)
+    elif isinstance(form, SectionForm | PatternForm):
+        yield from _titled(one.name, one.text, indent)
+        yield from _section(form.keys if isinstance(form, PatternForm) else form, deeper)
+    elif isinstance(form, SettingsForm):
+        yield from _titled(one.name, one.text, indent)
+        for name, section in form.sections().items():
+            yield from _titled(name, section_text(section.kind), deeper)
+            yield from _section(section, deeper + "  ")
+    else:
+        required = ", required" if one.required else ""
+        yield from _comment(f"{one.text} ({option_text(one)}{required})", indent)
+        # A scalar as a whole document is followed by a line with its end.
+        yield f"{indent}{one.name}: {to_yaml(shown_value(one)).splitlines()[0]}"
 
 
-def _option(one: Option, path: str, indent: str) -> Iterator[str]:
-    kind = " ".join(part for part in (_type_text(one.hint), str(one.range)) if part)
-    required = ", required" if one.required else ""
-    yield from _comment(f"{one.text} ({kind}{required})", indent)
-    value = _examples().get(path, one.default)
-    # A scalar as a whole document is followed by a line with its end.
-    yield f"{indent}{one.name}: {to_yaml(plain(value)).splitlines()[0]}"
-
-
-def _examples() -> dict[str, Any]:
-    """What is shown where there is no default, or where it is not written as it is kept."""
-    return {
-        "name": "demo", "data.source": "run34.cxi", "pattern.cropsize": 1024, "sweep.over": {},
-    }  # fmt: skip
-
-
-def _type_text(hint: Any) -> str:
-    """The type as it is written, where that is not the type it is kept in."""
-    texts = {
-        HerePath: "path",
-        ConfigPath: "path",
-        ReaderText: "text",
-        ArraySpec: "number, path or mapping",
-        EventSelection: "all or mapping",
-        GeometrySpec: "path or mapping",
-        tuple[float, float]: "list of 2 numbers",
-        tuple[str, ...]: "text or list of text",
-        tuple[SourceText, ...]: "text or list of text",
-        tuple[MaskSpec, ...]: "mapping or list of mappings",
-        tuple[tuple[str, tuple[Any, ...]], ...]: "mapping of lists",
-    }
-    return " or ".join(texts.get(member, type_name(member)) for member in alternatives(hint))
+def _titled(name: str, text: str, indent: str) -> Iterator[str]:
+    yield from _comment(text, indent)
+    yield f"{indent}{name}:"
 
 
 def _comment(text: str, indent: str) -> Iterator[str]:
@@ -106,6 +82,14 @@ def _comment(text: str, indent: str) -> Iterator[str]:
         yield f"{indent}# {line}"
 
 
+def main(folder: str = "configs") -> None:
+    """Write both files into a folder."""
+    for name, text in (("reference.yaml", reference_yaml()), ("schema.json", schema_json())):
+        path = Path(folder, name)
+        path.write_text(text, encoding="utf-8")
+        print(path)
+
+
 if __name__ == "__main__":
     with standard_streams():
-        print(reference_yaml(), end="", flush=True)
+        main(*sys.argv[1:])

@@ -14,7 +14,7 @@ from ..events.index import EventIndex
 from ..events.search import first_not_below
 from ..files import read_text
 from ..names import parse_pid, pid_text
-from .sections import EventSelection, parse_slice
+from .event_choice import EventSelection, parse_slice
 
 SLICE_OF_GROWING = (
     "events.slice: positions change while the data grow (data.follow); "

@@ -1,27 +1,105 @@
-"""Sweeps: one settings object to its variants, each with a tag."""
+"""Settings in a config, and sweeps: one settings object to its variants, each with a tag."""
 
 from __future__ import annotations
 
 import itertools
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, final
 
 from ..errors import SettingsError
 from ..names import file_name
-from ..schema import Option, option, options, suggest
-from ..settings import SECTIONS, Settings
-
-PYTHON_ONLY: Mapping[str, str] = MappingProxyType(
-    {
-        "global.gpus": "workers.device",
-        "global.threads": "workers.threads",
-        "global.workdir": "output",
-    }
+from ..schema import Option, option, suggest
+from ..settings import SECTIONS, Settings, all_options
+from .decode import entries, refusal, shown
+from .document import Items, Node, all_problems, join
+from .forms import (
+    Form,
+    Json,
+    Origin,
+    SectionForm,
+    array_of,
+    check_is_key,
+    mapping_of,
+    or_null,
+    parse_option,
+    section_text,
+    value_schema,
 )
-"""Settings that only `MPR.run` in Python heeds, and what takes their place in a config."""
+
+Swept = tuple[tuple[str, tuple[Any, ...]], ...]
+"""(name, values) of each swept setting."""
+
+
+@final
+class SettingsForm(Form):
+    """The settings by section and key, each section with its own options."""
+
+    text = "mapping"
+
+    def sections(self) -> dict[str, SectionForm]:
+        """The form of each section."""
+        return {section: SectionForm(kind) for section, kind in SECTIONS.items()}
+
+    def parse(self, node: Node, path: str, origin: Origin) -> Settings:
+        settings, forms = Settings(), self.sections()
+        with all_problems() as problems:
+            for section, child in entries(node, forms, path, problems):
+                values, faults = forms[section].given(child, join(path, section), origin)
+                problems.extend(faults)
+                for key, value in values.items():
+                    settings.set(section, key, value)
+        return settings
+
+    def write(self, value: Settings) -> Json:
+        values = {name: form.write(value.section(name)) for name, form in self.sections().items()}
+        # Written beside an explicit sequence, a default of `it` would look like a given one.
+        if value.IA.sequence != "auto" and ("IA", "it") not in value.given:
+            del values["IA"]["it"]
+        return values
+
+    def schema(self) -> Json:
+        return or_null(mapping_of({
+            name: {"description": section_text(form.kind)} | form.schema()
+            for name, form in self.sections().items()
+        }))  # fmt: skip
+
+
+@final
+class OverForm(Form):
+    """Swept settings by their names, each with its values."""
+
+    text = "mapping of lists"
+
+    def parse(self, node: Node, path: str, origin: Origin) -> Swept:
+        over, known = [], all_options()
+        with all_problems() as problems:
+            for name, child in entries(node, known, path, problems):
+                with problems.gathered():
+                    over.append((name, _values(known[name], child, join(path, name), origin)))
+        return tuple(over)
+
+    def write(self, value: Swept) -> Json:
+        return {name: list(items) for name, items in value}
+
+    def schema(self) -> Json:
+        return or_null(mapping_of({
+            name: {"description": one.text} | array_of(value_schema(one), 1)
+            for name, one in all_options().items() if not one.instead
+        }))  # fmt: skip
+
+
+def _values(one: Option, node: Node, path: str, origin: Origin) -> tuple[Any, ...]:
+    check_is_key(one, node, path)
+    if not isinstance(node, Items) or not node.nodes:
+        raise refusal(node, path, f"must be a list of values, not {shown(node)}")
+    values = []
+    with all_problems() as problems:
+        for index, child in enumerate(node.nodes):
+            with problems.gathered():
+                values.append(parse_option(one, child, f"{path}[{index}]", origin))
+    return tuple(values)
 
 
 @dataclass(frozen=True)
@@ -41,7 +119,7 @@ class Sweep:
         'label of a variant, made of settings: "suppsize:{init.supportsize}"; '
         "null: key:value for each swept key, joined by ,",
     )
-    over: tuple[tuple[str, tuple[Any, ...]], ...] = option(
+    over: Annotated[Swept, OverForm()] = option(
         (), "values of each swept setting: {init.supportsize: [80, 100]}; the last varies fastest"
     )
 
@@ -78,11 +156,9 @@ class Sweep:
         return ",".join(f"{name.split('.')[1]}:{_value_of(name, settings)}" for name in names)
 
 
-def sweepable() -> dict[str, Option]:
-    """The options that a sweep may vary, by their name ``section.key``."""
-    names = {f"{section}.{one.name}": one for section, kind in SECTIONS.items()
-             for one in options(kind)}  # fmt: skip
-    return {name: one for name, one in names.items() if name not in PYTHON_ONLY}
+def sweepable() -> list[str]:
+    """Names of the settings that a sweep may vary, ``section.key``."""
+    return [name for name, one in all_options().items() if not one.instead]
 
 
 def format_tag(template: str, settings: Settings) -> str:

@@ -13,9 +13,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..events.calibration import ArraySpec, Calibration
+from ..events.calibration import Calibration
 from ..events.geometry import FileMask
 from ..events.source import EventRef
+from ..events.specs import ArraySpec
 from ..settings import Settings
 
 KEYS: Mapping[str, tuple[str, ...]] = {

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError
-from .calibration import ArraySpec, Spec
+from .calibration import Spec
 from .geometry import Geometry
 from .loader import Loader
 from .source import EventRef, Source
+from .specs import ArraySpec
 
 _NO_ROW = 2**62
 """A row that no array has; what is the same for all events is found there, too."""

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from ..errors import PatternError, SourceError, SpringError
 from ..names import pid_text
 from .arrays import Arrays, place_of
-from .calibration import ArraySpec, Calibration, MaskSpec, Spec, Stages, named_files
+from .calibration import Calibration, Spec, named_files
 from .formats.fields import as_center
 from .gain_stages import CODINGS, NO_GAIN_BITS, GainBits, UndecodedError, refusal
 from .geometry import FileMask, Geometry, read_geometry
 from .loader import Loader
 from .source import Event, EventRef, Exclusion
+from .specs import ArraySpec, MaskSpec, Stages
 
 _VALUES_TOLD = 4
 

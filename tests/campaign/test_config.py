@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from spring_mpi.campaign.config import dump_config, load_config
-from spring_mpi.campaign.sections import EventSelection, Workers
+from spring_mpi.campaign.event_choice import EventSelection
+from spring_mpi.campaign.sections import Workers
 from spring_mpi.errors import ConfigError
-from spring_mpi.events.calibration import ArraySpec, MaskSpec
+from spring_mpi.events.specs import ArraySpec, MaskSpec
 
 EXAMPLE = """\
 name: demo

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spring_mpi.campaign.config import dump_config
+from spring_mpi.campaign.event_choice import parse_slice
 from spring_mpi.campaign.reference import reference_yaml
-from spring_mpi.campaign.sections import legal_cropsizes, parse_slice
+from spring_mpi.campaign.sections import legal_cropsizes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 LEAST = "name: a\ndata: {source: x.npy}\npattern: {cropsize: 64}\n"

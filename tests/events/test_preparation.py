@@ -9,8 +9,9 @@ import pytest
 
 from spring_mpi.errors import PatternError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration, MaskSpec
+from spring_mpi.events.calibration import Calibration
 from spring_mpi.events.preparation import Prepared, Preparer
+from spring_mpi.events.specs import MaskSpec
 
 SIDE = 16
 

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from spring_mpi.events import Loader, build_index
-from spring_mpi.events.calibration import Calibration, MaskSpec
+from spring_mpi.events.calibration import Calibration
 from spring_mpi.events.calibrator import Calibrator
+from spring_mpi.events.specs import MaskSpec
 from spring_mpi.events.suspect_search import find_suspects, suspects_in
 from spring_mpi.events.suspects import Suspects
 

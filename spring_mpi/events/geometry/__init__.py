@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...errors import SourceError
 from ...files import read_text
-from ...schema import option
 from ..formats.reader import READ_FAULTS
+from ..specs import GeometrySpec
 from .layout import FileMask, Geometry, lay_out
 
 __all__ = ["FileMask", "Geometry", "GeometrySpec", "lay_out", "read_geometry"]
 
 _LARGEST_TEXT = 2**26
-
-
-@dataclass(frozen=True)
-class GeometrySpec:
-    """Which geometry is meant."""
-
-    file: str = option(..., "path of the geometry file")
-    quadrants: tuple[tuple[float, float], ...] | None = None
-    """(x, y) of four quadrants, millimetres, for HDF5 files without them."""
-    first_module: int | None = None
-    """Number, in the names of the data, of the module of the first panel; None: the reader's."""
 
 
 def read_geometry(spec: GeometrySpec) -> Geometry:
