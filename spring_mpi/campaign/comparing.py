@@ -89,9 +89,9 @@ def _differences(jobs: Sequence[Made]) -> Iterator[tuple[str, str]]:
                 yield job.name, f"it cannot be compared: {fault}"
 
 
-def _has_pattern_of(one: Made, other: Made) -> bool:
+def _has_pattern_of(job: Made, other: Made) -> bool:
     keys = ("event", "calibration", "cropsize", "size")
-    return all(getattr(one, key) == getattr(other, key) for key in keys)
+    return all(getattr(job, key) == getattr(other, key) for key in keys)
 
 
 def difference(result: Result, now: Prepared) -> str:

@@ -18,7 +18,6 @@ from types import FrameType
 from ..errors import ConfigError, SpringError
 from ..events.remarks import flagged, remarks
 from ..files import replace_file
-from ..hearing import listening
 from ..hypervisor.control import Control
 from ..hypervisor.disk_space import fault_text
 from ..hypervisor.journal import Journal
@@ -37,6 +36,7 @@ from ..hypervisor.transport import Transport
 from ..hypervisor.walltime import Walltime, end_of_allocation, words_of_end
 from ..launcher import restart_words
 from ..outcome import Outcome, State
+from ..relayed_warnings import relaying_warnings
 from .added import Catalogue, blueprint
 from .check import faults, refuse_wrong_stacks
 from .config import dump_config, load_config
@@ -80,7 +80,7 @@ def run_campaign(
         For whatever keeps it from starting; finished results are not touched.
     """
     early = Early()
-    with listening(early.hear, early.once):
+    with relaying_warnings(early.hear, early.once):
         return _begun(path, overrides, transport, options, early)
 
 
@@ -146,7 +146,7 @@ def _run(
         closing(Log(rundir.log, screen, min(options.shown, Level.DETAIL))) as log,
         closing(Journal(rundir.journal)) as journal,
         closing(SummaryFile(rundir.summary, resumption.finished)) as summary,
-        listening(log.hear, early.once),
+        relaying_warnings(log.hear, early.once),
     ):
         log.recall(early)
         log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))

@@ -32,7 +32,7 @@ def suspects_of(plan: Plan) -> tuple[Suspects, str]:
         return NOTHING_SUSPECT, ""
     try:
         question = references, plan.calibration
-        done = ask("spring_mpi.campaign.look", question, timeout=_PATIENCE)
+        done = ask("spring_mpi.campaign.sampling_process", question, timeout=_PATIENCE)
         done.check_returncode()
         found: Suspects = pickle.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, pickle.UnpicklingError, EOFError) as fault:

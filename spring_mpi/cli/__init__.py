@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, NoReturn, Protocol
 
 from ..errors import SpringError
-from ..hearing import Said, listening
+from ..relayed_warnings import RelayedWarning, relaying_warnings
 from ..streams import in_utf8, standard_streams
 
 
@@ -26,21 +26,21 @@ class Command(Protocol):
 def command(run: Callable[[Sequence[str] | None], int]) -> Command:
     """A command that tells faults in a line or two, whatever its streams are like.
 
-    Every entry point goes through here: see `guarded`, `standard_streams` and `listening`.
+    Every entry point goes through here: see `guarded`, `standard_streams` and `relaying_warnings`.
     """
 
     @wraps(run)
     def main(argv: Sequence[str] | None = None) -> int:
         if argv is None:
             in_utf8()
-        with standard_streams(), listening(_warn):
+        with standard_streams(), relaying_warnings(_warn):
             # Twice: what the second one tells shows at the very end.
             return guarded(lambda: _flushed(lambda: guarded(lambda: run(argv))))
 
     return main
 
 
-def _warn(said: Said) -> None:
+def _warn(said: RelayedWarning) -> None:
     print(f"{said.level.lower()}: {said.text}", file=sys.stderr)
 
 

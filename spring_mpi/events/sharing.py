@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..comm import Communicator, RankDied
 from ..errors import LaunchError
-from ..hearing import Said, listening, pass_on
+from ..relayed_warnings import RelayedWarning, relaying_warnings, repeat_warning
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,7 +35,7 @@ class _Done:
     number: int
     result: Any = None
     fault: Exception | None = None
-    said: tuple[Said, ...] = ()
+    said: tuple[RelayedWarning, ...] = ()
     """Warnings."""
 
 
@@ -91,7 +91,7 @@ def _handed_out(
             raise LaunchError(f"rank {sender} died; run the command again")
         done[answer.number] = answer
         for said in answer.said:
-            pass_on(said)
+            repeat_warning(said)
         idle.append(sender)
         while turn in done:
             found = done.pop(turn)
@@ -130,8 +130,8 @@ def dismiss(communicator: Communicator) -> None:
 
 
 def _answer(work: Callable[[Any], Any], task: _Task) -> _Done:
-    said: list[Said] = []
-    with listening(said.append):
+    said: list[RelayedWarning] = []
+    with relaying_warnings(said.append):
         try:
             done = _Done(task.number, result=work(task.item))
         except Exception as fault:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SpringError
-from ..hearing import Said, listening
+from ..relayed_warnings import RelayedWarning, relaying_warnings
 from .disk_space import UnwritableError
 from .messages import Assign, Done, Failed, Gone, Job, Remark, Report, Unwritable
 from .parent_death import die_with
@@ -38,7 +38,7 @@ def main(descriptor: int, parent: int, device: str, threads: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     faulthandler.enable()
     connection = _Connection(descriptor)
-    with listening(connection.tell):
+    with relaying_warnings(connection.tell):
         try:
             _serve(connection, device, threads)
         except SpringError as fault:
@@ -58,7 +58,7 @@ class _Connection(Connection):
         with self._lock:
             super().send(message)
 
-    def tell(self, said: Said) -> None:
+    def tell(self, said: RelayedWarning) -> None:
         """Pass a warning on; that nobody hears it is found out elsewhere."""
         with contextlib.suppress(OSError):
             self.send(said)

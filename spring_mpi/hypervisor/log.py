@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RunDirectoryError
 from ..files import LineFile
-from ..hearing import Once, Said
+from ..relayed_warnings import RelayedWarning, SeenWarnings
 
 if TYPE_CHECKING:
     from .screen import Screen
@@ -70,14 +70,14 @@ class Log:
             raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
         self.screen, self._lowest = screen, lowest
         self._left = b""
-        self._heard: SimpleQueue[Said] = SimpleQueue()
+        self._heard: SimpleQueue[RelayedWarning] = SimpleQueue()
 
     def __call__(self, text: str, level: Level = Level.NEWS) -> None:
         """Write the lines of a text."""
         self._tell_heard()
         self._show(_lines(text, time.time(), level.word), level)
 
-    def hear(self, said: Said) -> None:
+    def hear(self, said: RelayedWarning) -> None:
         """A warning, from any thread; it is written with the next line, or the next `flush`."""
         self._heard.put(said)
 
@@ -124,16 +124,16 @@ class Early:
     """Warnings before there is a log: shown on stderr at once, and kept for it."""
 
     def __init__(self) -> None:
-        self.once = Once()
+        self.once = SeenWarnings()
         """What was told, also for what listens afterwards."""
-        self._said: list[Said] = []
+        self._said: list[RelayedWarning] = []
 
-    def hear(self, said: Said) -> None:
+    def hear(self, said: RelayedWarning) -> None:
         """A warning."""
         self._said.append(said)
         print(_lines(said.text, said.time, said.level), end="", file=sys.stderr, flush=True)
 
-    def take(self) -> list[Said]:
+    def take(self) -> list[RelayedWarning]:
         """Those that no log has yet."""
         said, self._said = self._said, []
         return said

@@ -11,8 +11,8 @@ from ..devices import Gpu
 from ..events.calibration import Calibration
 from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT, Suspects
-from ..hearing import Said
 from ..outcome import Outcome
+from ..relayed_warnings import RelayedWarning
 from ..settings import Settings
 
 
@@ -207,7 +207,7 @@ Report = (
     | Alive
     | Remark
     | Printed
-    | Said
+    | RelayedWarning
     | Done
     | Failed
     | Unwritable

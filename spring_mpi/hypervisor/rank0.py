@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from ..comm import Backoff
 from ..errors import LaunchError, RunDirectoryError
-from ..hearing import Said, pass_on
 from ..outcome import Outcome, State
+from ..relayed_warnings import RelayedWarning, repeat_warning
 from .control import Control
 from .decisions import Decision, Give, Record
 from .disk_space import RetryingWriter, UnwritableError, fault_text
@@ -188,8 +188,8 @@ class Hypervisor:
             case Printed():
                 self._reporter.printed(worker, report)
                 return Decision()
-            case Said():
-                pass_on(report)
+            case RelayedWarning():
+                repeat_warning(report)
                 return Decision()
             case Alive():
                 return Decision()

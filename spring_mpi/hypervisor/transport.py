@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..comm import Backoff, Communicator, RankDied
 from ..errors import LaunchError
-from ..hearing import Said, pass_on
+from ..relayed_warnings import RelayedWarning, repeat_warning
 from .inventory import Inventory, InventoryRequest, take_inventory
 from .messages import Equipment, Gone, Order, Quit, Report
 from .worker import Worker
@@ -88,8 +88,8 @@ class MpiTransport:
             match arrived:
                 case (rank, Inventory() as inventory):
                     found[rank] = inventory
-                case (_, Said() as said):
-                    pass_on(said)
+                case (_, RelayedWarning() as said):
+                    repeat_warning(said)
                 case (rank, Gone(reason)):
                     raise LaunchError(f"rank {rank} cannot work: {reason}")
                 case (rank, RankDied()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..comm import Backoff, Communicator, RankDied
-from ..hearing import listening
+from ..relayed_warnings import relaying_warnings
 from .inventory import InventoryRequest, take_inventory
 from .messages import Equipment, Gone, Quit, Report
 from .worker import Worker
@@ -15,7 +15,7 @@ def serve_rank(communicator: Communicator) -> int:
     """The life of a worker rank; its last word tells rank 0 why it ends."""
     last_word = Gone("it was told to quit")
     try:
-        with listening(lambda said: communicator.send(said, 0)):
+        with relaying_warnings(lambda said: communicator.send(said, 0)):
             return _carry_messages(communicator)
     except Exception as fault:
         last_word = Gone(f"{type(fault).__name__}: {fault}")

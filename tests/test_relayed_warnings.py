@@ -17,7 +17,12 @@ import numpy as np
 import pytest
 from campaigns import AS_ROOT, Campaign
 
-from spring_mpi.hearing import Once, Said, listening, pass_on
+from spring_mpi.relayed_warnings import (
+    RelayedWarning,
+    SeenWarnings,
+    relaying_warnings,
+    repeat_warning,
+)
 
 LINE = r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d WARNING .*"
 LOADER = """
@@ -130,8 +135,8 @@ def test_warnings_of_all_ranks_are_told_once(
 
 
 def test_texts_once_and_kinds_a_few_times() -> None:
-    said: list[Said] = []
-    with warnings.catch_warnings(), listening(said.append):
+    said: list[RelayedWarning] = []
+    with warnings.catch_warnings(), relaying_warnings(said.append):
         warnings.simplefilter("always")
         for number in range(100):
             logging.getLogger("a").warning(f"event {number} is odd")
@@ -146,12 +151,12 @@ def test_texts_once_and_kinds_a_few_times() -> None:
 
 
 def test_the_innermost_listens_and_memory_may_be_shared() -> None:
-    outer: list[Said] = []
-    inner: list[Said] = []
-    once, logger = Once(), logging.getLogger("any")
-    with listening(outer.append, once):
+    outer: list[RelayedWarning] = []
+    inner: list[RelayedWarning] = []
+    once, logger = SeenWarnings(), logging.getLogger("any")
+    with relaying_warnings(outer.append, once):
         logger.warning("one")
-        with listening(inner.append, once):
+        with relaying_warnings(inner.append, once):
             logger.warning("one")
             logger.warning("two")
         logger.warning("two")
@@ -164,12 +169,12 @@ def test_the_innermost_listens_and_memory_may_be_shared() -> None:
 
 
 def test_a_warning_of_another_process_is_as_it_was() -> None:
-    said: list[Said] = []
-    with listening(said.append):
+    said: list[RelayedWarning] = []
+    with relaying_warnings(said.append):
         threading.Thread(target=logging.getLogger("x").error, args=("100%% of %s", "it")).run()
-    again: list[Said] = []
-    with listening(again.append):
-        pass_on(said[0])
-        pass_on(said[0])
+    again: list[RelayedWarning] = []
+    with relaying_warnings(again.append):
+        repeat_warning(said[0])
+        repeat_warning(said[0])
     assert again == said
     assert (said[0].level, said[0].text) == ("ERROR", "100% of it")

@@ -15,7 +15,7 @@ _LIBRARIES = "py.warnings"
 
 
 @dataclass(frozen=True)
-class Said:
+class RelayedWarning:
     """A warning, as it is passed on between processes."""
 
     time: float
@@ -29,25 +29,25 @@ class Said:
     """The line of a program that warned."""
 
     @classmethod
-    def of(cls, record: logging.LogRecord) -> Said:
+    def of(cls, record: logging.LogRecord) -> RelayedWarning:
         """A record of `logging`."""
         text = record.getMessage().strip()
         kind = f"{record.pathname}:{record.lineno}"
         if record.name == _LIBRARIES:
             # File, line, category and text; then the line of the program, with two spaces.
-            text = "\n".join(one for one in text.splitlines() if not one.startswith("  "))
+            text = "\n".join(line for line in text.splitlines() if not line.startswith("  "))
             kind = ":".join(text.split(":")[:2])
         return cls(record.created, record.levelname, record.name, text, kind)
 
 
 @dataclass
-class Once:
+class SeenWarnings:
     """Which warnings were passed on already: every text once, of one kind only a few."""
 
     _texts: set[str] = field(default_factory=set)
     _kinds: Counter[str] = field(default_factory=Counter)
 
-    def admitted(self, said: Said) -> Said | None:
+    def admitted(self, said: RelayedWarning) -> RelayedWarning | None:
         """What is to be passed on, and is taken to be; the last one of a kind says that it is."""
         if said.text in self._texts or self._kinds[said.kind] >= _MOST_OF_A_KIND:
             return None
@@ -58,8 +58,10 @@ class Once:
 
 
 @contextmanager
-def listening(tell: Callable[[Said], None], once: Once | None = None) -> Iterator[None]:
-    """Within, every warning goes to ``tell``, and nowhere else; the innermost listener has it.
+def relaying_warnings(
+    tell: Callable[[RelayedWarning], None], once: SeenWarnings | None = None
+) -> Iterator[None]:
+    """Within, every warning goes to ``tell``, and nowhere else; the innermost of several has it.
 
     Parameters
     ----------
@@ -68,10 +70,10 @@ def listening(tell: Callable[[Said], None], once: Once | None = None) -> Iterato
     once
         What was told before; default: nothing.
     """
-    root, listener = logging.getLogger(), _Listener(tell, once or Once())
-    outer = [one for one in root.handlers if isinstance(one, _Listener)]
-    for one in outer:
-        root.removeHandler(one)
+    root, listener = logging.getLogger(), _Listener(tell, once or SeenWarnings())
+    outer = [handler for handler in root.handlers if isinstance(handler, _Listener)]
+    for handler in outer:
+        root.removeHandler(handler)
     root.addHandler(listener)
     logging.captureWarnings(True)
     try:
@@ -79,11 +81,11 @@ def listening(tell: Callable[[Said], None], once: Once | None = None) -> Iterato
     finally:
         logging.captureWarnings(bool(outer))
         root.removeHandler(listener)
-        for one in outer:
-            root.addHandler(one)
+        for handler in outer:
+            root.addHandler(handler)
 
 
-def pass_on(said: Said) -> None:
+def repeat_warning(said: RelayedWarning) -> None:
     """A warning of another process is one of this process."""
     record = logging.makeLogRecord(
         {"name": said.logger, "created": said.time, "levelname": said.level,
@@ -93,11 +95,11 @@ def pass_on(said: Said) -> None:
 
 
 class _Listener(logging.Handler):
-    def __init__(self, tell: Callable[[Said], None], once: Once) -> None:
+    def __init__(self, tell: Callable[[RelayedWarning], None], once: SeenWarnings) -> None:
         super().__init__(logging.WARNING)
         self._tell, self._once = tell, once
 
     def emit(self, record: logging.LogRecord) -> None:
-        said: Said = getattr(record, "said", None) or Said.of(record)
+        said: RelayedWarning = getattr(record, "said", None) or RelayedWarning.of(record)
         if told := self._once.admitted(said):
             self._tell(told)
