@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spring_mpi.events.assembly import assemble
-from spring_mpi.events.formats.hdf5.rows import LEAST_LIMIT
+from spring_mpi.events.formats.hdf5.sizes import LEAST_LIMIT
 from spring_mpi.events.formats.reader import READ_FAULTS
 from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.scans import Scanned

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
 from spring_mpi.events.formats.hdf5.masks import EXCLUDING_BITS
-from spring_mpi.events.formats.hdf5.rows import LEAST_LIMIT, read_all, row_reader
+from spring_mpi.events.formats.hdf5.rows import row_reader
+from spring_mpi.events.formats.hdf5.sizes import LEAST_LIMIT, read_all
 from spring_mpi.events.formats.registry import find_reader
 
 VALUES = np.arange(5 * 4 * 3 * 2).reshape(5, 4, 3, 2)

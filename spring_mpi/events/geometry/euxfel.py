@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats.hdf5.opening import open_file
-from ..formats.hdf5.rows import read_all
+from ..formats.hdf5.sizes import read_all
 from .layout import Geometry, lay_out
 from .panels import Panel, positions_of
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...gain_stages import RawForm, coding_of, undecodable
 from ...source import Exclusion
-from ..hdf5.plain import holes_told, modules_of
+from ..hdf5.frames import holes_told, modules_of
 from ..hdf5.stored import union
 from ..reader import Frame
 from .modules import module_of

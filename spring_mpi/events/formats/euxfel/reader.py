@@ -25,10 +25,11 @@ from ....errors import SourceError
 from ...gain_stages import RawForm
 from ..hdf5.channels import choose, meant, row_numbers
 from ..hdf5.contents import find_dataset, is_frames, readable_names
-from ..hdf5.joined import JoinedHandle, KeyedFile, Keys, run_in_path
+from ..hdf5.file import Hdf5File
+from ..hdf5.joined import JoinedHandle, Keys, run_in_path
 from ..hdf5.opening import is_file_of, open_file
-from ..hdf5.plain import find_frames, incomplete
-from ..hdf5.rows import check_size
+from ..hdf5.scanning import find_frames, incomplete
+from ..hdf5.sizes import check_size
 from ..reader import DAMAGED, INCOMPLETE, Empty, Extent, Facts, Frame, PidDatasets, Scan
 from .absent import absent
 from .modules import module_of
@@ -93,14 +94,14 @@ class EuxfelReader:
 
     def open(self, source: str) -> JoinedHandle:
         """The file, ready for reading events by train and place."""
-        return JoinedHandle(source, TrainFile, _beside)
+        return JoinedHandle(source, TrainFile, _beside, lambda dataset: stage_of(dataset)[0])
 
 
-class TrainFile(KeyedFile):
-    """An open file with an index of trains."""
+class TrainFile:
+    """An open file with an index of trains; see `KeyedFile`."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path)
+        self.file = Hdf5File(path)
         self._layouts: dict[str, _Layout] = {}
 
     def row_of(self, dataset: str, key: int) -> int | None:
@@ -126,7 +127,7 @@ class TrainFile(KeyedFile):
         # Of raw data, pairs of data and gain or single planes, the first is the frame.
         planes = layout.planes
         data: Sequence[NDArray[Any]] = (
-            self._many(dataset, [row * planes for row in rows], empty, 2)
+            self.file.many(dataset, [row * planes for row in rows], empty, 2)
             if planes
             else self._values(dataset, rows, empty)
         )
@@ -136,30 +137,26 @@ class TrainFile(KeyedFile):
         if stage is not None and layout.raw and layout.raw.gain_bits:
             data = [layout.raw.gain_bits.word(one, stage) for one in data]
         masks = self._values(layout.mask, rows, np.empty) if layout.mask else [None] * len(rows)
-        holes = self._holes(dataset, [row * max(planes, 1) for row in rows])
+        holes = self.file.holes(dataset, [row * max(planes, 1) for row in rows])
         return [
             module_frame(*values, info=layout.info, raw=layout.raw)
             for values in zip(data, masks, holes, strict=True)
         ]
-
-    def check(self, dataset: str) -> None:
-        """See `LinkingHandle`."""
-        super().check(stage_of(dataset)[0])
 
     def values(self, dataset: str, row: int) -> NDArray[Any]:
         """One row, or one memory cell of it."""
         return self._values(dataset, (row,), np.empty)[0]
 
     def _values(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[NDArray[Any]]:
-        return self._many(dataset, rows, empty, 2 if self._layout(dataset).cells else 1)
+        return self.file.many(dataset, rows, empty, 2 if self._layout(dataset).cells else 1)
 
     @cached_property
     def _trains(self) -> Keys:
-        return Keys.of(_trains(self._file))
+        return Keys.of(_trains(self.file.root))
 
     def _layout(self, dataset: str) -> _Layout:
         if dataset not in self._layouts:
-            self._layouts[dataset] = _layout(self._file, dataset)
+            self._layouts[dataset] = _layout(self.file.root, dataset)
         return self._layouts[dataset]
 
 

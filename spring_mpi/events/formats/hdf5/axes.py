@@ -83,6 +83,11 @@ def usual_axes(dimensions: int) -> Axes:
     return Axes(0, tuple(range(1, dimensions)))
 
 
+def axes_of(dataset: h5py.Dataset) -> Axes:
+    """What a dataset of frames says of its axes, else the usual ones; errors as of `said_axes`."""
+    return said_axes(dataset) or usual_axes(dataset.ndim)
+
+
 def said_axes(dataset: h5py.Dataset) -> Axes | None:
     """What the dataset says itself; None where it says nothing.
 

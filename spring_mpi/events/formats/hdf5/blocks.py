@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ....errors import SourceError
 from .linked import EXTERNAL_LINK, VIRTUAL, find_linked
 from .opening import open_file
-from .plain import find_frames, incomplete
+from .scanning import find_frames, incomplete
 
 _BLOCK = re.compile(r"data_\d+")
 _MOST_NAMED = 5

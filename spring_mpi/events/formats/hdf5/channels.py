@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,20 +16,29 @@ from ...gain_stages import RawForm
 from ...left_out import LeftOut
 from ..reader import DAMAGED, Empty, Extent, Facts, Frame, PidDatasets, Scan
 from .contents import candidates, find_dataset
-from .joined import JoinedHandle, KeyedFile, Keys, run_in_path
+from .file import Hdf5File
+from .joined import JoinedHandle, Keys, run_in_path
 from .opening import open_file
-from .plain import find_frames, incomplete
-from .rows import check_size, read_all
+from .scanning import find_frames, incomplete
+from .sizes import check_size, read_all
 
 _MOST_NAMED = 8
 
 
-class ChannelReader:
+class ChannelReader(ABC):
     """What facilities with channels have in common; a format says where keys and frames are."""
 
     needs_file = True
     facts = Facts(Extent.FILE)
-    pid_names = ("run", "key")
+
+    @property
+    @abstractmethod
+    def pid_names(self) -> tuple[str, str]:
+        """``run``, and what the keys are of."""
+
+    @abstractmethod
+    def sniff(self, path: str) -> bool:
+        """Whether the file is of the format."""
 
     def scan(self, source: str, *, dataset: str | None, pid: PidDatasets) -> Scan:
         """The keys of the channel with the frames, and what it says of its rows.
@@ -67,32 +77,36 @@ class ChannelReader:
         """The file, ready for reading events by their keys."""
         return JoinedHandle(source, lambda path: ChannelFile(path, self), self.beside)
 
+    @abstractmethod
     def frames(self, file: h5py.File) -> list[str]:
         """The datasets that hold frames and keys."""
-        raise NotImplementedError
 
+    @abstractmethod
     def keys(self, file: h5py.File, dataset: str) -> NDArray[np.int64] | None:
         """The key of each row of a dataset, 0 where it has none; None for a dataset without."""
-        raise NotImplementedError
 
+    @abstractmethod
     def flags(self, file: h5py.File, dataset: str) -> NDArray[np.uint32]:
         """`DAMAGED` and `INCOMPLETE` for each row of the frames."""
-        raise NotImplementedError
 
+    @abstractmethod
     def raw(self, file: h5py.File, dataset: str) -> RawForm | None:
         """What the values of frames are, if they are known to be as the detector gave them."""
-        return None
 
+    @abstractmethod
+    def refuse(self, dataset: str, frame: NDArray[Any]) -> None:
+        """Raises `ValueError` for values that stand for a frame that there is not."""
+
+    @abstractmethod
     def beside(self, path: str) -> Sequence[str]:
         """The other files of the run."""
-        raise NotImplementedError
 
 
-class ChannelFile(KeyedFile):
-    """An open file with channels."""
+class ChannelFile:
+    """An open file with channels; see `KeyedFile`."""
 
     def __init__(self, path: str, reader: ChannelReader) -> None:
-        super().__init__(path)
+        self.file = Hdf5File(path)
         self._reader = reader
         self._keys: dict[str, Keys | None] = {}
         self._raw: dict[str, RawForm | None] = {}
@@ -109,13 +123,23 @@ class ChannelFile(KeyedFile):
     def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
         """The frames in those rows, and what their values are."""
         if dataset not in self._raw:
-            self._raw[dataset] = self._reader.raw(self._file, dataset)
-        frames = super().frames(dataset, rows, empty)
-        return [frame._replace(raw=self._raw[dataset]) for frame in frames]
+            self._raw[dataset] = self._reader.raw(self.file.root, dataset)
+        frames = self.file.many(dataset, rows, empty)
+        holes = self.file.holes(dataset, rows)
+        for frame in frames:
+            self._reader.refuse(dataset, frame)
+        return [
+            Frame(frame, hole, raw=self._raw[dataset])
+            for frame, hole in zip(frames, holes, strict=True)
+        ]
+
+    def values(self, dataset: str, row: int) -> NDArray[Any]:
+        """One row of a dataset."""
+        return self.file.many(dataset, (row,))[0]
 
     def _keys_of(self, dataset: str) -> Keys | None:
         if dataset not in self._keys:
-            keys = self._reader.keys(self._file, dataset)
+            keys = self._reader.keys(self.file.root, dataset)
             self._keys[dataset] = None if keys is None else Keys.of(keys)
         return self._keys[dataset]
 

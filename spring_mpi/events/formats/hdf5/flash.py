@@ -11,18 +11,17 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reader import Empty, Frame
-from .channels import ChannelFile, ChannelReader, as_integers, row_numbers
+from .channels import ChannelReader, as_integers, row_numbers
 from .contents import all_datasets, is_frames
-from .joined import JoinedHandle
 from .opening import is_file_of
-from .rows import read_all
+from .sizes import read_all
 
 _STAMPS = "/Timing/time stamp"
 _TRAIN_COLUMN = 2
@@ -37,10 +36,6 @@ class FlashReader(ChannelReader):
     def sniff(self, path: str) -> bool:
         """Whether the file has one of the trees of FLASH."""
         return is_file_of(path, lambda file: any(tree in file for tree in _TREES))
-
-    def open(self, source: str) -> JoinedHandle:
-        """The file, ready for reading events by their trains."""
-        return JoinedHandle(source, lambda path: FlashFile(path, self), self.beside)
 
     def frames(self, file: h5py.File) -> list[str]:
         """The images that have train ids, ``zraw`` left out."""
@@ -65,6 +60,14 @@ class FlashReader(ChannelReader):
         """None: the format says nothing of its rows."""
         return np.zeros(len(file[dataset]), dtype=np.uint32)
 
+    def raw(self, file: h5py.File, dataset: str) -> None:
+        """None: the format says nothing of it."""
+
+    def refuse(self, dataset: str, frame: NDArray[Any]) -> None:
+        """`ValueError` where NaN stand for a frame that the train does not have."""
+        if frame.dtype.kind == "f" and np.isnan(frame).all():
+            raise ValueError(f"{dataset} is filled with NaN here: the train has no frame")
+
     def beside(self, path: str) -> list[str]:
         """The files of the other data acquisitions in the same run, by ``run34567`` in names."""
         run = re.search(r"run\d+", os.path.basename(path))
@@ -73,17 +76,6 @@ class FlashReader(ChannelReader):
             one for one in sorted(glob.glob(f"{folder}/*{run[0]}[!0-9]*.h5") if run else [])
             if one != path
         ]  # fmt: skip
-
-
-class FlashFile(ChannelFile):
-    """An open FLASH file."""
-
-    def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
-        """The frames; `ValueError` where NaN stand for one that the train does not have."""
-        frames = super().frames(dataset, rows, empty)
-        if any(one.data.dtype.kind == "f" and np.isnan(one.data).all() for one in frames):
-            raise ValueError(f"{dataset} is filled with NaN here: the train has no frame")
-        return frames
 
 
 def _global_trains(file: h5py.File, count: int) -> Iterator[NDArray[np.int64]]:

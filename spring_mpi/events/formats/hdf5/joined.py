@@ -11,15 +11,14 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ..reader import Empty, Frame
 from .contents import find_dataset
-from .plain import Hdf5Handle
+from .file import Hdf5File
 
 _RUN = re.compile(r"(?<![A-Za-z0-9])(?:[rR]|run_?)(\d{4,9})(?!\d)")
 
@@ -66,45 +65,26 @@ class Keys:
         return found
 
 
-class KeyedFile(Hdf5Handle):
-    """An open HDF5 file that finds the rows of its datasets by key."""
+class KeyedFile(Protocol):
+    """An HDF5 file whose format finds the rows of its datasets by key."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self._held: dict[str, bool] = {}
+    file: Hdf5File
 
     def row_of(self, dataset: str, key: int) -> int | None:
         """The row of a dataset for the event of that key, None where it has none."""
-        raise NotImplementedError
+        ...
 
     def has_keys(self, dataset: str) -> bool:
         """Whether the rows of a dataset belong to keys."""
-        raise NotImplementedError
-
-    def holds(self, dataset: str) -> bool:
-        """Whether there is a dataset of that name."""
-        if dataset not in self._held:
-            self._held[dataset] = isinstance(self._file.get(dataset), h5py.Dataset)
-        return self._held[dataset]
-
-    def missing(self, dataset: str) -> None:
-        """Raises `SourceError` that says what there is instead."""
-        find_dataset(self._file, dataset)
-
-    def whole(self, dataset: str) -> NDArray[Any]:
-        """A dataset that is the same for all events."""
-        return self._all(dataset)
-
-    def values(self, dataset: str, row: int) -> NDArray[Any]:
-        """One row of a dataset."""
-        return self._row(dataset, row)
+        ...
 
     def frames(self, dataset: str, rows: Sequence[int], empty: Empty) -> list[Frame]:
         """The frames in those rows of the dataset; ``empty`` as in `BatchHandle`."""
-        frames = self._many(dataset, rows, empty)
-        return [
-            Frame(data, hole) for data, hole in zip(frames, self._holes(dataset, rows), strict=True)
-        ]
+        ...
+
+    def values(self, dataset: str, row: int) -> NDArray[Any]:
+        """One row of a dataset."""
+        ...
 
 
 class JoinedHandle:
@@ -118,6 +98,8 @@ class JoinedHandle:
         Opens one file.
     beside
         The other files of the run in which values may be, from the path of this one.
+    path_of
+        The path of a dataset of the index, where that may say more.
     """
 
     def __init__(
@@ -125,8 +107,9 @@ class JoinedHandle:
         path: str,
         open_keyed: Callable[[str], KeyedFile],
         beside: Callable[[str], Sequence[str]],
+        path_of: Callable[[str], str] = str,
     ) -> None:
-        self._path, self._open, self._beside = path, open_keyed, beside
+        self._path, self._open, self._beside, self._path_of = path, open_keyed, beside, path_of
         self._own = open_keyed(path)
         self._others: dict[str, KeyedFile] = {}
 
@@ -153,27 +136,29 @@ class JoinedHandle:
         KeyError
             If it has no value for the event.
         """
-        if self._own.holds(dataset) and not self._own.has_keys(dataset):
-            return self._own.whole(dataset)
+        own = self._own
+        if own.file.holds(dataset) and not own.has_keys(dataset):
+            return own.file.whole(dataset)
         known = False
-        for file in self._files():
-            if file.holds(dataset) and file.has_keys(dataset):
+        for keyed in self._files():
+            if keyed.file.holds(dataset) and keyed.has_keys(dataset):
                 known = True
-                place = file.row_of(dataset, row)
+                place = keyed.row_of(dataset, row)
                 if place is not None:
-                    return file.values(dataset, place)
+                    return keyed.values(dataset, place)
         if not known:
-            self._own.missing(dataset)
+            # Says which datasets there are instead.
+            find_dataset(own.file.root, dataset)
         raise KeyError(f"{dataset} has no value for this event")
 
     def check(self, dataset: str) -> None:
         """See `LinkingHandle`."""
-        self._own.check(dataset)
+        self._own.file.check(self._path_of(dataset))
 
     def close(self) -> None:
         """Release the files."""
-        for file in (self._own, *self._others.values()):
-            file.close()
+        for keyed in (self._own, *self._others.values()):
+            keyed.file.close()
         self._others.clear()
 
     def _files(self) -> Iterator[KeyedFile]:

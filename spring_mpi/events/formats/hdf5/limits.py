@@ -20,7 +20,7 @@ from ...limits import Limit, as_limit
 from ...source import Exclusion
 from ..reader import Frame
 from .faults import broken_link
-from .rows import read_all
+from .sizes import read_all
 from .stored import union
 
 _HOMES = ("", "detectorSpecific", "detector_information", "detectorSpecific/detectorModule_000")

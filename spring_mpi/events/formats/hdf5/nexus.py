@@ -14,9 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, groupby
 from operator import itemgetter
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from ....errors import SourceError
 from ...left_out import LeftOut
@@ -24,6 +26,8 @@ from ...source import Exclusion
 from ..reader import Empty, Facts, Frame, PidDatasets, Scan
 from .blocks import Block, block_names, blocks_of, flags_of, listed
 from .contents import candidates, is_frames
+from .file import Hdf5File
+from .frames import frames_of_file
 from .limits import OwnLimit, behind_link, limited, own_limits
 from .nxdetector import (
     PixelMask,
@@ -34,7 +38,7 @@ from .nxdetector import (
     says_nxmx,
 )
 from .opening import is_file_of, open_file
-from .plain import Hdf5Handle, Hdf5Reader, integers
+from .scanning import named_pids
 from .stored import union
 
 _MOST_OPEN = 16
@@ -71,10 +75,7 @@ class NexusReader:
             shape, dtype = kinds[0]
             count = sum(block.count for block in blocks)
             pixel_masks(file, name, (count, *shape))
-            plain = Hdf5Reader()
-            datasets = plain.pid_datasets(file, pid)
-            columns = [integers(file, one, count) for one in datasets]
-            names, pids = plain.pids(file, datasets, columns)
+            names, pids = named_pids(pid).read(file, count)
             flags = np.concatenate([flags_of(block) for block in blocks])
             told = flags if flags.any() else None
             return Scan(
@@ -86,15 +87,15 @@ class NexusReader:
         return NexusHandle(source)
 
 
-class NexusHandle(Hdf5Handle):
+class NexusHandle:
     """An open master file; data files are opened when they are needed."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path)
+        self._master = Hdf5File(path)
         self._blocks: dict[str, tuple[list[Block], list[int]]] = {}
         self._pixel_masks: dict[str, Sequence[PixelMask]] = {}
         self._own_limits: dict[str, Sequence[OwnLimit]] = {}
-        self.files: OrderedDict[str, Hdf5Handle] = OrderedDict()
+        self.files: OrderedDict[str, Hdf5File] = OrderedDict()
 
     def event(self, dataset: str, row: int) -> Frame:
         """The frame of that number, with the detector's pixel mask."""
@@ -106,7 +107,7 @@ class NexusHandle(Hdf5Handle):
         read: list[Frame] = []
         for block, places in groupby(found, itemgetter(0)):
             numbers = [place for _, place in places]
-            read += self._data_file(block.path).frames(block.dataset, numbers, empty)
+            read += frames_of_file(self._data_file(block.path), block.dataset, numbers, empty)
         masks, limits = self._masks(dataset), self._limits(dataset)
         read = [limited(without_thresholds(frame), limits, "the master's") for frame in read]
         return [self._masked(frame, masks, row) for frame, row in zip(read, rows, strict=True)]
@@ -123,28 +124,32 @@ class NexusHandle(Hdf5Handle):
         if dataset not in self._pixel_masks:
             blocks, ends = self._placed(dataset)
             shape = (ends[-1], *blocks[0].kind[0])
-            self._pixel_masks[dataset] = pixel_masks(self._file, dataset, shape)
+            self._pixel_masks[dataset] = pixel_masks(self._master.root, dataset, shape)
         return self._pixel_masks[dataset]
 
     def _limits(self, dataset: str) -> Sequence[OwnLimit]:
         if dataset not in self._own_limits:
             shape, kind = self._placed(dataset)[0][0].kind
-            found = own_limits(detectors_of(self._file, dataset, shape), np.dtype(kind))
-            for place in places_of_detectors(self._file):
-                found += behind_link(self._file, place)
+            found = own_limits(detectors_of(self._master.root, dataset, shape), np.dtype(kind))
+            for place in places_of_detectors(self._master.root):
+                found += behind_link(self._master.root, place)
             self._own_limits[dataset] = found
         return self._own_limits[dataset]
 
     def _placed(self, dataset: str) -> tuple[list[Block], list[int]]:
         """Where the frames are, and the number of frames up to the end of each block."""
         if dataset not in self._blocks:
-            blocks = blocks_of(self._file, dataset)
+            blocks = blocks_of(self._master.root, dataset)
             self._blocks[dataset] = blocks, list(accumulate(block.count for block in blocks))
         return self._blocks[dataset]
 
+    def field(self, dataset: str, row: int) -> NDArray[Any]:
+        """The row's values of a dataset, or all of it where it is the same for all events."""
+        return self._master.field(dataset, row)
+
     def check(self, dataset: str) -> None:
         """See `LinkingHandle`; the data files are opened."""
-        for block in blocks_of(self._file, dataset):
+        for block in blocks_of(self._master.root, dataset):
             self._data_file(block.path).check(block.dataset)
 
     def close(self) -> None:
@@ -152,7 +157,7 @@ class NexusHandle(Hdf5Handle):
         for file in self.files.values():
             file.close()
         self.files.clear()
-        super().close()
+        self._master.close()
 
     def _find(self, dataset: str, row: int) -> tuple[Block, int]:
         blocks, ends = self._placed(dataset)
@@ -162,11 +167,11 @@ class NexusHandle(Hdf5Handle):
         block = blocks[number]
         return block, row - ends[number] + block.count + block.first
 
-    def _data_file(self, path: str) -> Hdf5Handle:
+    def _data_file(self, path: str) -> Hdf5File:
         if path not in self.files:
             while len(self.files) >= _MOST_OPEN:
                 self.files.popitem(last=False)[1].close()
-            self.files[path] = Hdf5Handle(path)
+            self.files[path] = Hdf5File(path)
         self.files.move_to_end(path)
         return self.files[path]
 

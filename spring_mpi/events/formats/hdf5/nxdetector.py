@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import SourceError
-from .rows import Rows, read_all, row_reader
+from .places import Rows
+from .rows import row_reader
+from .sizes import read_all
 
 _PLACES = ("pixel_mask", "detectorSpecific/pixel_mask")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import h5py
 import numpy as np
@@ -59,6 +60,9 @@ class SwissfelReader(ChannelReader):
     def raw(self, file: h5py.File, dataset: str) -> RawForm | None:
         """That of Jungfrau detectors (``JF07T32V01``) as recorded: unsigned 16-bit integers."""
         return coded_form(dataset, file[dataset].dtype)
+
+    def refuse(self, dataset: str, frame: NDArray[Any]) -> None:
+        """Nothing: absent data are flagged."""
 
     def beside(self, path: str) -> list[str]:
         """The files of the same acquisition, ``acq0001.BSDATA.h5`` for ``acq0001.JF06.h5``."""
