@@ -220,8 +220,8 @@ def test_an_index_that_cannot_be_saved_is_tried_again(monkeypatch, tmp_path, kin
     plan = SimpleNamespace(config=SimpleNamespace(events=events), index=old, positions=[])
     follower = SimpleNamespace(index=new, look=list)
     monkeypatch.setattr(following, "grown", lambda *_: [7])
-    lookout = following.Lookout(follower, plan, tmp_path / "index.h5", may_save=lambda: True)
-    first, second, third = lookout.look(), lookout.look(), lookout.look()
+    search = following.EventSearch(follower, plan, tmp_path / "index.h5", may_save=lambda: True)
+    first, second, third = search.look(), search.look(), search.look()
     (remark,) = first.remarks
     assert "No space left on device; it is tried again" in remark
     assert (second.remarks, third.remarks) == ((), ())

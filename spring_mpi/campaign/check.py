@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -58,7 +59,33 @@ def check_campaign(
     rundir = RunDirectory(Path(config.output))
     rundir.refuse_moved(path, overrides)
     problems = [*faults(config), *_unusable(rundir)]
-    first: Prepared | None = None
+    examined = _examined(config, rundir, choice, problems)
+    if examined is None or problems:
+        raise ConfigError(problems)
+    for note in filter(None, (rundir.user(), *examined.notes)):
+        print(f"note: {note}")
+    print(f"{path}: no fault found")
+    print("\n".join(_described(config, examined)))
+    if workers is not None:
+        print("\n".join(table(placed(config, workers))))
+    return 0
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """A campaign as it would begin."""
+
+    plan: Plan
+    first: Prepared | None
+    """The pattern of the first event; None where there is none yet."""
+    notes: tuple[str, ...]
+    """What there is to say of the index and of the values in its events."""
+
+
+def _examined(
+    config: Config, rundir: RunDirectory, choice: Choice, problems: list[str]
+) -> _Examined | None:
+    """What the campaign is; what is wrong with it is added to the problems."""
     try:
         past = Past.read(rundir.journal)
         opened = open_index(config, rundir)
@@ -73,32 +100,32 @@ def check_campaign(
         problems += _trial(plan, past, rundir, choice)
     except SpringError as fault:
         problems += str(fault).splitlines()
-    if problems:
-        raise ConfigError(problems)
-    for remark in filter(None, (rundir.user(), *opened.remarks, unknown)):
-        print(f"note: {remark}")
-    print(f"{path}: no fault found")
-    print(f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index")
-    for text in remarks(plan.index):
-        print(f"index: {text}")
+        return None
+    return _Examined(plan, first, (*opened.remarks, unknown))
+
+
+def _described(config: Config, examined: _Examined) -> Iterator[str]:
+    """What the campaign would do, line by line."""
+    plan = examined.plan
+    yield f"events: {len(plan) // len(plan.variants)} of {len(plan.index)} in the index"
+    yield from (f"index: {text}" for text in remarks(plan.index))
     if text := flagged(plan.index, plan.positions):
-        print(f"flags: {text}")
-    print(f"jobs: {len(plan)} ({len(plan.variants)} variants of the settings)")
+        yield f"flags: {text}"
+    yield f"jobs: {len(plan)} ({len(plan.variants)} variants of the settings)"
     if config.data.geometry:
-        print(f"geometry: {read_geometry(config.data.geometry)}")
-    if first is not None:
-        print(f"first event: {pid_text(first.pattern.pid)}, {_measured(first.pattern)}")
-        for exclusion in first.exclusions:
-            print(f"  {exclusion}")
-        if not first.exclusions:
-            print("  no mask is used: neither the config nor the files bring one")
-        for warning in first.warnings:
-            print(f"warning: {warning}")
-    print(f"memory: about {memory_mb(config, plan)} MB per worker")
-    print(f"run directory: {config.output}")
-    if workers is not None:
-        print("\n".join(table(placed(config, workers))))
-    return 0
+        yield f"geometry: {read_geometry(config.data.geometry)}"
+    if examined.first is not None:
+        yield from _prepared_lines(examined.first)
+    yield f"memory: about {memory_mb(config, plan)} MB per worker"
+    yield f"run directory: {config.output}"
+
+
+def _prepared_lines(first: Prepared) -> Iterator[str]:
+    yield f"first event: {pid_text(first.pattern.pid)}, {_measured(first.pattern)}"
+    yield from (f"  {exclusion}" for exclusion in first.exclusions)
+    if not first.exclusions:
+        yield "  no mask is used: neither the config nor the files bring one"
+    yield from (f"warning: {warning}" for warning in first.warnings)
 
 
 def _first_pattern(plan: Plan, problems: list[str]) -> Prepared | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import operator
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -89,9 +90,10 @@ def _differences(jobs: Sequence[Made]) -> Iterator[tuple[str, str]]:
                 yield job.name, f"it cannot be compared: {fault}"
 
 
-def _has_pattern_of(job: Made, other: Made) -> bool:
-    keys = ("event", "calibration", "cropsize", "size")
-    return all(getattr(job, key) == getattr(other, key) for key in keys)
+def _has_pattern_of(first: Made, second: Made) -> bool:
+    """Whether the patterns of two jobs are the same."""
+    what = operator.attrgetter("event", "calibration", "cropsize", "size")
+    return bool(what(first) == what(second))
 
 
 def difference(result: Result, now: Prepared) -> str:

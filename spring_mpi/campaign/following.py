@@ -24,12 +24,12 @@ from .event_choice import EventSelection
 from .plan import Plan
 from .selection import grown
 
-_FAREWELL = 2.0
+_LONGEST_END = 2.0
 """Seconds that the end of a campaign waits for a look that is under way."""
 
 
 @dataclass(frozen=True)
-class News:
+class Found:
     """What a look found."""
 
     remarks: tuple[str, ...]
@@ -38,7 +38,7 @@ class News:
     """Of the selected events in the index, new ones last."""
 
 
-class Lookout:
+class EventSearch:
     """Looks for new events, and saves the index that holds them before anybody hears of them.
 
     So a campaign that dies in between resumes with them, and the journal need not know.
@@ -53,7 +53,7 @@ class Lookout:
         self._list_state = _state(self._events)
         self._said: set[str] = set()
 
-    def look(self) -> News:
+    def look(self) -> Found:
         """One look."""
         remarks = self._follower.look()
         try:
@@ -64,7 +64,7 @@ class Lookout:
             self._said.add(reason)
         else:
             self._said.clear()
-        return News(tuple(remarks), self._index, self._positions)
+        return Found(tuple(remarks), self._index, self._positions)
 
     def _take_over(self) -> None:
         """Save a grown index, and select from it; all or nothing, so that it can be repeated."""
@@ -91,9 +91,9 @@ class Following:
     ) -> None:
         self._plan, self._queue, self._seconds, self._log = plan, queue, seconds, log
         self._stop = threading.Event()
-        self._lookout = Lookout(follower, plan, path, may_save=lambda: not self._stop.is_set())
-        self._news: queues.SimpleQueue[News | str] = queues.SimpleQueue()
-        self._thread = threading.Thread(target=self._watch, name="lookout", daemon=True)
+        self._search = EventSearch(follower, plan, path, may_save=lambda: not self._stop.is_set())
+        self._found: queues.SimpleQueue[Found | str] = queues.SimpleQueue()
+        self._thread = threading.Thread(target=self._watch, name="new events", daemon=True)
 
     def __enter__(self) -> Callable[[], None]:
         """What rank 0 is to call in every turn: `take`."""
@@ -102,36 +102,36 @@ class Following:
 
     def __exit__(self, *exc: object) -> None:
         self._stop.set()
-        self._thread.join(_FAREWELL)
+        self._thread.join(_LONGEST_END)
 
     def take(self) -> None:
         """Queue the jobs of new events; never waits."""
-        while not self._news.empty():
-            news = self._news.get()
-            if isinstance(news, str):
+        while not self._found.empty():
+            found = self._found.get()
+            if isinstance(found, str):
                 self._log("looking for new events failed; it is tried again", Level.FAULT)
-                self._log(news, Level.DETAIL)
+                self._log(found, Level.DETAIL)
             else:
-                self._take(news)
+                self._take(found)
 
-    def _take(self, news: News) -> None:
-        for remark in news.remarks:
+    def _take(self, found: Found) -> None:
+        for remark in found.remarks:
             self._log(remark, Level.FAULT)
-        added = len(news.index) - len(self._plan.index)
-        if not added and len(news.positions) == len(self._plan.positions):
+        added = len(found.index) - len(self._plan.index)
+        if not added and len(found.positions) == len(self._plan.positions):
             return
-        names = self._plan.grow(news.index, news.positions)
+        names = self._plan.grow(found.index, found.positions)
         for name in names:
             self._queue.settle(name, State.WAITING)
-        self._log(f"{added} new events ({len(news.index)} in all): {len(names)} new jobs")
+        self._log(f"{added} new events ({len(found.index)} in all): {len(names)} new jobs")
 
     def _watch(self) -> None:
         while not self._stop.wait(self._seconds):
             try:
-                self._news.put(self._lookout.look())
+                self._found.put(self._search.look())
             except Exception:
                 # A fault of ours in a look must not end the campaign; the next look may do.
-                self._news.put(traceback.format_exc())
+                self._found.put(traceback.format_exc())
 
 
 def _state(events: EventSelection) -> tuple[int, int]:

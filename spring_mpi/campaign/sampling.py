@@ -53,7 +53,7 @@ def sampled(plan: Plan) -> list[EventRef]:
     in_turn = data.follow is not None or takes_texts(data.reader)
     most = min(count, _EVENTS_IN_TURN if in_turn else _EVENTS)
     last = most - 1 if in_turn else count - 1
-    steps = (one * last // max(most - 1, 1) for one in range(most))
+    steps = (number * last // max(most - 1, 1) for number in range(most))
     return [plan.index.ref(int(plan.positions[step])) for step in steps]
 
 

@@ -87,7 +87,7 @@ def _left_out(index: EventIndex) -> Iterator[tuple[str, str]]:
     if index.left_out is None:
         yield "left out", f"not known to this older index; {index.rebuilding()}"
         return
-    yield "left out", str(sum(one.events for one in index.left_out))
+    yield "left out", str(sum(group.events for group in index.left_out))
     yield from (("", f"  {sentence}") for sentence in remarks(index))
 
 

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .build import build_index
+    from .calibration import Calibration
     from .datasource import DataSource
     from .index import EventIndex
     from .loader import Loader
+    from .preparation import Preparer
     from .source import Event, EventRef, Source
     from .storage import load_index
 
 __all__ = [
-    "DataSource", "Event", "EventIndex", "EventRef", "Loader", "Source",
+    "Calibration", "DataSource", "Event", "EventIndex", "EventRef", "Loader", "Preparer", "Source",
     "build_index", "load_index",
 ]  # fmt: skip
 
 _HOMES = {
     "build_index": "build", "load_index": "storage", "EventIndex": "index",
     "Event": "source", "EventRef": "source", "Source": "source", "Loader": "loader",
-    "DataSource": "datasource",
+    "DataSource": "datasource", "Calibration": "calibration", "Preparer": "preparation",
 }  # fmt: skip
 
 

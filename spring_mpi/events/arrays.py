@@ -75,7 +75,7 @@ class Arrays:
                 "for each gain stage"
             )
         found = (self._field(spec, replace(ref, row=stage)) for stage in range(count))
-        return np.stack([_without_modules(self.image(one)) for one in found])
+        return np.stack([_without_modules(self.image(values)) for values in found])
 
     def _stack(self, spec: Spec, ref: EventRef) -> NDArray[Any] | None:
         """The whole of a file whose rows are no events, but the modules of a stack; kept."""

@@ -104,21 +104,21 @@ class Calibrator:
                     continue
                 raise SourceError(f"{place_of(what, spec, ref)}: {fault}") from fault
 
-    def refuse_shared(self, one: EventRef, other: EventRef) -> None:
+    def refuse_shared(self, first: EventRef, second: EventRef) -> None:
         """Raises `SourceError` if an array has one entry for two events.
 
         They lie in the same row of two sources, and entries in a file of its own are found by row.
         """
         for what, spec in self._named():
-            if what in ("background", "gain") and self._has_stages(one):
+            if what in ("background", "gain") and self._has_stages(first):
                 continue
-            if self._arrays.is_by_row(spec, one):
-                files = " and ".join(event.source.path for event in (one, other))
+            if self._arrays.is_by_row(spec, first):
+                files = " and ".join(event.source.path for event in (first, second))
                 raise SourceError(
-                    f"{place_of(what, spec, one)} has an entry for each event of one file, but "
-                    f"{pid_text(one.pid)} and {pid_text(other.pid)} are both in row {one.row}, of "
-                    f"{files}: give one entry for all events, write the entries into those files "
-                    "and leave out 'file', or make a campaign for each of them"
+                    f"{place_of(what, spec, first)} has an entry for each event of one file, but "
+                    f"{pid_text(first.pid)} and {pid_text(second.pid)} are both in row "
+                    f"{first.row}, of {files}: give one entry for all events, write the entries "
+                    "into those files and leave out 'file', or make a campaign for each of them"
                 )
 
     def _named(self) -> Iterator[tuple[str, Spec]]:
@@ -174,13 +174,13 @@ class Calibrator:
         given = {"pattern.background": self._calibration.background,
                  "pattern.gain": self._calibration.gain}  # fmt: skip
         count = len(bits.stages)
-        if missing := [key for key, one in given.items() if not _is_staged(one, count)]:
+        if missing := [key for key, spec in given.items() if not _is_staged(spec, count)]:
             raise refusal(bits, missing)
-        first, second = (
-            self._of_stages(key.partition(".")[2], one, ref, event, count)
-            for key, one in given.items()
+        background, gain = (
+            self._of_stages(key.partition(".")[2], spec, ref, event, count)
+            for key, spec in given.items()
         )
-        return first, second
+        return background, gain
 
     def background(self, ref: EventRef, event: Event | None = None) -> float | NDArray[Any]:
         """Raw values without light; a shape is checked against the event's where that is given."""
@@ -262,11 +262,11 @@ def _exclusion(
     """What a mask excludes, with its values where it excludes nothing."""
     pixels, remark = int(excluded.sum()), ""
     if not pixels:
-        present = np.unique(values)[: _VALUES_TOLD + 1].tolist()
+        present = [f"{value:g}" for value in np.unique(values)[: _VALUES_TOLD + 1].tolist()]
         more = ", ..." if len(present) > _VALUES_TOLD else ""
         remark = (
-            f"its values are {', '.join(f'{one:g}' for one in present[:_VALUES_TOLD])}{more}, and "
-            f"{spec.meaning} is to be excluded"
+            f"its values are {', '.join(present[:_VALUES_TOLD])}{more}, and {spec.meaning} is to "
+            "be excluded"
         )
     # Of a dataset in the source the path is left out: a run has many sources.
     place = place_of("mask", spec, ref) if spec.file else f"the source's mask {spec.dataset}"

@@ -159,11 +159,9 @@ def _value(node: ast.expr, index: EventIndex) -> Any:
         case ast.BinOp(left=left, op=op, right=right):
             return _ARITHMETIC[type(op)](_value(left, index), _value(right, index))
         case ast.Compare(left=left, ops=ops, comparators=others):
-            numbers = [_value(one, index) for one in (left, *others)]
+            numbers = [_value(part, index) for part in (left, *others)]
             pairs = zip(ops, numbers, numbers[1:], strict=False)
-            return reduce(
-                np.logical_and, (_COMPARISONS[type(op)](one, two) for op, one, two in pairs)
-            )
+            return reduce(np.logical_and, (_COMPARISONS[type(op)](*sides) for op, *sides in pairs))
         case ast.Name(id=name):
             return _column(name, index)
         case ast.Constant(value=int() | float() as value):

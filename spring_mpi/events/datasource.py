@@ -107,7 +107,7 @@ class DataSource:
         """
         if not 0 <= rank < size:
             raise ValueError(f"there is no rank {rank} of {size}; they are numbered from 0 on")
-        start, end = (len(self) * one // size for one in (rank, rank + 1))
+        start, end = (len(self) * edge // size for edge in (rank, rank + 1))
         own = copy.copy(self)
         own._positions, own._loader = self._positions[start:end], Loader()
         return own

@@ -144,7 +144,7 @@ def _check_prefixes(wanted: Experiment, files: Sequence[DataFile]) -> None:
 
 
 def _check_runs(wanted: Experiment, streams: Mapping[int, set[int]]) -> None:
-    numbers = (run for one in wanted.runs for run in one if run not in streams)
+    numbers = (run for runs in wanted.runs for run in runs if run not in streams)
     missing = list(itertools.islice(numbers, _MOST_LISTED))
     if missing:
         name = f"{wanted.name}-r{missing[0]:04}-s00-c00.xtc"
@@ -156,7 +156,7 @@ def _check_runs(wanted: Experiment, streams: Mapping[int, set[int]]) -> None:
 
 def _check_streams(wanted: Experiment, streams: Mapping[int, set[int]]) -> None:
     """A stream that is named alone must be there; a range takes what there is."""
-    named = {one.start for one in wanted.streams if len(one) == 1}
+    named = {numbers.start for numbers in wanted.streams if len(numbers) == 1}
     for run, present in streams.items():
         if missing := sorted(named - present):
             raise SourceError(
@@ -181,7 +181,7 @@ def _gaps(wanted: Experiment, streams: Mapping[int, set[int]]) -> Iterator[str]:
     regular = [stream for present in streams.values() for stream in present if stream < FIRST_IOC]
     for run, present in streams.items():
         expected = filter(wanted.takes_stream, range(max(regular, default=0) + 1))
-        if missing := [one for one in expected if one not in present]:
+        if missing := [stream for stream in expected if stream not in present]:
             yield f"run {run} has no stream {_listed(missing)}; its events are without it"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -153,17 +154,19 @@ def undecodable(why: str) -> RawForm:
     )
 
 
-CODINGS = {
-    one.detector: one
-    for one in (
-        GainBits("jungfrau", (0, 13), (14, 15), (0, 1, 3), ("G0", "G1", "G2"), 0),
-        GainBits("epix10ka", (0, 13), (14, 14), (0, 1), ("high or medium", "low"), 2**14 - 1),
-        GainBits("epixhr", (0, 14), (15, 15), (0, 1), ("high or medium", "low"), 2**15 - 1),
-        GainBits("epixm", (0, 14), (15, 15), (0, 1), ("high", "low"), 2**15 - 1),
-        GainBits("epixuhr", (1, 11), (0, 0), (0, 1), ("high or medium", "low"), 2**11 - 1),
-        GainBits("lpd", (0, 11), (12, 13), (0, 1, 2), ("high", "medium", "low"), 2**12 - 1),
-    )
-}  # fmt: skip
+CODINGS = MappingProxyType(
+    {
+        coding.detector: coding
+        for coding in (
+            GainBits("jungfrau", (0, 13), (14, 15), (0, 1, 3), ("G0", "G1", "G2"), 0),
+            GainBits("epix10ka", (0, 13), (14, 14), (0, 1), ("high or medium", "low"), 2**14 - 1),
+            GainBits("epixhr", (0, 14), (15, 15), (0, 1), ("high or medium", "low"), 2**15 - 1),
+            GainBits("epixm", (0, 14), (15, 15), (0, 1), ("high", "low"), 2**15 - 1),
+            GainBits("epixuhr", (1, 11), (0, 0), (0, 1), ("high or medium", "low"), 2**11 - 1),
+            GainBits("lpd", (0, 11), (12, 13), (0, 1, 2), ("high", "medium", "low"), 2**12 - 1),
+        )
+    }
+)
 """By the name of the kind. After the packages that read them at their facilities: jungfrau_utils,
 psana (``epix_base``, ``UtilsEpix10ka``, ``epixhr2x2``, ``epixm320``, ``UtilsEpixUHR``), EXtra-data.
 Jungfrau's G1 and G2 count downwards, so that G2 is full at 0."""

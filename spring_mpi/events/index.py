@@ -165,7 +165,7 @@ class EventIndex:
         """Where the event at that position is."""
         start = int(self.starts[position])
         end = int(self.starts[position + 1]) if position + 1 < len(self) else len(self.row)
-        first, *more = (self._part(one) for one in range(start, end))
+        first, *more = (self._part(place) for place in range(start, end))
         return EventRef(self.pid(position), first.source, first.dataset, first.row, tuple(more))
 
     def _part(self, place: int) -> Part:
@@ -241,8 +241,8 @@ class EventIndex:
         return text
 
 
-def _distance(one: Pid, other: Pid) -> list[int]:
-    return [abs(a - b) for a, b in zip(one, other, strict=True)]
+def _distance(first: Pid, second: Pid) -> list[int]:
+    return [abs(a - b) for a, b in zip(first, second, strict=True)]
 
 
 def _numbers(pid: AnyPid) -> Pid:

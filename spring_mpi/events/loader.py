@@ -144,7 +144,7 @@ class Loader:
             self._handles.popitem()[1].close()
 
     def _frame(self, ref: EventRef, part: Part) -> Frame:
-        return Frame(*self._attempt(ref, part, lambda one: one.event(part.dataset, part.row)))
+        return Frame(*self._attempt(ref, part, lambda handle: handle.event(part.dataset, part.row)))
 
     def _read_together(self, refs: Iterable[EventRef], empty: Empty) -> dict[Part, Frame]:
         """The frames of all parts that can be read together with the others of their source."""
@@ -169,7 +169,7 @@ class Loader:
             refuse_mixed_event(ref)
             # Taken away: an event that is wanted twice is two events.
             known = [(part, ahead.pop(part, None)) for part in ref.parts]
-            return finish(ref, joined([one or self._frame(ref, part) for part, one in known]))
+            return finish(ref, joined([frame or self._frame(ref, part) for part, frame in known]))
         except (SourceError, PatternError) as fault:
             return fault
 

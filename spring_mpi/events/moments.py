@@ -123,7 +123,7 @@ def planes_of(frames: Iterable[Frame]) -> Planes:
     return tally.planes()
 
 
-def merged_planes(one: Planes, other: Planes) -> Planes:
+def merged_planes(first: Planes, second: Planes) -> Planes:
     """Moments of the events of both; a module may be missing in either.
 
     Raises
@@ -131,24 +131,25 @@ def merged_planes(one: Planes, other: Planes) -> Planes:
     SourceError
         If the frames have different shapes, or some are stacks of modules and others are not.
     """
-    both = {**one, **other}
-    _refuse_unlike((moments.sum.shape for moments in (*one.values(), *other.values())), both)
+    both = {**first, **second}
+    _refuse_unlike((moments.sum.shape for moments in (*first.values(), *second.values())), both)
     return {
-        number: merged(one[number], other[number]) if number in one and number in other else alone
+        number: merged(first[number], second[number])
+        if number in first and number in second else alone
         for number, alone in both.items()
-    }
+    }  # fmt: skip
 
 
-def merged(one: Moments, other: Moments) -> Moments:
+def merged(first: Moments, second: Moments) -> Moments:
     """Moments of the events of both (Chan, Golub and LeVeque, COMPSTAT 1982)."""
-    count = one.count + other.count
-    weight = one.count * other.count / np.maximum(count, 1)
-    gap = other.sum / np.maximum(other.count, 1) - one.sum / np.maximum(one.count, 1)
+    count = first.count + second.count
+    weight = first.count * second.count / np.maximum(count, 1)
+    gap = second.sum / np.maximum(second.count, 1) - first.sum / np.maximum(first.count, 1)
     return Moments(
         count,
-        one.sum + other.sum,
-        one.squares + other.squares + gap * gap * weight,
-        np.fmax(one.max, other.max),
+        first.sum + second.sum,
+        first.squares + second.squares + gap * gap * weight,
+        np.fmax(first.max, second.max),
     )
 
 

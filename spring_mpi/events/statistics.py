@@ -128,11 +128,14 @@ def images(planes: Planes) -> dict[str, NDArray[np.generic]]:
 
     They are (row, column), or (module, row, column) with the numbers of the ``modules``.
     """
-    names = [*(one.name for one in fields(Moments) if one.name != "squares"), "mean", "std"]
+    kept = (column.name for column in fields(Moments) if column.name != "squares")
+    names = [*kept, "mean", "std"]
     numbers = sorted(planes)
     if numbers == [IMAGE]:
         return {name: getattr(planes[IMAGE], name) for name in names}
-    found = {name: np.stack([getattr(planes[one], name) for one in numbers]) for name in names}
+    found = {
+        name: np.stack([getattr(planes[number], name) for number in numbers]) for name in names
+    }
     return found | {"modules": np.array(numbers, np.int64)}
 
 

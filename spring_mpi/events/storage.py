@@ -159,7 +159,7 @@ def _check(index: EventIndex) -> None:
         raise ValueError("its pids have other numbers than names")
     if len(index.frames) != len(index.sources) or (index.source >= len(index.sources)).any():
         raise ValueError("it has events without a source")
-    if any(one.source >= len(index.sources) for one in index.left_out or ()):
+    if any(group.source >= len(index.sources) for group in index.left_out or ()):
         raise ValueError("it leaves out events without a source")
     found = index.statistics
     if found and {len(found.sum), len(found.lit)} != {len(index)}:

@@ -160,11 +160,11 @@ def _write_wanted(wanted: Wanted, file: h5py.File) -> None:
 def _write_left_out(found: Sequence[LeftOut], file: h5py.File) -> None:
     """How many events are left out, and why; not which, for there may be millions."""
     columns = {
-        "source": np.array([one.source for one in found], np.uint32),
-        "events": np.array([one.events for one in found], np.uint64),
-        "holds": _texts("\n".join(one.holds) for one in found),
-        "unit": _texts(one.unit for one in found),
-        "lack": _texts(one.lack for one in found),
+        "source": np.array([group.source for group in found], np.uint32),
+        "events": np.array([group.events for group in found], np.uint64),
+        "holds": _texts("\n".join(group.holds) for group in found),
+        "unit": _texts(group.unit for group in found),
+        "lack": _texts(group.lack for group in found),
     }
     for name, values in columns.items():
         file.create_dataset(f"left_out/{name}", data=values, track_times=False)
