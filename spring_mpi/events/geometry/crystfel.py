@@ -22,8 +22,9 @@ from .fields import Fields
 from .flags import Place, ValueFlag, extents
 from .layout import FileMask, Geometry, lay_out
 from .panels import Panel, positions_of
+from .regions import Corners, mark_region
 
-_LONGEST, _DIGITS = 200, 6
+_LONGEST = 200
 _MASKS = range(8)
 _MASK_KEYS = ("data", "file", "goodbits", "badbits")
 _SYNONYMS = {"mask": "mask0_data", "mask_file": "mask0_file", "mask_good": "mask0_goodbits",
@@ -74,7 +75,7 @@ def read(text: str, folder: str) -> Geometry:
         _mark_panel(bad[panel.place], file.panels[name])
     shift = _shift(file.whole)
     for region in file.regions.values():
-        _mark_region(bad, region, panels, _Corners(resolution, shift))
+        mark_region(bad, region, panels, Corners(resolution, shift))
     positions[..., :2] += shift
     pitch = 1 / resolution
     return lay_out(
@@ -228,64 +229,6 @@ def _mark_panel(bad: NDArray[np.bool_], fields: Fields) -> None:
         bad[:] = True
     if width := fields.whole("mask_edge_pixels", "0"):
         bad[:width], bad[:, :width], bad[-width:], bad[:, -width:] = True, True, True, True
-
-
-@dataclass(frozen=True)
-class _Corners:
-    """Where the pixels are for bad regions: their first corners, in pixels from the beam."""
-
-    resolution: float
-    """Pixels per metre."""
-    shift: tuple[float, float]
-    """Of the whole detector, metres."""
-
-    def of(self, panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """x and y, each (rows, columns)."""
-        half = (np.asarray(panel.ss) + np.asarray(panel.fs)) / 2
-        corners = (panel.centers() - half)[..., :2] + self.shift
-        # So that a corner on the edge of a region is on it, and not next to it.
-        x, y = np.moveaxis(np.round(corners * self.resolution, _DIGITS), -1, 0)
-        return x, y
-
-
-def _mark_region(
-    bad: NDArray[np.bool_], region: Fields, panels: Mapping[str, Panel], corners: _Corners
-) -> None:
-    """Edges of regions in fs and ss belong to them, in x and y they do not, as in CrystFEL."""
-    limits = [key for key in region.values if key.startswith(("min_", "max_"))]
-    if sorted(limits) == ["max_fs", "max_ss", "min_fs", "min_ss"]:
-        rows, columns = (
-            slice(region.whole(f"min_{axis}"), region.whole(f"max_{axis}") + 1)
-            for axis in ("ss", "fs")
-        )
-        for panel in _concerned(region, panels):
-            bad[panel.module, _both(rows, panel.rows), _both(columns, panel.columns)] = True
-    elif sorted(limits) == ["max_x", "max_y", "min_x", "min_y"]:
-        for panel in panels.values():
-            x, y = corners.of(panel)
-            bad[panel.place] |= (x > region.number("min_x")) & (x < region.number("max_x")) & (
-                y > region.number("min_y")
-            ) & (y < region.number("max_y"))  # fmt: skip
-    else:
-        raise ValueError(
-            f"line {region.line}: {region.name} needs min_x, max_x, min_y and max_y, "
-            "or min_fs, max_fs, min_ss and max_ss"
-        )
-
-
-def _concerned(region: Fields, panels: Mapping[str, Panel]) -> Iterator[Panel]:
-    """The panel that is named, or all."""
-    if "panel" not in region.values:
-        yield from panels.values()
-    elif (name := region.text("panel")) in panels:
-        yield panels[name]
-    else:
-        raise region.fault("panel", "the name of a panel")
-
-
-def _both(first: slice, second: slice) -> slice:
-    start = max(first.start, second.start)
-    return slice(start, max(start, min(first.stop, second.stop)))
 
 
 def _masks(file: _File, panels: Mapping[str, Panel], folder: str) -> tuple[FileMask, ...]:

@@ -24,7 +24,7 @@ from ...left_out import LeftOut
 from ..euxfel.modules import Module, module_of
 from ..euxfel.parallel_gain import of_gain, split_gain
 from ..euxfel.raw import WITHOUT_GAIN, module_frame, planes_of, raw_form, with_codes, with_gain
-from ..euxfel.reader import PID_NAMES, PLACE_BITS
+from ..euxfel.trains import PID_NAMES, PLACE_BITS
 from ..hdf5.joined import run_in_path
 from ..parts import joined
 from ..reader import DAMAGED, INCOMPLETE, Facts, Frame, PidDatasets, Scan

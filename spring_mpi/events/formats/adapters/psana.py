@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from ....errors import SourceError
 from ....launcher import LAUNCH_PREFIXES
-from ..experiment import names_experiment
 from ..reader import Facts, Frame, PidDatasets, Scan
 from .facility import faults_told, package
 from .psana1 import Psana1Run
-from .psana2 import FileRun, TableRun
+from .psana2 import Psana2Run
 from .psana_run import Events, PsanaRun
 
 _MOST_TRIED = 100
@@ -107,8 +106,7 @@ def _open(source: str, dataset: str | None) -> PsanaRun:
         # Both packages have one name; the second tells its version of the format.
         if getattr(library, "xtc_version", 1) == 1:
             return Psana1Run(library, source, dataset)
-        kind = TableRun if names_experiment(source) else FileRun
-        return kind(library, source, dataset)
+        return Psana2Run(library, source, dataset)
 
 
 @contextlib.contextmanager
