@@ -31,7 +31,7 @@ from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.rank0 import Hypervisor
 from spring_mpi.hypervisor.reporting import Desk, Reporter
 from spring_mpi.hypervisor.screen import NoScreen
-from spring_mpi.hypervisor.status import SummaryFile
+from spring_mpi.hypervisor.summary import SummaryFile
 from spring_mpi.outcome import Outcome, State
 
 _COMMIT_SECONDS = 0.010

@@ -90,11 +90,11 @@ class Outcome:
     worker: int | None = _declared(None, read=int, is_kept=True)
     file: str = _declared("")
     """The result of a job that is done, relative to the run directory."""
-    remark: str = _declared("", is_kept=True)
+    remark: str = _declared("", written=_one_line, is_kept=True)
     """What sets it apart from the other results of the campaign."""
     state: State = _declared(read=State, is_kept=True)
     reason: str = _declared("", written=_one_line, is_kept=True)
-    """Why it failed."""
+    """Why it failed, or how else it came to its end."""
     warnings: tuple[str, ...] = _declared(
         (),
         written=lambda warnings: _one_line("; ".join(warnings)),
@@ -160,13 +160,16 @@ class Outcome:
         ValueError
             If a field is no value of its column; `TypeError` or `KeyError` if it is missing.
         """
+        if "error" not in row or None in row.values():
+            raise ValueError(f"it lacks the error or more of {row.get('name')!r}")
         given: dict[str, Any] = {
-            name: read(row[name]) for name, _, read in _COLUMNS if row.get(name, "") != ""
+            name: read(row[name]) for name, _, read in _COLUMNS if row.get(name)
         }
         # Versions before 0.3.0 wrote only what is done, and 0.1.0 no pid.
         given = {"pid": row["name"], "state": State.DONE} | given
         # Only names of settings have a dot.
-        return cls(**given, swept=tuple(item for item in row.items() if "." in item[0]))
+        swept = tuple((key, text) for key, text in row.items() if key and "." in key)
+        return cls(**given, swept=swept)
 
 
 # (field, key in the journal, value where it is left out, whether it is a figure)

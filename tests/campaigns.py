@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import signal
@@ -65,6 +66,14 @@ class Campaign:
             text = (self.rundir / "journal.jsonl").read_text()
             return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
         return []
+
+    def summary(self) -> dict[str, dict[str, str]]:
+        """Name -> row of ``summary.csv``, which has one of each job."""
+        with open(self.rundir / "summary.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        named = {row["name"]: row for row in rows}
+        assert len(named) == len(rows), rows
+        return named
 
     def in_state(self, state: str) -> list[str]:
         """Jobs that the journal says entered a state, in order, repeated if they did."""

@@ -98,6 +98,7 @@ def test_sweep_and_order(small):
         "197-10-14558540587-suppsize:30",
     ]
     assert "71-1-14546865407-suppsize_24.h5" in campaign.results()
+    assert [row["init.supportsize"] for row in campaign.summary().values()] == ["24", "30"] * 2
 
 
 def test_changed_settings_are_refused(small):

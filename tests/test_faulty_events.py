@@ -96,6 +96,9 @@ def test_events_that_harm_their_child(shots):
     for job, reason in reasons.items():
         assert f"{job} failed on worker 1" in campaign.log()
         assert reason in campaign.log()
+    rows = campaign.summary()
+    assert {job: row["reason"] for job, row in rows.items() if row["state"] == "failed"} == reasons
+    assert rows["1"]["file"] == rows["1"]["error"] == ""
 
 
 def without_privileges(campaign):

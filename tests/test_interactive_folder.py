@@ -10,7 +10,9 @@ from test_interactive import quick_job, wait_until
 from spring_mpi.errors import LaunchError
 from spring_mpi.hypervisor.interactive import Interactive
 from spring_mpi.hypervisor.journal import replay
+from spring_mpi.hypervisor.lines import JobLine
 from spring_mpi.hypervisor.mailbox import Client
+from spring_mpi.outcome import State
 
 
 @pytest.fixture
@@ -51,13 +53,18 @@ def test_restart_without_spooled_patterns(own):
 
     def failed():
         lines = replay(own.folder / "journal.jsonl")
-        return [line for line in lines if line.get("state") == "failed"]
+        return [
+            line.outcome
+            for line in lines
+            if isinstance(line, JobLine) and line.state is State.FAILED
+        ]
 
     wait_until(failed)
-    [line] = failed()
-    assert line["job"] == "7-1-b"
-    assert str(own.folder / "spool") in line["reason"]
-    assert (result.stat().st_mtime_ns, summary.read_text()) == before
+    [job] = failed()
+    assert job.name == "7-1-b"
+    assert str(own.folder / "spool") in job.reason
+    assert result.stat().st_mtime_ns == before[0]
+    assert summary.read_text().startswith(before[1])
     own.append(quick_job("a"))
     wait_until(lambda: own.result("7-1-a~2"))
 

@@ -200,6 +200,9 @@ def test_pause_drain_and_what_is_left(started):
     code, output = finish(campaign.process)
     assert code == 3, output
     assert "11 waiting, 1 stopped" in output
+    ((name, row),) = campaign.summary().items()
+    swept = running.rpartition(":")[2]
+    assert (name, row["state"], row["init.supportsize"]) == (running, "stopped", swept)
 
 
 def test_retry(started):

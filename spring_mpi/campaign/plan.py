@@ -19,13 +19,13 @@ from ..events.source import EventRef
 from ..events.suspects import NOTHING_SUSPECT
 from ..hypervisor.messages import Job
 from ..names import file_name, job_name, pid_text
-from ..outcome import Outcome
+from ..outcome import Outcome, State
 from ..settings import Settings
 from .event_choice import parse_part
 from .recipe import Recipe, Recorded
 from .sections import Config
 from .selection import select, select_present
-from .sweep import Variant
+from .sweep import Variant, value_text
 
 _SHARDED_FROM = 10_000
 LONGEST_NAME = 200
@@ -105,6 +105,8 @@ class Plan:
         self.numbers = {name: number for number, name in enumerate(self._names(0))}
         self._check_names()
         self.is_sharded = len(self) > _SHARDED_FROM if is_sharded is None else is_sharded
+        self.swept = tuple(name for name, _ in config.sweep.over)
+        self._variants_swept = [self._swept_values(variant.settings) for variant in self.variants]
         self._command = " ".join(sys.argv)
         self.calibration = calibration(config)
         self._recorded = Recorded.of(self.calibration, config.data.reader)
@@ -198,13 +200,17 @@ class Plan:
 
     def identified(self, outcome: Outcome) -> Outcome:
         """What became of a job, with what only the plan knows of it."""
-        made = self.blueprint(outcome.name)
-        return replace(
-            outcome,
-            pid=pid_text(made.event.pid),
-            tag=made.tag,
-            file=self.result_file(outcome.name),
-        )
+        name = outcome.name
+        if name in self.added:
+            made = self.added[name]
+            pid, tag, swept = made.event.pid, made.tag, self._swept_values(made.settings)
+        else:
+            # Without a blueprint: people may remove 10^6 jobs at once.
+            event, number = divmod(self.numbers[name], len(self.variants))
+            pid = self.index.pids[self.positions[event]].tolist()
+            tag, swept = self.variants[number].tag, self._variants_swept[number]
+        file = self.result_file(name) if outcome.state is State.DONE else ""
+        return replace(outcome, pid=pid_text(pid), tag=tag, swept=swept, file=file)
 
     def result_file(self, name: str) -> str:
         """Path of a job's result, relative to the run directory."""
@@ -230,6 +236,9 @@ class Plan:
     def index_digest(self) -> str:
         """Digest of the pids in the index."""
         return hashlib.blake2b(self.index.pids.tobytes(), digest_size=16).hexdigest()
+
+    def _swept_values(self, settings: Settings) -> tuple[tuple[str, str], ...]:
+        return tuple((name, value_text(settings.get(*name.split(".")))) for name in self.swept)
 
     def _parts(self, number: int) -> tuple[EventRef, Variant]:
         event, variant = divmod(number, len(self.variants))

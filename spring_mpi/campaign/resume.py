@@ -64,12 +64,12 @@ class Resumption:
     """A queue to start with, and what was found."""
 
     queue: Queue
-    finished: tuple[Outcome, ...]
-    """Of earlier runs, as they go into ``summary.csv``."""
+    ended: tuple[Outcome, ...]
+    """Jobs of earlier runs that stay as they are, as they go into ``summary.csv``."""
     adopted: tuple[JobLine, ...]
     """Journal lines of results that were complete but not yet in the journal."""
-    given_up: tuple[tuple[str, str], ...]
-    """(job, reason) of jobs that were lost too often, now failed."""
+    given_up: tuple[Outcome, ...]
+    """Jobs that were lost too often, now failed; they are among ``ended``, too."""
     interrupted: tuple[Interrupted, ...]
     """Jobs that ran when the last run ended and wait again."""
     retried: int
@@ -102,25 +102,29 @@ def resume(
         present.difference_update(files)
     workers = plan.config.workers
     queue = Queue(workers.retries, workers.pack, plan.kind, is_paused=past.is_paused)
-    finished, adopted, given_up, interrupted, retried = [], [], [], [], 0
+    ended, adopted, given_up, interrupted, retried = [], [], [], [], 0
     for name in _interrupted_first(plan, past):
         line = past.jobs.get(name) or JobLine(Outcome(name, state=State.WAITING))
         state, attempts, outages = line.state, line.attempt or 0, line.outages or 0
         if state is State.DONE and plan.result_file(name) in present:
-            finished.append(plan.identified(line.outcome))
+            ended.append(plan.identified(line.outcome))
         elif _may_be_complete(state, attempts + outages) and (found := _adopt(plan, name)):
             state = State.DONE
             adopted.append(found)
-            finished.append(plan.identified(found.outcome))
+            ended.append(plan.identified(found.outcome))
         elif state is State.RUNNING:
             job = Interrupted.of(plan, past, name)
             attempts, outages, state = job.attempts, job.outages, State.WAITING
             if job.is_hopeless:
                 state = State.FAILED
-                given_up.append((name, _GIVEN_UP.format(outages)))
+                failed = Outcome(name, state=state, reason=_GIVEN_UP.format(outages))
+                given_up.append(failed)
+                ended.append(plan.identified(failed))
             else:
                 interrupted.append(job)
-        elif state not in (State.REMOVED, State.STOPPED):
+        elif state in (State.REMOVED, State.STOPPED):
+            ended.append(plan.identified(line.outcome))
+        else:
             retried += state is State.FAILED
             attempts = attempts if state is State.WAITING else 0
             state = State.WAITING
@@ -135,7 +139,7 @@ def resume(
         move([name for name in names if name in queue.waiting])
     unplanned = tuple(name for name in past.jobs if not plan.knows(name))
     return Resumption(
-        queue, tuple(finished), tuple(adopted), tuple(given_up), tuple(interrupted), retried,
+        queue, tuple(ended), tuple(adopted), tuple(given_up), tuple(interrupted), retried,
         unplanned, earlier,
     )  # fmt: skip
 

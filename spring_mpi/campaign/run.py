@@ -30,12 +30,13 @@ from ..hypervisor.queue import Queue
 from ..hypervisor.rank0 import Hypervisor
 from ..hypervisor.reporting import Desk, Reporter
 from ..hypervisor.screen import NoScreen, open_screen
-from ..hypervisor.status import SummaryFile, write_status
+from ..hypervisor.status import write_status
 from ..hypervisor.steering import Steering
+from ..hypervisor.summary import SummaryFile
 from ..hypervisor.transport import Transport
 from ..hypervisor.walltime import Walltime, end_of_allocation, words_of_end
 from ..launcher import restart_words
-from ..outcome import Outcome, State
+from ..outcome import State
 from ..relayed_warnings import relaying_warnings
 from .added import Catalogue, blueprint
 from .check import faults, refuse_wrong_stacks
@@ -145,7 +146,7 @@ def _run(
     with (
         closing(Log(rundir.log, screen, min(options.shown, Level.DETAIL))) as log,
         closing(Journal(rundir.journal)) as journal,
-        closing(SummaryFile(rundir.summary, resumption.finished)) as summary,
+        closing(SummaryFile(rundir.summary, resumption.ended, plan.swept)) as summary,
         relaying_warnings(log.hear, early.once),
     ):
         log.recall(early)
@@ -153,8 +154,8 @@ def _run(
         log("\n".join(filter(None, [unknown, *plan.suspects.sentences()])), Level.FAULT)
         chosen = {rank: given for rank, given in crew.equipment.items() if given.gpu or given.cpus}
         log("\n".join(table(chosen)), Level.DETAIL)
-        for name, reason in resumption.given_up:
-            log(f"{name} failed: {reason}", Level.FAULT)
+        for failed in resumption.given_up:
+            log(f"{failed.name} failed: {failed.reason}", Level.FAULT)
         journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
         log.flush()  # before the first job it need not wait for room
         desk = Desk(log, summary, rundir.status)
@@ -196,7 +197,7 @@ def _serve(
 ) -> int:
     queue, config = resumption.queue, plan.config
     reporter = Reporter(desk, queue, time.monotonic)
-    reporter.known.failures.update(resumption.given_up)
+    reporter.known.failures.update((job.name, job.reason) for job in resumption.given_up)
     mailbox = Mailbox(plan.folder / "control", steering=config.steering)
     mailbox.open()
     control = Control(mailbox, Steering(queue, reporter.known, Catalogue(plan)), answered)
@@ -231,8 +232,7 @@ def _first_lines(plan: Plan, past: Past, resumption: Resumption, *, is_new: bool
     yield from resumption.adopted
     for job in resumption.interrupted:
         yield job.line
-    for name, reason in resumption.given_up:
-        yield JobLine(Outcome(name, state=State.FAILED, reason=reason))
+    yield from map(JobLine, resumption.given_up)
 
 
 def _first_words(

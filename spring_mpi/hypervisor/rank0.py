@@ -223,6 +223,9 @@ class Hypervisor:
         self._reporter.done(list(self._completed.values()))
         self._completed.clear()
         for decision in decisions:
+            for record in decision.records:
+                if record.state.is_over and record.state is not State.DONE:
+                    self._reporter.summarize(self._identified(_outcome(record)))
             for instruction in decision.instructions:
                 if isinstance(instruction, Give):
                     self._give(instruction.worker, instruction.names)
@@ -307,17 +310,11 @@ class Hypervisor:
         return [self._line(record) for decision in decisions for record in decision.records]
 
     def _line(self, record: Record) -> JobLine:
-        return JobLine(
-            self._outcome(record),
-            t=round(time.time(), 3),
-            attempt=record.attempt,
-            fingerprint=self._fingerprint(record) if record.state is State.DONE else "",
-        )
-
-    def _outcome(self, record: Record) -> Outcome:
-        if record.state is State.DONE:
-            return self._completed[record.name].outcome
-        return Outcome(record.name, state=record.state, worker=record.worker, reason=record.reason)
+        now, attempt = round(time.time(), 3), record.attempt
+        if record.state is not State.DONE:
+            return JobLine(_outcome(record), t=now, attempt=attempt)
+        outcome, fingerprint = self._completed[record.name].outcome, self._fingerprint(record)
+        return JobLine(outcome, t=now, attempt=attempt, fingerprint=fingerprint)
 
     def _fingerprint(self, done: Record) -> str:
         """That of the job as it was given out; making the job again costs more."""
@@ -349,3 +346,8 @@ class Hypervisor:
                 write()
             else:
                 self._room(write)
+
+
+def _outcome(record: Record) -> Outcome:
+    """What became of a job that has no result."""
+    return Outcome(record.name, state=record.state, worker=record.worker, reason=record.reason)

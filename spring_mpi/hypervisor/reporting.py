@@ -19,7 +19,8 @@ from .log import Level, Log
 from .messages import Done, Printed, Progressed, Ready, Remark
 from .overview import Overview
 from .queue import Queue, Run
-from .status import SummaryFile, write_status
+from .status import write_status
+from .summary import SummaryFile
 
 _STATUS_EVERY = 1.0
 _FAILURES_LISTED = 1000
@@ -129,6 +130,10 @@ class Reporter:
         if warning in warned or len(warned) < _WARNINGS_COUNTED:
             warned[warning] += 1
 
+    def summarize(self, outcome: Outcome) -> None:
+        """A job ended without a result, and the journal knows it."""
+        self._desk.summary.append(outcome)
+
     def ended_otherwise(self, record: Record, worker: int, details: str = "") -> None:
         """A job failed, was stopped, or was lost and waits again."""
         self.known.forget(record.name)
@@ -180,6 +185,7 @@ class Reporter:
     def flush_ending(self, code: int) -> None:
         """As `flush`, with the ``status.json`` of the end; raises `OSError`, too."""
         self._flush_lines()
+        self._desk.summary.finish()
         self.write_status(_ENDINGS[code], code)
 
     def _flush_lines(self) -> None:

@@ -62,14 +62,14 @@ def earlier(load, tmp_path):
 def test_what_is_alike_stays(earlier):
     """Nothing is said of it."""
     resumption = resume(earlier.plan, earlier.done(), earlier.rundir)
-    assert [(one.name, one.remark) for one in resumption.finished] == [(earlier.name, "")]
+    assert [(one.name, one.remark) for one in resumption.ended] == [(earlier.name, "")]
     assert not resumption.earlier.renewed
 
 
 def test_results_of_another_engine_stay_and_are_marked(earlier):
     """They are what that engine made of the same pattern; so the next run finds them, too."""
     resumption = resume(earlier.plan, earlier.done(engine=0), earlier.rundir)
-    assert [one.remark for one in resumption.finished] == ["made by engine revision 0"]
+    assert [one.remark for one in resumption.ended] == ["made by engine revision 0"]
     (line,) = resumption.earlier.renewed.values()
     assert line.fingerprint == earlier.plan.fingerprint(earlier.name)
 

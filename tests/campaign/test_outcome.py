@@ -8,7 +8,8 @@ import pytest
 
 from spring_mpi.campaign.outcome import Outcome, read_done
 from spring_mpi.cli.ctl import main
-from spring_mpi.hypervisor.status import SummaryFile, write_status
+from spring_mpi.hypervisor.status import write_status
+from spring_mpi.hypervisor.summary import SummaryFile
 from spring_mpi.outcome import Outcome as JobOutcome
 from spring_mpi.outcome import State
 

@@ -15,7 +15,8 @@ from spring_mpi.campaign.results import Alike
 from spring_mpi.cli.view import main
 from spring_mpi.engine.alignment import twin
 from spring_mpi.errors import RunDirectoryError, SourceError
-from spring_mpi.hypervisor.status import SummaryFile, write_status
+from spring_mpi.hypervisor.status import write_status
+from spring_mpi.hypervisor.summary import SummaryFile
 from spring_mpi.outcome import Outcome, State
 
 JOBS = {"1-a": 0.3, "1-b": 0.1, "1-c": 0.2, "2-a": 0.5, "1-d": math.nan}

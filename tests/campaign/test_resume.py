@@ -15,7 +15,7 @@ from spring_mpi.campaign.resume import resume
 from spring_mpi.campaign.rundir import RunDirectory
 from spring_mpi.events import build_index
 from spring_mpi.hypervisor.checkpoint import owner_of, packed
-from spring_mpi.hypervisor.lines import to_line
+from spring_mpi.hypervisor.lines import JobLine, to_line
 from spring_mpi.outcome import State
 
 TEXT = """
@@ -93,7 +93,7 @@ class Runs:
         resumption = resume(self._plan, Past.read(self._rundir.journal), self._rundir)
         self._number += 1
         self._write({"start": self._number}, *(to_line(job.line) for job in resumption.interrupted))
-        self._write(*({"job": name, "state": "failed"} for name, _ in resumption.given_up))
+        self._write(*(to_line(JobLine(failed)) for failed in resumption.given_up))
         return resumption
 
     def give(self, name, attempt=1):
@@ -128,9 +128,9 @@ def test_a_job_that_ends_every_run_is_tried_alone_and_then_given_up(plan, rundir
     still = runs.begin()
     assert (still.queue.alone, next(iter(still.queue.waiting))) == ({second}, first)
     runs.give(second)
-    ((name, reason),) = runs.begin().given_up
-    assert name == second
-    assert reason == (
+    (failed,) = runs.begin().given_up
+    assert failed.name == second
+    assert failed.reason == (
         "given up: 4 runs in a row ended while it ran, the last one while it ran alone"
     )
     assert second in runs.begin().queue.waiting, "a failed job is tried again"
@@ -151,7 +151,7 @@ def test_a_job_that_never_ran_alone_is_not_given_up(load, rundir):
     resumption = runs.begin()
     assert (resumption.queue.alone, resumption.given_up) == ({name}, ())
     runs.give(name)
-    assert [one for one, _ in runs.begin().given_up] == [name]
+    assert [failed.name for failed in runs.begin().given_up] == [name]
 
 
 @given(data=st.data())
@@ -166,7 +166,7 @@ def test_only_runs_without_progress_count(plan, rundir, data):
     outages, saved, failed = dict.fromkeys(names, 0), dict.fromkeys(names, 0), set()
     for _ in range(data.draw(st.integers(1, 9))):
         resumption = runs.begin()
-        given_up = {name for name, _ in resumption.given_up}
+        given_up = {failed.name for failed in resumption.given_up}
         assert given_up == {name for name in names if outages[name] == 4}
         outages |= dict.fromkeys(given_up, 0)
         queue = resumption.queue
@@ -195,6 +195,7 @@ def test_removed_and_stopped_stay_so(resumed, state):
     resumption, waiting = resumed({"start": 1}, {"job": 1, "state": state}, {"exit": 0})
     assert [job for job, _ in waiting] == [0, 2, 3]
     assert resumption.queue.jobs.counts[State(state)] == 1
+    assert [(job.state, job.file) for job in resumption.ended] == [(state, "")]
 
 
 def test_failed_jobs_are_tried_again(resumed):

@@ -16,7 +16,8 @@ from spring_mpi.cli import view
 from spring_mpi.cli.view import main
 from spring_mpi.engine.backends.reference import ReferenceBackend
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.hypervisor.status import SummaryFile, write_status
+from spring_mpi.hypervisor.status import write_status
+from spring_mpi.hypervisor.summary import SummaryFile
 from spring_mpi.outcome import Outcome, State
 from spring_mpi.plots import Missing
 from spring_mpi.result import Result

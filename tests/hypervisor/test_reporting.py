@@ -22,7 +22,7 @@ from spring_mpi.hypervisor.messages import (
 from spring_mpi.hypervisor.overview import Pace
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.reporting import Desk, Reporter
-from spring_mpi.hypervisor.status import SummaryFile
+from spring_mpi.hypervisor.summary import SummaryFile
 from spring_mpi.outcome import Outcome, State
 
 PLACE = "worker 1 (node07, AMD EPYC)"
