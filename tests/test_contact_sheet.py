@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import made_result, texts
 
-from spring_mpi.plots import Missing, contact_sheet
+from spring_mpi.outcome import Outcome, State
+from spring_mpi.plots import contact_sheet
 from spring_mpi.plots.sheet import _round_length
 from spring_mpi.result import Result
 
@@ -31,7 +32,7 @@ def test_sheet_captions_in_order(result: Result) -> None:
 
 def test_sheet_says_why_a_result_is_missing(result: Result) -> None:
     """A missing result has a cell with its name and reason, and no picture."""
-    alone = contact_sheet([Missing("71-2", "failed: no photons")])
+    alone = contact_sheet([Outcome("71-2", state=State.FAILED, reason="no photons")])
     assert texts(alone) == ["failed: no photons", "71-2", "no result"]
     assert [len(alone.axes[0].images), len(contact_sheet([result]).axes[0].images)] == [0, 2]
 
@@ -47,7 +48,9 @@ def test_sheet_is_a_grid(result: Result) -> None:
     assert (steps[0] > 2, steps[1] > 1.25) == (True, True)  # two thumbnails, and their caption
     assert max(image.get_extent()[1] for image in axes.images) <= axes.get_xlim()[1]
     assert max(image.get_extent()[2] for image in axes.images) <= axes.get_ylim()[0]
-    wide = contact_sheet([Missing(str(number), "none") for number in range(200)]).axes[0]
+    wide = contact_sheet([Outcome(str(number), state=State.FAILED) for number in range(200)]).axes[
+        0
+    ]
     assert len({patch.get_x() for patch in wide.patches}) == 10
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from spring_mpi.campaign.config import load_config
 from spring_mpi.campaign.event_choice import EventSelection
-from spring_mpi.campaign.outcome import read_done, read_status
+from spring_mpi.campaign.outcome import Status, read_ended, read_status
 from spring_mpi.campaign.selection import select
 from spring_mpi.events import build_index
 from spring_mpi.events.geometry import GeometrySpec, read_geometry
@@ -76,5 +76,5 @@ def test_reports_that_a_spreadsheet_saved(written: Write, tmp_path: Path) -> Non
     (tmp_path / "summary.csv").write_bytes(written(SUMMARY))
     (tmp_path / "status.json").write_bytes(written('{"jobs": 3,\n "state": "done"}\n'))
     assert next(csv.reader([SUMMARY.splitlines()[0]]))[0] == "name"
-    assert list(read_done(tmp_path)) == ["7-1"]
+    assert list(read_ended(tmp_path, Status())) == ["7-1"]
     assert read_status(tmp_path).jobs == 3

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunDirectoryError
-from ..files import read_text
-from ..outcome import State
-from ..result import resolution_text
+from ..hypervisor.summary import read_summary
+from ..outcome import Outcome, State
 from .rundir import RunDirectory
 
 _FAILURES_TOLD = 10
@@ -25,22 +22,6 @@ _MEANINGS = {
     3: "it was interrupted; run it again to resume",
 }
 """Exit code of ``spring-batch`` -> what it means."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A job that is done or has failed."""
-
-    name: str
-    pid: str = ""
-    """Of its event, as text; the same for all variants of the settings."""
-    error: float = math.nan
-    resolution_px: float | None = None
-    """None where there is none."""
-    file: Path | None = None
-    """The result of a job that is done."""
-    reason: str = ""
-    """Why a job failed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +38,7 @@ class Status:
     """State -> jobs."""
     jobs: int = 0
     """All that are planned; 0 where that is not known."""
-    failed: tuple[Ended, ...] = ()
+    failed: tuple[Outcome, ...] = ()
     """The first thousand."""
 
 
@@ -88,48 +69,58 @@ def read_status(rundir: Path) -> Status:
     )
 
 
-def read_done(rundir: Path) -> dict[str, Ended]:
-    """The lines of ``summary.csv`` by name, as finished; the last line of a name counts.
+def read_ended(rundir: Path, status: Status) -> dict[str, Outcome]:
+    """The jobs that have ended by name, as they ended; ``file`` begins with the run directory.
 
     Raises
     ------
     RunDirectoryError
-        If there is no such file, or it cannot be read or is something else.
+        If there is no ``summary.csv``, or it cannot be read or is something else.
     """
-    path = RunDirectory(rundir).summary
     try:
-        lines = csv.DictReader(io.StringIO(read_text(path)))
-        # The last line may be half written while the campaign runs.
-        rows = [row for row in lines if row.get("file")]
-        return {row["name"]: _ended(rundir, row) for row in rows}
+        jobs = read_summary(RunDirectory(rundir).summary)
     except FileNotFoundError as fault:
         raise RunDirectoryError(
             f"{rundir} has no summary.csv; give the run directory of a campaign (its `output`)"
         ) from fault
-    except OSError as fault:
-        raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
-    except (ValueError, TypeError, KeyError, csv.Error) as fault:
-        raise RunDirectoryError(f"{path} is no summary of a campaign: {fault}") from fault
+    ended = {
+        name: replace(job, file=str(rundir / job.file)) if job.file else job
+        for name, job in jobs.items()
+    }
+    # Versions before 0.3.0 told failures nowhere else.
+    return ended | {job.name: job for job in status.failed if job.name not in ended}
+
+
+def in_state(jobs: Mapping[str, Outcome], state: State) -> dict[str, Outcome]:
+    """Those of the jobs that ended so, in their order."""
+    return {name: job for name, job in jobs.items() if job.state is state}
+
+
+def by_error(job: Outcome) -> float:
+    """A key that sorts the lowest error first, and last what has none."""
+    return math.inf if job.error is None else job.error
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EndedCampaign:
     """What a campaign without a living hypervisor came to."""
 
     rundir: Path
     status: Status
     done: int
-    """Jobs in ``summary.csv``."""
-    best: Ended | None
+    """Jobs that are done."""
+    best: Outcome | None
     """The job with the lowest error; None where none is done."""
+    failed: tuple[Outcome, ...]
 
     @classmethod
-    def read(cls, rundir: Path) -> Outcome:
-        """From the files of the run directory; raises `RunDirectoryError` as `read_done` does."""
+    def read(cls, rundir: Path) -> EndedCampaign:
+        """From the files of the run directory; raises `RunDirectoryError` as `read_ended` does."""
         status = read_status(rundir)
-        done = read_done(rundir) if RunDirectory(rundir).summary.exists() else {}
-        known = [one for one in done.values() if not math.isnan(one.error)]
-        return cls(rundir, status, len(done), min(known, key=lambda one: one.error, default=None))
+        ended = read_ended(rundir, status) if RunDirectory(rundir).summary.exists() else {}
+        done, failed = (in_state(ended, state) for state in (State.DONE, State.FAILED))
+        best = min(done.values(), key=by_error, default=None)
+        return cls(rundir, status, len(done), best, tuple(failed.values()))
 
     def lines(self) -> Iterator[str]:
         """For people: how it ended, jobs by state, the best one, failures, where the rest is."""
@@ -140,12 +131,9 @@ class Outcome:
         elif self.done:
             yield f"{self.done} jobs were done before"
         if best := self.best:
-            yield (
-                f"Lowest error: {best.name}, error {best.error:.4f}, "
-                f"{resolution_text(best.resolution_px)}, {best.file}"
-            )
-        for one in status.failed[:_FAILURES_TOLD]:
-            yield f"Failed: {one.name}: {one.reason}"
+            yield f"Lowest error: {best.name}, {best.caption}, {best.file}"
+        for job in self.failed[:_FAILURES_TOLD]:
+            yield f"Failed: {job.name}: {job.reason}"
         if (more := status.counts.get(State.FAILED, 0) - _FAILURES_TOLD) > 0:
             yield f"... and {more} more that failed"
         there = [str(path) for path in (paths.summary, paths.log) if path.exists()]
@@ -161,7 +149,7 @@ class Outcome:
             "counts": dict(self.status.counts),
             "best": best and {
                 "name": best.name, "error": best.error, "resolution_px": best.resolution_px,
-                "file": str(best.file),
+                "file": best.file,
             },
             "summary": str(RunDirectory(self.rundir).summary),
         }  # fmt: skip
@@ -192,19 +180,8 @@ def _whole(value: Any, absent: int | None) -> int | None:
     return value if type(value) is int else absent
 
 
-def _ended(rundir: Path, row: Mapping[str, str]) -> Ended:
-    # Summaries of 0.1.0 have inf where there is no resolution.
-    resolution_px = float(row["resolution_px"] or math.inf)
-    return Ended(
-        name=row["name"],
-        pid=row.get("pid") or row["name"],
-        error=float(row["error"]),
-        resolution_px=resolution_px if math.isfinite(resolution_px) else None,
-        file=rundir / row["file"],
-    )
-
-
-def _failure(entry: Any) -> Ended | None:
+def _failure(entry: Any) -> Outcome | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         return None
-    return Ended(entry["name"], reason=str(entry.get("reason", "unknown")))
+    reason = str(entry.get("reason", "unknown"))
+    return Outcome(entry["name"], state=State.FAILED, reason=reason)

@@ -7,19 +7,17 @@ Results do not depend on the division: they are those of the whole campaign, bit
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..files import read_text, replace_file
-from ..outcome import State
+from ..hypervisor.summary import read_summary, write_summary
+from ..outcome import Outcome, State
 from .config import load_config
 from .event_choice import parse_part
 from .rundir import RunDirectory
@@ -57,12 +55,11 @@ class _Part:
         code = self.status.get("exit")
         return code if isinstance(code, int) else 3
 
-    def rows(self) -> Iterator[dict[str, str]]:
-        """Of its summary, with files relative to the whole campaign's folder."""
+    def ended(self) -> Iterator[Outcome]:
+        """The jobs in its summary, with files relative to the whole campaign's folder."""
         path = RunDirectory(self.folder).summary
-        if path.exists():
-            for row in csv.DictReader(io.StringIO(read_text(path))):
-                yield row | {"file": f"parts/{self.folder.name}/{row['file']}"}
+        for job in read_summary(path).values() if path.exists() else ():
+            yield replace(job, file=f"parts/{self.folder.name}/{job.file}") if job.file else job
 
     def __str__(self) -> str:
         if not self.status:
@@ -82,25 +79,23 @@ def merge(path: str, overrides: Sequence[str]) -> int:
     Raises
     ------
     ConfigError
-        If there are no parts, or those of two divisions.
+        If there are no parts, or those of two divisions; `RunDirectoryError` if the summary of one
+        cannot be read.
     """
     folder = Path(load_config(path, overrides).output)
     parts = _parts(folder)
-    rows = [row for part in parts for row in part.rows()]
-    if rows:
-        text = io.StringIO()
-        # A part that another version wrote last may have other columns.
-        columns = list(dict.fromkeys(column for row in rows for column in row))
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        replace_file(RunDirectory(folder).summary, text.getvalue().encode())
+    ended = [job for part in parts for job in part.ended()]
+    if ended:
+        # The sweep may have changed from one part to the next.
+        swept = list(dict.fromkeys(name for job in ended for name, _ in job.swept))
+        write_summary(RunDirectory(folder).summary, ended, swept)
+    results = sum(job.state is State.DONE for job in ended)
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(part.status.get("counts", {}))
         print(part)
     tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
-    print(f"all {len(parts)} parts: {tally or 'no jobs'}; {len(rows)} results in {folder}")
+    print(f"all {len(parts)} parts: {tally or 'no jobs'}; {results} results in {folder}")
     codes = {part.code for part in parts}
     return 3 if codes - {0, 1} else max(codes)
 

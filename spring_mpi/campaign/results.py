@@ -11,8 +11,9 @@ from pathlib import Path
 from ..engine.likeness import Turned, turned_like
 from ..errors import SourceError
 from ..names import pid_text
+from ..outcome import Outcome, State
 from ..result import Result
-from .outcome import Ended, Status, read_done, read_status
+from .outcome import Status, by_error, in_state, read_ended, read_status
 
 _REFERENCES_KEPT = 16
 
@@ -35,14 +36,19 @@ class Campaign:
         return read_status(self.rundir)
 
     @property
-    def done(self) -> dict[str, Ended]:
-        """The jobs that are done by name, as finished."""
-        return read_done(self.rundir)
+    def ended(self) -> dict[str, Outcome]:
+        """The jobs that are done, failed, were stopped or removed, by name, as they ended."""
+        return read_ended(self.rundir, self.status)
 
     @property
-    def failed(self) -> tuple[Ended, ...]:
-        """The jobs that failed, the first thousand."""
-        return self.status.failed
+    def done(self) -> dict[str, Outcome]:
+        """The jobs that are done by name, as finished."""
+        return in_state(self.ended, State.DONE)
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The jobs that failed."""
+        return tuple(in_state(self.ended, State.FAILED).values())
 
     def result(self, name: str) -> Result:
         """The result of a job as its file has it, oriented by a rule that knows no other job.
@@ -72,7 +78,7 @@ class Campaign:
         """
         wanted = pid if isinstance(pid, str) else pid_text(pid)
         done = self.done
-        jobs = sorted((one for one in done.values() if one.pid == wanted), key=_by_error)
+        jobs = sorted((job for job in done.values() if job.pid == wanted), key=by_error)
         alike = Alike(done)
         return [alike.result(job) for job in jobs]
 
@@ -83,12 +89,12 @@ class Alike:
     The references of a few events are kept in memory: ask for the jobs of one event together.
     """
 
-    def __init__(self, done: Mapping[str, Ended]) -> None:
-        events = groupby(sorted(done.values(), key=lambda one: one.pid), key=lambda one: one.pid)
-        self._jobs = {pid: sorted(jobs, key=_by_error) for pid, jobs in events}
+    def __init__(self, done: Mapping[str, Outcome]) -> None:
+        events = groupby(sorted(done.values(), key=_pid), key=_pid)
+        self._jobs = {pid: sorted(jobs, key=by_error) for pid, jobs in events}
         self._references: OrderedDict[str, Result | None] = OrderedDict()
 
-    def result(self, job: Ended) -> Turned:
+    def result(self, job: Outcome) -> Turned:
         """The result of a job that is done; raises `SourceError` if its file cannot be read."""
         result = _load(job)
         if len(self._jobs.get(job.pid, ())) < 2:
@@ -108,7 +114,7 @@ class Alike:
         return self._references[pid]
 
 
-def _first_readable(jobs: Iterable[Ended]) -> Result | None:
+def _first_readable(jobs: Iterable[Outcome]) -> Result | None:
     for job in jobs:
         try:
             return _load(job)
@@ -117,12 +123,11 @@ def _first_readable(jobs: Iterable[Ended]) -> Result | None:
     return None
 
 
-def _load(job: Ended) -> Result:
-    if job.file is None:
+def _load(job: Outcome) -> Result:
+    if not job.file:
         raise SourceError(f"job {job.name} has no result: {job.reason}")
     return Result.load(job.file)
 
 
-def _by_error(job: Ended) -> tuple[bool, float]:
-    """Lowest first, what is not known last."""
-    return (job.error != job.error, job.error)
+def _pid(job: Outcome) -> str:
+    return job.pid

@@ -92,7 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _tell_outcome(arguments: argparse.Namespace) -> int:
     """Say that no hypervisor lives; who asks how it is gets what its files tell."""
-    from ..campaign.outcome import Outcome
+    from ..campaign.outcome import EndedCampaign
 
     rundir: Path = arguments.rundir
     if not (rundir / "control").is_dir():
@@ -101,13 +101,13 @@ def _tell_outcome(arguments: argparse.Namespace) -> int:
     print(f"no live hypervisor in {rundir}", file=sys.stderr)
     if VERBS[arguments.verb].changes is Changes.NOTHING:
         try:
-            outcome = Outcome.read(rundir)
+            ended = EndedCampaign.read(rundir)
         except RunDirectoryError as fault:
             print(fault, file=sys.stderr)
             return _NO_HYPERVISOR
-        lines = list(outcome.lines())
+        lines = list(ended.lines())
         if arguments.json:
-            print(json.dumps({"lines": lines, "refused": False, "data": outcome.data()}))
+            print(json.dumps({"lines": lines, "refused": False, "data": ended.data()}))
         else:
             print("\n".join(lines))
     return _NO_HYPERVISOR

@@ -6,18 +6,20 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..campaign.outcome import Ended, read_done, read_status
+from ..campaign.outcome import by_error, in_state, read_ended, read_status
 from ..errors import RunDirectoryError, SourceError, SpringError
+from ..outcome import Outcome, State
 from ..result import Result
 from . import command, command_parser, positive
 
 if TYPE_CHECKING:
     from ..campaign.results import Alike
-    from ..plots import Missing, Remarked
+    from ..plots import Remarked
 
 _CELLS_PER_PAGE = 200
 _EXAMPLE = """\
@@ -34,9 +36,9 @@ def _natural(name: str) -> list[str | int]:
     return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
-_ORDERS: dict[str, Callable[[Ended], Any]] = {
+_ORDERS: dict[str, Callable[[Outcome], Any]] = {
     # What is not known comes last.
-    "error": lambda job: math.inf if math.isnan(job.error) else job.error,
+    "error": by_error,
     "resolution": lambda job: math.inf if job.resolution_px is None else job.resolution_px,
     "name": lambda job: _natural(job.name),
 }
@@ -88,8 +90,10 @@ def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> i
     from ..campaign.results import Alike
 
     status = read_status(rundir)
-    done = read_done(rundir)
-    jobs = _ended(done, status.failed, sort)
+    ended = read_ended(rundir, status)
+    done, failed = (in_state(ended, state) for state in (State.DONE, State.FAILED))
+    jobs = sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())
+    jobs += failed.values()
     if not jobs:
         raise RunDirectoryError(f"{rundir / 'summary.csv'}: no job has finished yet; look later")
     shown, total = jobs[:limit], max(status.jobs, len(jobs))
@@ -107,7 +111,7 @@ def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> i
 
 
 def _write_pages(
-    jobs: Sequence[Ended], cells: _Cells, sheet: Path, heading: str, total: int
+    jobs: Sequence[Outcome], cells: _Cells, sheet: Path, heading: str, total: int
 ) -> list[Path]:
     """Write a file for every page of cells; the files."""
     from ..plots import contact_sheet, picture_file, save
@@ -132,28 +136,21 @@ class _Cells:
         self.moved = 0
         """Results that were turned or moved to lie as others of their event."""
 
-    def read(self, job: Ended) -> Result | Remarked | Missing:
-        """The result; where there is none, or none that can be read, the reason."""
-        from ..plots import Missing, Remarked
+    def read(self, job: Outcome) -> Result | Remarked | Outcome:
+        """The result; where there is none, or none that can be read, the job with the reason."""
+        from ..plots import Remarked
 
-        if job.file is None:
-            return Missing(job.name, f"failed: {job.reason}")
+        if not job.file:
+            return job
         try:
             turned = self._alike.result(job)
         except SourceError as fault:
             print(fault, file=sys.stderr)
-            return Missing(job.name, f"cannot be read: {fault.__cause__ or fault}")
+            return replace(job, reason=f"cannot be read: {fault.__cause__ or fault}")
         if not turned.remark:
             return turned.result
         self.moved += 1
         return Remarked(turned.result, turned.remark)
-
-
-def _ended(done: Mapping[str, Ended], failed: Sequence[Ended], sort: str | None) -> list[Ended]:
-    """The jobs that are done, in order, then those that failed."""
-    # A job that was tried again keeps its place in the list of failures.
-    rest = [job for job in failed if job.name not in done]
-    return (sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())) + rest
 
 
 if __name__ == "__main__":

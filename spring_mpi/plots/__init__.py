@@ -5,8 +5,8 @@ They need no display, use no state of pyplot, and show themselves in a notebook.
 
 from .figures import plot_pattern, plot_result
 from .look import picture_file, save
-from .sheet import Missing, Remarked, contact_sheet
+from .sheet import Remarked, contact_sheet
 
 __all__ = [
-    "Missing", "Remarked", "contact_sheet", "picture_file", "plot_pattern", "plot_result", "save",
+    "Remarked", "contact_sheet", "picture_file", "plot_pattern", "plot_result", "save",
 ]  # fmt: skip

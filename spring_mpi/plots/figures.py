@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ..outcome import Outcome
 from ..pattern import Pattern
 from ..result import Result, resolution_text
 from ..settings import Settings
@@ -234,7 +235,7 @@ def _pattern_facts(pattern: Pattern) -> Iterator[str]:
 
 def _result_facts(result: Result) -> Iterator[str]:
     yield (
-        f"error {result.error:.4f}, {resolution_text(result.resolution_px)}, "
+        f"{Outcome.of(result).caption}, "
         f"support {result.support_px} px, {result.members} members averaged"
     )
     changes = list(_changed(result.settings))

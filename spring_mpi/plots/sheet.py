@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ..result import Result, resolution_text
+from ..outcome import Outcome, State
+from ..result import Result
 from .look import (
     DENSITY,
     DPI,
@@ -44,15 +45,6 @@ _REMARK_LETTERS, _REMARK_LINES = 58, 2
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A job without a result."""
-
-    name: str
-    reason: str
-    """Why there is none."""
-
-
-@dataclass(frozen=True)
 class Remarked:
     """A result, and what is to be said below it."""
 
@@ -75,15 +67,15 @@ class _Cell:
     """Side of the density's window, pixels."""
 
 
-def contact_sheet(entries: Iterable[Result | Remarked | Missing], title: str = "") -> Figure:
+def contact_sheet(entries: Iterable[Result | Remarked | Outcome], title: str = "") -> Figure:
     """A grid with a cell for every entry, in the order given.
 
     A cell shows the reconstruction, zoomed to its support, with a scale bar; its pattern; and
-    below them name, error and resolution, and a remark where there is one. The cell of a missing
-    result is grey and says why it is missing. Entries may come from a generator: one result is held
-    at a time.
+    below them name, error and resolution, and a remark where there is one. The cell of a job
+    without a result is grey and says why it has none. Entries may come from a generator: one result
+    is held at a time.
     """
-    cells = [entry if isinstance(entry, Missing) else _cell(entry) for entry in entries]
+    cells = [entry if isinstance(entry, Outcome) else _cell(entry) for entry in entries]
     columns = min(max(math.ceil(math.sqrt(len(cells))), _LEAST_COLUMNS), _MOST_COLUMNS)
     rows = max(math.ceil(len(cells) / columns), 1)
     with look():
@@ -114,7 +106,7 @@ def _cell(entry: Result | Remarked) -> _Cell:
     modulus = np.abs(result.data[window])
     return _Cell(
         name=result.name,
-        caption=f"error {result.error:.4f}, {resolution_text(result.resolution_px)}",
+        caption=Outcome.of(result).caption,
         remark=_wrapped(remark, _REMARK_LETTERS, _REMARK_LINES),
         density=_density_thumbnail(modulus),
         pattern=_pattern_thumbnail(result.intensity, result.excluded == 0),
@@ -148,8 +140,8 @@ def _reduced(image: Image) -> Image:
     return np.asarray(blocks.mean(axis=(1, 3)))
 
 
-def _draw_cell(axes: Axes, cell: _Cell | Missing, left: float, top: float) -> None:
-    if isinstance(cell, Missing):
+def _draw_cell(axes: Axes, cell: _Cell | Outcome, left: float, top: float) -> None:
+    if isinstance(cell, Outcome):
         _draw_missing(axes, cell, left, top)
         return
     for picture, start in ((cell.density, left), (cell.pattern, left + 1.02)):
@@ -159,9 +151,10 @@ def _draw_cell(axes: Axes, cell: _Cell | Missing, left: float, top: float) -> No
     axes.text(left, top + 1.26, cell.remark, size=5, color=FAINT, va="top", parse_math=False)
 
 
-def _draw_missing(axes: Axes, cell: Missing, left: float, top: float) -> None:
+def _draw_missing(axes: Axes, cell: Outcome, left: float, top: float) -> None:
     axes.add_patch(Rectangle((left, top), 2.02, 1, color=MISSING, lw=0))
-    reason = _wrapped(cell.reason, _REASON_LETTERS, _REASON_LINES)
+    told = cell.reason if cell.state is State.DONE else f"{cell.state}: {cell.reason}"
+    reason = _wrapped(told, _REASON_LETTERS, _REASON_LINES)
     axes.text(left + 1.01, top + 0.5, reason, size=6, color=FAINT,
               ha="center", va="center", parse_math=False)  # fmt: skip
     _draw_caption(axes, cell.name, "no result", left, top)

@@ -6,12 +6,11 @@ import json
 
 import pytest
 
-from spring_mpi.campaign.outcome import Outcome, read_done
+from spring_mpi.campaign.outcome import EndedCampaign
 from spring_mpi.cli.ctl import main
 from spring_mpi.hypervisor.status import write_status
 from spring_mpi.hypervisor.summary import SummaryFile
-from spring_mpi.outcome import Outcome as JobOutcome
-from spring_mpi.outcome import State
+from spring_mpi.outcome import Outcome, State
 
 NONE = {"waiting": 0, "running": 0, "done": 0, "failed": 0, "removed": 0, "stopped": 0}
 
@@ -24,7 +23,7 @@ def rundir(tmp_path):
         folder = tmp_path / "run"
         (folder / "control").mkdir(parents=True)
         SummaryFile(folder / "summary.csv", [
-            JobOutcome(name, pid=name, error=error, resolution_px=resolution, support_px=50,
+            Outcome(name, pid=name, error=error, resolution_px=resolution, support_px=50,
                        seconds=1.0, worker=1, file=f"results/{name}.h5", state=State.DONE)
             for name, error, resolution in jobs
         ]).close()  # fmt: skip
@@ -83,7 +82,7 @@ def test_the_first_failures(rundir):
     """Ten reasons, and how many there are beside."""
     failed = [{"name": str(number), "reason": "no photons"} for number in range(13)]
     run = rundir({"state": "failed", "exit": 1, "counts": NONE | {"failed": 13}, "failed": failed})
-    lines = list(Outcome.read(run).lines())
+    lines = list(EndedCampaign.read(run).lines())
     assert [line for line in lines if line.startswith("Failed")][9] == "Failed: 9: no photons"
     assert "... and 3 more that failed" in lines
 
@@ -91,7 +90,7 @@ def test_the_first_failures(rundir):
 def test_a_run_that_could_not_start(rundir):
     """The reason is told."""
     run = rundir({"state": "refused", "exit": 2, "reason": "no worker can start"}, ("a", 0.3, 2.0))
-    first, second, *_ = Outcome.read(run).lines()
+    first, second, *_ = EndedCampaign.read(run).lines()
     assert first == "Campaign ended with exit code 2: it could not start: no worker can start"
     assert second == "1 jobs were done before"
 
@@ -107,7 +106,7 @@ def test_a_summary_that_cannot_be_read(rundir, capsys):
 def test_a_run_that_was_killed(rundir):
     """Its status says that it runs; the jobs that ran are none any more."""
     run = rundir({"state": "running", "exit": None, "counts": NONE | {"running": 2, "waiting": 1}})
-    first, second, _ = Outcome.read(run).lines()
+    first, second, _ = EndedCampaign.read(run).lines()
     assert first.startswith("Its last run ended without a word")
     assert second == "3 jobs: 1 waiting, 2 cut off"
 
@@ -115,11 +114,25 @@ def test_a_run_that_was_killed(rundir):
 @pytest.mark.parametrize("status", [None, {"exit": "0", "counts": [1]}, {"counts": {"done": "x"}}])
 def test_what_is_not_told_is_not_known(rundir, status):
     """Files that lack something, or hold something else, are no fault."""
-    first, *_ = Outcome.read(rundir(status)).lines()
+    first, *_ = EndedCampaign.read(rundir(status)).lines()
     assert first.startswith("How it ended is not known")
 
 
-def test_a_summary_of_the_first_version(tmp_path):
-    """It has inf where there is no resolution."""
-    (tmp_path / "summary.csv").write_text("name,error,resolution_px,file\na,0.1,inf,a.h5\n")
-    assert read_done(tmp_path)["a"].resolution_px is None
+def test_failures_in_the_summary(tmp_path):
+    """They are told, with those that only the status of an earlier version tells; no done job."""
+    jobs = [Outcome(name, state=State.FAILED, reason="dark") for name in "ab"]
+    jobs += [Outcome("a", error=0.5, state=State.DONE), Outcome("d", state=State.STOPPED)]
+    summary = SummaryFile(tmp_path / "summary.csv", [])
+    for job in jobs:
+        summary.append(job)
+    summary.flush()
+    summary.close()
+    earlier = [{"name": name, "reason": "no photons"} for name in "abc"]
+    counts = NONE | {"done": 1, "failed": 2, "stopped": 1}
+    write_status(tmp_path / "status.json", {"exit": 1, "counts": counts, "failed": earlier})
+    lines = list(EndedCampaign.read(tmp_path).lines())
+    assert [line for line in lines if "ailed: " in line] == [
+        "Failed: b: dark",
+        "Failed: c: no photons",
+    ]
+    assert lines[2].startswith("Lowest error: a, error 0.5000, no resolution")

@@ -10,7 +10,6 @@ import pytest
 from pictures import made_result, texts
 
 from spring_mpi import Campaign
-from spring_mpi.campaign.outcome import read_done
 from spring_mpi.campaign.results import Alike
 from spring_mpi.cli.view import main
 from spring_mpi.engine.alignment import twin
@@ -70,7 +69,7 @@ def test_files_keep_their_own_orientation(rundir):
 def test_a_best_one_that_cannot_be_read(rundir):
     """The next best is the reference."""
     (rundir / "results/1-b.h5").write_bytes(b"damaged")
-    done = read_done(rundir)
+    done = Campaign(rundir).done
     alike = Alike(done)
     assert [alike.result(done[name]).remark for name in ("1-a", "1-c", "1-d")] == [
         "", "", "turned by 180 degrees to match 1-c",
@@ -89,7 +88,8 @@ def test_what_is_there(rundir, tmp_path):
     """Status, done and failed jobs; what is not there is said."""
     campaign = Campaign(rundir)
     assert (campaign.status.code, list(campaign.done)) == (1, list(JOBS))
-    assert [(one.name, one.reason) for one in campaign.failed] == [("2-b", "no light")]
+    assert [(job.name, job.reason) for job in campaign.failed] == [("2-b", "no light")]
+    assert list(campaign.ended) == [*JOBS, "2-b"]
     with pytest.raises(SourceError, match="no job '2-b' is done"):
         campaign.result("2-b")
     with pytest.raises(RunDirectoryError, match=r"has no summary\.csv"):

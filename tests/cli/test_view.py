@@ -19,13 +19,12 @@ from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.hypervisor.status import write_status
 from spring_mpi.hypervisor.summary import SummaryFile
 from spring_mpi.outcome import Outcome, State
-from spring_mpi.plots import Missing
 from spring_mpi.result import Result
 
 PNG = b"\x89PNG\r\n\x1a\n"
 # Name, error and resolution of the jobs, as they finished.
 JOBS = (("71-9", 0.3, 2.5), ("71-10", 0.1, 9.0), ("71-2", 0.2, None))
-Sheets = list[tuple[list[Result | Missing], str]]
+Sheets = list[tuple[list[Result | Outcome], str]]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> Sheets:
     """What is drawn: the entries of every sheet, and its title."""
     drawn: Sheets = []
 
-    def contact_sheet(entries: Iterable[Result | Missing], title: str) -> Figure:
+    def contact_sheet(entries: Iterable[Result | Outcome], title: str) -> Figure:
         drawn.append((list(entries), title))
         return Figure()
 
@@ -117,8 +116,8 @@ def test_sheet_marks_what_is_missing(rundir: Path, tmp_path: Path, sheets: Sheet
     assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
     (((done, damaged, other, failed), title),) = sheets
     assert (done.name, other.name) == ("71-9", "71-2")
-    assert failed == Missing("71-4", "failed: no photons")
-    assert damaged == Missing("71-10", damaged.reason)
+    assert failed == Outcome("71-4", state=State.FAILED, reason="no photons")
+    assert isinstance(damaged, Outcome)
     assert damaged.reason.startswith("cannot be read: ")
     assert title == "demo, as finished: 1 to 4 of 5 jobs"
 
