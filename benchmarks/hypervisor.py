@@ -21,15 +21,17 @@ import numpy as np
 from common import options, peak_memory, report
 
 from spring_mpi.campaign.config import load_config
+from spring_mpi.campaign.jobs import PlannedJobs
 from spring_mpi.campaign.plan import Plan
 from spring_mpi.events import build_index
 from spring_mpi.hypervisor.inventory import Inventory, InventoryRequest
 from spring_mpi.hypervisor.lines import Line, to_line
 from spring_mpi.hypervisor.log import Log
 from spring_mpi.hypervisor.messages import Assign, Done, Equipment, Order, Ready, Report
+from spring_mpi.hypervisor.progress import Progress
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.rank0 import Hypervisor
-from spring_mpi.hypervisor.reporting import Desk, Reporter
+from spring_mpi.hypervisor.reporting import Reporter, ReportFiles
 from spring_mpi.hypervisor.screen import NoScreen
 from spring_mpi.hypervisor.summary import SummaryFile
 from spring_mpi.outcome import Outcome, State
@@ -76,6 +78,13 @@ class NoControl:
     def asked(self) -> list[Any]:
         """No messages."""
         return []
+
+
+class NewJobs(PlannedJobs):
+    """The jobs of a plan, of which no result was ever made."""
+
+    def complete(self, name: str) -> None:
+        """Nothing is found complete."""
 
 
 class SimulatedWorkers:
@@ -125,13 +134,14 @@ def simulate(workers: int, jobs: int, seconds: float, folder: Path) -> dict[str,
     clock, queue = Clock(), Queue()
     for name in plan.numbers:
         queue.settle(name, State.WAITING)
-    desk = Desk(
+    progress = Progress(clock)
+    files = ReportFiles(
         Log(folder / "log", NoScreen()), SummaryFile(folder / "s.csv", ()), folder / "status"
     )
     journal, transport = SimulatedJournal(clock), SimulatedWorkers(workers, seconds, clock)
     hypervisor = Hypervisor(
-        queue, transport, journal, NoControl(), Reporter(desk, queue, clock),  # type: ignore[arg-type]
-        plan.job, plan.identified, lambda name: None, clock.advance,
+        NewJobs(plan, take_new=lambda: None), queue, progress, transport, journal,  # type: ignore[arg-type]
+        NoControl(), Reporter(files, queue, progress), sleep=clock.advance,  # type: ignore[arg-type]
     )  # fmt: skip
     began = time.process_time()
     while not queue.is_over:

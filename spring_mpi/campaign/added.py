@@ -22,6 +22,7 @@ from ..events.calibration import Calibration
 from ..events.formats.npz import NpzReader
 from ..events.source import EventRef, Source
 from ..events.specs import ArraySpec
+from ..hypervisor.jobs import Request
 from ..names import file_name, job_name, parse_pid
 from ..settings import Settings
 from .plan import LONGEST_NAME, Blueprint, Plan
@@ -29,7 +30,6 @@ from .recipe import of_spooled
 from .sweep import value_text
 
 _LONGEST_TAG = 80
-Request = dict[str, Any]
 
 
 def requested(plan: Plan, arguments: Mapping[str, Any]) -> list[tuple[str, Request]]:
@@ -148,22 +148,3 @@ def _spooled(plan: Plan, request: Request) -> Blueprint:
         seed=seed,
         recipe=of_spooled(calibration, settings, cropsize, size, seed),
     )
-
-
-class Catalogue:
-    """The plan as `spring_mpi.hypervisor.steering.Jobs`."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-
-    def knows(self, name: str) -> bool:
-        """Whether there is a job of that name."""
-        return self._plan.knows(name)
-
-    def requested(self, arguments: Mapping[str, Any]) -> list[tuple[str, Request]]:
-        """See the function of that name."""
-        return requested(self._plan, arguments)
-
-    def add(self, name: str, request: Request) -> None:
-        """Know a requested job by the name that the queue gave it."""
-        self._plan.add(name, blueprint(self._plan, request))

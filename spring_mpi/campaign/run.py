@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from shlex import quote
@@ -26,9 +25,10 @@ from ..hypervisor.log import Early, Level, Log
 from ..hypervisor.mailbox import Mailbox
 from ..hypervisor.messages import Equipment
 from ..hypervisor.placement import table
+from ..hypervisor.progress import Progress
 from ..hypervisor.queue import Queue
 from ..hypervisor.rank0 import Hypervisor
-from ..hypervisor.reporting import Desk, Reporter
+from ..hypervisor.reporting import Reporter, ReportFiles
 from ..hypervisor.screen import NoScreen, open_screen
 from ..hypervisor.status import write_status
 from ..hypervisor.steering import Steering
@@ -38,17 +38,18 @@ from ..hypervisor.walltime import Walltime, end_of_allocation, words_of_end
 from ..launcher import restart_words
 from ..outcome import State
 from ..relayed_warnings import relaying_warnings
-from .added import Catalogue, blueprint
+from .added import blueprint
 from .check import faults, refuse_wrong_stacks
 from .config import dump_config, load_config
 from .earlier import Choice, Verdict
 from .following import Following
 from .indexing import Opened, open_index
+from .jobs import PlannedJobs
 from .past import Past
 from .placing import placed
 from .plan import Plan, checkpoint_file
 from .recipe import digest
-from .resume import Resumption, complete, resume
+from .resume import Resumption, resume
 from .rundir import RunDirectory
 from .sampling import suspects_of
 from .sections import Config
@@ -158,12 +159,12 @@ def _run(
             log(f"{failed.name} failed: {failed.reason}", Level.FAULT)
         journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
         log.flush()  # before the first job it need not wait for room
-        desk = Desk(log, summary, rundir.status)
+        files = ReportFiles(log, summary, rundir.status)
         # At 10^6 jobs the past is a gigabyte that nobody needs any more.
         past.jobs.clear()
         resumption.queue.is_serving = options.serve
         with _newcomers(opened, plan, resumption.queue, path, log, is_growing) as newcomers:
-            code = _serve(plan, resumption, crew, journal, desk, past.answered, newcomers)
+            code = _serve(plan, resumption, crew, journal, files, past.answered, newcomers)
     return code
 
 
@@ -191,26 +192,22 @@ def _serve(
     resumption: Resumption,
     crew: _Crew,
     journal: Journal,
-    desk: Desk,
+    files: ReportFiles,
     answered: Mapping[str, tuple[tuple[str, ...], bool]],
     newcomers: Callable[[], None],
 ) -> int:
-    queue, config = resumption.queue, plan.config
-    reporter = Reporter(desk, queue, time.monotonic)
-    reporter.known.failures.update((job.name, job.reason) for job in resumption.given_up)
+    queue, config, progress = resumption.queue, plan.config, Progress()
+    jobs = PlannedJobs(plan, newcomers)
     mailbox = Mailbox(plan.folder / "control", steering=config.steering)
     mailbox.open()
-    control = Control(mailbox, Steering(queue, reporter.known, Catalogue(plan)), answered)
     hypervisor = Hypervisor(
+        jobs,
         queue,
+        progress,
         crew.transport,
         journal,
-        control,
-        reporter,
-        plan.job,
-        plan.identified,
-        partial(complete, plan),
-        newcomers=newcomers,
+        Control(mailbox, Steering(queue, progress, jobs), answered),
+        Reporter(files, queue, progress, resumption.given_up),
         walltime=Walltime(end_of_allocation(), config.workers.checkpoint),
         room=config.workers.room,
     )

@@ -176,7 +176,7 @@ class Queue:
 
     def progressed(self, worker: int, name: str, progress: float) -> Decision:
         """A running job came so far."""
-        if self._runs(worker, name):
+        if self.runs(worker, name):
             self.running[name].progress = progress
         return Decision()
 
@@ -197,7 +197,7 @@ class Queue:
 
         An attempt that ended because of another job does not count.
         """
-        if not self._runs(worker, name):
+        if not self.runs(worker, name):
             return Decision()
         run = self.running[name]
         if run.is_stopping:
@@ -273,13 +273,14 @@ class Queue:
             setattr(self, name, value)
         return Decision(switched=Switched(mode, tuple(self.running), len(self.waiting)))
 
-    def _runs(self, worker: int, name: str) -> bool:
+    def runs(self, worker: int, name: str) -> bool:
+        """Whether a job runs on that worker: what others say of it is late."""
         run = self.running.get(name)
         return run is not None and run.worker == worker
 
     def _ended(self, worker: int, name: str, state: State, reason: str = "") -> Decision:
         """A late report, of a worker that no longer has the job, changes nothing."""
-        if not self._runs(worker, name):
+        if not self.runs(worker, name):
             return Decision()
         attempt = self.running[name].attempt
         self._release(worker, name)

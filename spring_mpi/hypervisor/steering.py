@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import MessageError, SpringError
 from ..names import file_name
 from .console import info_lines, livelog_lines, reply_lines, worker_lines
 from .decisions import Decision, Refusal, Why
-from .known import Known
+from .jobs import Jobs, Request
 from .letters import Reply
 from .overview import Busy
+from .progress import Progress
 from .queue import Queue
 from .verbs import VERBS, Changes, Verb
-
-Request = dict[str, Any]
-
-
-class Jobs(Protocol):
-    """All jobs there are, and those that people add."""
-
-    def knows(self, name: str) -> bool:
-        """Whether there is a job of that name."""
-
-    def requested(self, arguments: Mapping[str, Any]) -> list[tuple[str, Request]]:
-        """(name, request) of the jobs asked for; raises `SpringError` if that cannot be."""
-
-    def add(self, name: str, request: Request) -> None:
-        """Know a requested job by the name that the queue gave it."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +31,8 @@ class Answer:
 class Steering:
     """Answers messages; changes the queue, and nothing else."""
 
-    def __init__(self, queue: Queue, known: Known, jobs: Jobs) -> None:
-        self._queue, self._known, self._jobs = queue, known, jobs
+    def __init__(self, queue: Queue, progress: Progress, jobs: Jobs) -> None:
+        self._queue, self._progress, self._jobs = queue, progress, jobs
         # All other verbs are methods of the queue.
         self._own: Mapping[str, Callable[..., Answer]] = {
             "info": self._info,
@@ -84,18 +70,18 @@ class Steering:
         return Answer(Reply(tuple(info_lines(self._queue, everything=all)), data=data))
 
     def _livelog(self) -> Answer:
-        lines = livelog_lines(self._queue, self._known.devices, self._known.paces)
+        lines = livelog_lines(self._queue, self._progress.devices, self._progress.paces)
         progress = {name: run.progress for name, run in self._queue.running.items()}
         return Answer(Reply(tuple(lines), data={"running": progress}))
 
     def _workers(self) -> Answer:
-        working = [self._known.busy(name, run) for name, run in self._queue.running.items()]
-        lines = worker_lines(self._queue, self._known.devices, working)
+        working = [self._progress.busy(name, run) for name, run in self._queue.running.items()]
+        lines = worker_lines(self._queue, self._progress.devices, working)
         at_work = {busy.worker: busy for busy in working}
         data = [
             {"worker": worker, "host": ready.host, "device": ready.device}
             | _course(at_work.get(worker))
-            for worker, ready in self._known.devices.items()
+            for worker, ready in self._progress.devices.items()
         ]
         return Answer(Reply(tuple(lines), data=data))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 
 from spring_mpi.hypervisor.control import Control
-from spring_mpi.hypervisor.known import Known
 from spring_mpi.hypervisor.letters import Message
+from spring_mpi.hypervisor.progress import Progress
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.steering import Steering
 
@@ -30,7 +30,7 @@ def test_full_disk_while_answering():
     """The message is applied once, and answered as soon as there is room."""
     queue, mailbox = Queue(), FullMailbox()
     queue.append(["a", "b"])
-    control = Control(mailbox, Steering(queue, Known(), None), {})
+    control = Control(mailbox, Steering(queue, Progress(), None), {})
     for asked in control.asked():
         control.reply(asked)
     mailbox.is_full = False

@@ -8,20 +8,26 @@ import platform
 import pytest
 
 from spring_mpi.hypervisor.console import worker_lines
-from spring_mpi.hypervisor.decisions import Record
-from spring_mpi.hypervisor.known import Known
+from spring_mpi.hypervisor.decisions import Decision
 from spring_mpi.hypervisor.log import Level, Log
 from spring_mpi.hypervisor.messages import (
     Done,
     Equipment,
+    Failed,
+    Gone,
+    Lost,
     Printed,
     Progressed,
     Ready,
     Remark,
+    Stopped,
 )
 from spring_mpi.hypervisor.overview import Pace
+from spring_mpi.hypervisor.progress import Progress
 from spring_mpi.hypervisor.queue import Queue
-from spring_mpi.hypervisor.reporting import Desk, Reporter
+from spring_mpi.hypervisor.rank0 import Hypervisor
+from spring_mpi.hypervisor.reporting import Reporter, ReportFiles
+from spring_mpi.hypervisor.standing import Standing
 from spring_mpi.hypervisor.summary import SummaryFile
 from spring_mpi.outcome import Outcome, State
 
@@ -51,36 +57,55 @@ class Recorder:
         pass
 
 
+class NoJobs:
+    """A campaign of which nothing is known."""
+
+    def complete(self, name):
+        return None
+
+    def identified(self, outcome):
+        return outcome
+
+
 class Rank0:
-    """A reporter with a queue of four jobs and one worker, at a time that we choose."""
+    """Rank 0 with a queue of four jobs and one worker, at a time that we choose."""
 
     def __init__(self, folder):
         self.now, self.queue, self.screen = 0.0, Queue(), Recorder()
         self.status = folder / "status.json"
         self.log = Log(folder / "log", self.screen)
-        desk = Desk(self.log, SummaryFile(folder / "summary.csv", ()), self.status)
-        self.reporter = Reporter(desk, self.queue, lambda: self.now)
+        files = ReportFiles(self.log, SummaryFile(folder / "summary.csv", ()), self.status)
+        self.progress = Progress(lambda: self.now)
+        self.standing = Standing(self.queue, self.progress)
+        self.reporter = Reporter(files, self.queue, self.progress)
+        self.loop = Hypervisor(
+            NoJobs(), self.queue, self.progress, None, None, None, self.reporter
+        )  # fmt: skip
         self.queue.append("abcd")
-        self.reporter.known.equipment[1] = Equipment("cpu", host="node07")
+        self.progress.equipped({1: Equipment("cpu", host="node07")})
+
+    def hears(self, report, worker=1):
+        """Rank 0 hears of a worker."""
+        self.loop._heard(worker, report)
 
     def ready(self):
-        self.reporter.ready(1, Ready("node07", "AMD EPYC", 0.0))
-        self.queue.joined(1)
+        self.hears(Ready("node07", "AMD EPYC", 0.0))
         self.give()
 
     def give(self):
         for give in self.queue.assign().instructions:
+            self.progress.given(give.names)
             self.reporter.given(give.worker, give.names)
         self.screen.told.clear()
 
     def progressed(self, at, name, generation, worker=1):
         self.now = at
-        self.reporter.progressed(worker, Progressed(name, generation, 10, 0.1, 0.2))
+        self.hears(Progressed(name, generation, 10, 0.1, 0.2), worker)
 
     def done(self, at, name):
         self.now = at
-        self.queue.done(1, name)
-        self.reporter.done([done(name, warnings=("it is blurred",))])
+        self.hears(done(name, warnings=("it is blurred",)))
+        self.loop._act([])
 
     def told(self, level):
         return [line for one, line in self.screen.told if one == level]
@@ -98,20 +123,23 @@ def rank0(tmp_path):
     ("tell", "line"),
     [
         (
-            lambda r: r.ended_otherwise(Record("a", State.FAILED, 1, 1, "no light"), 1),
+            lambda r: r.hears(Failed("a", "no light")),
             f"a failed on {PLACE}: no light",
         ),
         (
-            lambda r: r.ended_otherwise(Record("a", State.WAITING, None, 1, "it hung"), 1),
+            lambda r: r.hears(Lost("a", "it hung")),
             f"a lost on {PLACE}: it hung; it is tried again",
         ),
-        (lambda r: r.left(1, "its rank died"), f"{PLACE} is lost: its rank died"),
         (
-            lambda r: r.remarked(1, Remark("a", "waits for room: the disk is full", True)),
+            lambda r: r.loop._reporter.heard(1, Gone("its rank died"), Decision()),
+            f"{PLACE} is lost: its rank died",
+        ),
+        (
+            lambda r: r.hears(Remark("a", "waits for room: the disk is full", True)),
             f"a on {PLACE} waits for room: the disk is full",
         ),
         (
-            lambda r: r.say("waits for room: the disk is full"),
+            lambda r: r.reporter.say("waits for room: the disk is full"),
             f"The campaign on rank 0 ({platform.node()}) waits for room: the disk is full",
         ),
     ],
@@ -120,7 +148,7 @@ def rank0(tmp_path):
 def test_faults_name_their_place(rank0, tell, line):
     """Rank, host and device, in one form; and they are shown also to who asks for quiet."""
     rank0.ready()
-    tell(rank0.reporter)
+    tell(rank0)
     assert rank0.screen.told == [(Level.FAULT, line)]
 
 
@@ -133,8 +161,11 @@ def test_warnings_of_a_result_name_their_place(rank0):
 
 def test_a_worker_that_was_never_ready(rank0):
     """Its host and the device that it should have had are known; of an unheard one nothing."""
-    rank0.reporter.left(1, "its child cannot start")
-    rank0.reporter.left(2, "its rank died")
+    rank0.progress.starting |= {2, 3}
+    rank0.hears(Gone("its child cannot start"))
+    rank0.hears(Gone("its rank died"), worker=2)
+    assert rank0.told(Level.FAULT) == []
+    rank0.hears(Ready("node08", "AMD EPYC", 0.0), worker=3)
     assert rank0.told(Level.FAULT) == [
         "worker 1 (node07, cpu) is lost: its child cannot start",
         "worker 2 (host and device unknown) is lost: its rank died",
@@ -144,17 +175,16 @@ def test_a_worker_that_was_never_ready(rank0):
 def test_details_follow_their_fault(rank0):
     """Tracebacks and what children print are details."""
     rank0.ready()
-    record = Record("a", State.FAILED, 1, 1, "KeyError: 'x'")
-    rank0.reporter.ended_otherwise(record, 1, "Traceback:\n  here")
-    rank0.reporter.printed(1, Printed("one\ntwo\n"))
+    rank0.hears(Failed("a", "KeyError: 'x'", "Traceback:\n  here"))
+    rank0.hears(Printed("one\ntwo\n"))
     assert rank0.told(Level.DETAIL) == ["Traceback:", "  here", f"{PLACE}: one", f"{PLACE}: two"]
 
 
 def test_what_is_no_fault_is_news(rank0):
     """A stopped job, and one that continues."""
     rank0.ready()
-    rank0.reporter.remarked(1, Remark("a", "continues from generation 3 of 10", False))
-    rank0.reporter.ended_otherwise(Record("a", State.STOPPED, 1, 1), 1)
+    rank0.hears(Remark("a", "continues from generation 3 of 10", False))
+    rank0.hears(Stopped("a"))
     assert rank0.screen.told == [
         (Level.NEWS, "a continues from generation 3 of 10"),
         (Level.NEWS, f"a stopped on {PLACE}"),
@@ -172,9 +202,9 @@ def test_time_left_of_a_job(rank0):
     )
     for now, left in ((110.0, 20.0), (112.0, 18.0), (115.0, 15.0), (900.0, 15.0)):
         rank0.now = now
-        assert rank0.reporter.known.busy("a", rank0.queue.running["a"]).seconds_left == left
+        assert rank0.progress.busy("a", rank0.queue.running["a"]).seconds_left == left
     rank0.progressed(130.0, "a", 10)
-    assert rank0.reporter.known.busy("a", rank0.queue.running["a"]).seconds_left == 0.0
+    assert rank0.progress.busy("a", rank0.queue.running["a"]).seconds_left == 0.0
 
 
 def test_a_new_attempt_has_its_own_rate(rank0):
@@ -182,11 +212,11 @@ def test_a_new_attempt_has_its_own_rate(rank0):
     rank0.ready()
     rank0.progressed(1.0, "a", 1)
     rank0.progressed(2.0, "a", 5)
-    rank0.reporter.ended_otherwise(rank0.queue.lost(1, "a", "killed").records[0], 1)
+    rank0.hears(Lost("a", "killed"))
     rank0.give()
     rank0.progressed(10.0, "a", 3)
-    assert rank0.reporter.known.busy("a", rank0.queue.running["a"]).seconds_left is None
-    assert rank0.reporter.known.under_way == 0.0
+    assert rank0.progress.busy("a", rank0.queue.running["a"]).seconds_left is None
+    assert rank0.progress.under_way == 0.0
 
 
 def test_a_late_report_is_not_heard(rank0):
@@ -194,24 +224,24 @@ def test_a_late_report_is_not_heard(rank0):
     rank0.ready()
     rank0.progressed(1.0, "a", 1, worker=2)
     rank0.progressed(1.0, "b", 1)
-    assert rank0.reporter.known.paces == {}
+    assert rank0.progress.paces == {}
     assert rank0.screen.told == []
 
 
 def test_time_left_of_the_campaign(rank0):
     """Jobs under way count with what they made, before the first one is done and after."""
     rank0.ready()
-    assert rank0.reporter.overview(9).seconds_left is None
+    assert rank0.standing.overview(9).seconds_left is None
     rank0.progressed(0.0, "a", 0)
     rank0.progressed(50.0, "a", 5)
-    view = rank0.reporter.overview(9)
+    view = rank0.standing.overview(9)
     assert (view.jobs_per_hour, view.seconds_left, view.share) == (36.0, 350.0, 0.125)
     rank0.done(100.0, "a")
     assert rank0.told(Level.NEWS)[-1].endswith("[1 of 4 jobs finished, 36 jobs/h, 5:00 left]")
     rank0.give()
     rank0.progressed(100.0, "b", 5)  # resumed: nothing made here yet
     rank0.progressed(150.0, "b", 10)
-    assert rank0.reporter.overview(9).seconds_left == 250.0
+    assert rank0.standing.overview(9).seconds_left == 250.0
 
 
 def test_jobs_that_finish_together(tmp_path):
@@ -223,14 +253,14 @@ def test_jobs_that_finish_together(tmp_path):
     rank0.now = 60.0
     for name in "ab":
         rank0.progressed(60.0, name, 5)
-        rank0.queue.done(1, name)
-    rank0.reporter.done([done(name) for name in "ab"])
+        rank0.hears(done(name))
+    rank0.loop._act([])
     told = [line.partition("[")[2] for line in rank0.told(Level.NEWS)]
     assert told == [
         "1 of 3 jobs finished, 120 jobs/h, 0:30 left]",
         "2 of 3 jobs finished, 120 jobs/h, 0:30 left]",
     ]
-    view = rank0.reporter.overview(9)
+    view = rank0.standing.overview(9)
     assert (view.done, view.total, view.share) == (2, 3, 2 / 3)
 
 
@@ -249,8 +279,8 @@ def test_a_warning_of_many_jobs(rank0):
 def test_a_job_without_resolution(rank0):
     """It is said in words, and its field in ``summary.csv`` is empty."""
     rank0.ready()
-    rank0.queue.done(1, "a")
-    rank0.reporter.done([done("a", resolution_px=None)])
+    rank0.hears(done("a", resolution_px=None))
+    rank0.loop._act([])
     assert "error 0.1000, no resolution, support 500 px" in rank0.told(Level.NEWS)[-1]
     rank0.reporter.flush()
     lines = (rank0.status.parent / "summary.csv").read_text().splitlines()
@@ -279,10 +309,9 @@ def test_status(rank0):
 def test_overview_of_many_workers(rank0):
     """The first busy workers by number, and how many there are beside."""
     for worker in range(3, 0, -1):
-        rank0.reporter.ready(worker, Ready("node", "cpu", 0.0))
-        rank0.queue.joined(worker)
+        rank0.hears(Ready("node", "cpu", 0.0), worker)
     rank0.give()
-    view = rank0.reporter.overview(2)
+    view = rank0.standing.overview(2)
     assert [one.worker for one in view.busy] == [1, 2]
     assert view.others == 1
     assert (view.total, view.running, view.waiting) == (4, 3, 1)
@@ -290,13 +319,13 @@ def test_overview_of_many_workers(rank0):
 
 def test_condition(rank0):
     """Why nothing is given out."""
-    assert rank0.reporter.overview(1).condition == "workers start"
+    assert rank0.standing.overview(1).condition == "workers start"
     rank0.ready()
-    assert rank0.reporter.overview(1).condition == ""
+    assert rank0.standing.overview(1).condition == ""
     rank0.queue.pause()
-    assert rank0.reporter.overview(1).condition == "paused"
+    assert rank0.standing.overview(1).condition == "paused"
     rank0.queue.drain()
-    assert rank0.reporter.overview(1).condition == "draining"
+    assert rank0.standing.overview(1).condition == "draining"
 
 
 def test_condition_of_a_campaign_without_jobs(rank0):
@@ -304,27 +333,27 @@ def test_condition_of_a_campaign_without_jobs(rank0):
     rank0.ready()
     rank0.queue.remove("*")
     rank0.done(1.0, "a")
-    assert rank0.reporter.overview(1).condition == "waits for jobs"
+    assert rank0.standing.overview(1).condition == "waits for jobs"
 
 
 def test_workers_and_their_jobs():
     """Every worker with its device, its job, how far it is and for how long."""
     queue, now = Queue(), [0.0]
-    known = Known(lambda: now[0])
+    progress = Progress(lambda: now[0])
     queue.append("a")
     for worker in (1, 2):
         queue.joined(worker)
-        known.devices[worker] = Ready("vm", "cpu", 0.0)
+        progress.devices[worker] = Ready("vm", "cpu", 0.0)
     queue.assign()
 
     def lines():
-        return worker_lines(queue, known.devices, [known.busy("a", queue.running["a"])])
+        return worker_lines(queue, progress.devices, [progress.busy("a", queue.running["a"])])
 
     assert lines() == ["1: cpu on vm, a", "2: cpu on vm, idle"]
-    known.progressed(Progressed("a", 1, 4, 0.1, 0.2))
+    progress.heard(Progressed("a", 1, 4, 0.1, 0.2))
     assert lines()[0] == "1: cpu on vm, a, generation 1 of 4"
     now[0] = 30.0
-    known.progressed(Progressed("a", 2, 4, 0.1, 0.2))
+    progress.heard(Progressed("a", 2, 4, 0.1, 0.2))
     assert lines()[0] == "1: cpu on vm, a, generation 2 of 4, 1:00 left"
 
 

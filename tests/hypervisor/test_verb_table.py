@@ -10,7 +10,7 @@ import pytest
 from spring_mpi.cli import ctl
 from spring_mpi.errors import MessageError
 from spring_mpi.hypervisor.interactive import Interactive
-from spring_mpi.hypervisor.known import Known
+from spring_mpi.hypervisor.progress import Progress
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.steering import Steering
 from spring_mpi.hypervisor.verbs import VERBS, Changes, documentation
@@ -29,7 +29,7 @@ def message(*words):
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_rank0_carries_every_verb_out(verb):
     """Rank 0 has a function of the verb's name that takes its arguments by their names."""
-    steering = Steering(Queue(), Known(), None)
+    steering = Steering(Queue(), Progress(), None)
     act = steering._own.get(verb.name) or getattr(steering._queue, verb.name)
     if verb.pattern:
         return  # two forms, which the campaign's jobs take apart
@@ -91,7 +91,7 @@ def test_wrong_messages_are_refused(verb, given, said):
     """In a sentence that names what is wrong; the queue is as it was."""
     queue = Queue()
     queue.append("ab")
-    answer = Steering(queue, Known(), None).answer(verb, given)
+    answer = Steering(queue, Progress(), None).answer(verb, given)
     assert answer.reply.refused
     assert answer.reply.lines[0].startswith(said)
     assert list(queue.waiting) == ["a", "b"]
