@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 
-from . import hypervisor
 from .devices import gpus, of_one_process, select
 from .engine.backends import make_backend
 from .engine.mpr import Progress, reconstruct
@@ -85,8 +84,10 @@ class MPR:
     def runasync(self) -> None:
         """Submit the job to the hypervisor and return at once; the same as ``hv.append(mpr)``.
 
-        ``hv`` is `spring_mpi.hypervisor`, which shows the progress and gives the result.
+        ``hv`` is `spring_mpi.hypervisor`, which shows the progress; ``hv.campaign`` has the result.
         """
+        from . import hypervisor
+
         hypervisor.append(self)
 
     def _backend(self) -> Backend:

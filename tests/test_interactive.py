@@ -166,8 +166,8 @@ def quick_job(tag="", generations=2):
 def test_results_equal_those_of_run(own, tmp_path):
     """A job that runs asynchronously gives the result of run(), bit for bit."""
     own.append(quick_job("a"))
-    wait_until(lambda: own.result("7-1-a"))
-    found = own.result("7-1-a")
+    wait_until(lambda: "7-1-a" in own.campaign.done)
+    found = own.campaign.result("7-1-a")
     job = quick_job("a")
     job.settings.set("global", "workdir", str(tmp_path))
     expected = job.run()
@@ -179,18 +179,18 @@ def test_taken_name_is_numbered(own):
     """The same pattern submitted twice gives two results."""
     own.append(quick_job())
     own.append(quick_job())
-    wait_until(lambda: own.result("7-1") and own.result("7-1~2"))
+    wait_until(lambda: {"7-1", "7-1~2"} <= set(own.campaign.done))
 
 
 def test_local_hypervisor_ends_with_close(own):
     """close() ends the process; the next verb starts another one in the same folder."""
     own.start()
-    first = json.loads((own.folder / "control" / "lock").read_text())["pid"]
+    first = json.loads((own.campaign.rundir / "control" / "lock").read_text())["pid"]
     own.close()
     assert is_gone(first)
-    assert not (own.folder / "control" / "lock").exists()
+    assert not (own.campaign.rundir / "control" / "lock").exists()
     own.info()
-    assert json.loads((own.folder / "control" / "lock").read_text())["pid"] != first
+    assert json.loads((own.campaign.rundir / "control" / "lock").read_text())["pid"] != first
 
 
 def test_unfinished_jobs_are_resumed(own, capsys):
@@ -205,7 +205,7 @@ def test_start_chooses_folder(own, tmp_path):
     """start() chooses folder and workers, may be repeated, and refuses a second folder."""
     own.start(output="elsewhere", workers=2)
     own.start(output="elsewhere")
-    assert own.folder == tmp_path / "elsewhere"
+    assert own.campaign.rundir == tmp_path / "elsewhere"
     with pytest.raises(LaunchError, match=f"runs in {tmp_path}/elsewhere; end it"):
         own.start(output="third")
 
@@ -222,7 +222,7 @@ def test_refusal_after_the_lock(own):
     """What the hypervisor refuses once it holds the folder is told at once, in its words."""
     own.start()
     own.close()
-    journal = own.folder / "journal.jsonl"
+    journal = own.campaign.rundir / "journal.jsonl"
     journal.write_text("damaged\n" + journal.read_text())
     with pytest.raises(LaunchError, match=r"journal\.jsonl:1 is damaged"):
         own.info()

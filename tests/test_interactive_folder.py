@@ -43,16 +43,19 @@ def test_folder_of_another_campaign(own, small):
 def test_restart_without_spooled_patterns(own):
     """Without its file a done job stays done, and one that has to run fails with the reason."""
     own.append(quick_job("a"))
-    wait_until(lambda: own.result("7-1-a"))
+    wait_until(lambda: "7-1-a" in own.campaign.done)
     own.append(quick_job("b", generations=100000))
     own.close()
-    result, summary = own.folder / "results" / "7-1-a.h5", own.folder / "summary.csv"
+    result, summary = (
+        own.campaign.rundir / "results" / "7-1-a.h5",
+        own.campaign.rundir / "summary.csv",
+    )
     before = result.stat().st_mtime_ns, summary.read_text()
-    shutil.rmtree(own.folder / "spool")
+    shutil.rmtree(own.campaign.rundir / "spool")
     own.start()
 
     def failed():
-        lines = replay(own.folder / "journal.jsonl")
+        lines = replay(own.campaign.rundir / "journal.jsonl")
         return [
             line.outcome
             for line in lines
@@ -62,19 +65,19 @@ def test_restart_without_spooled_patterns(own):
     wait_until(failed)
     [job] = failed()
     assert job.name == "7-1-b"
-    assert str(own.folder / "spool") in job.reason
+    assert str(own.campaign.rundir / "spool") in job.reason
     assert result.stat().st_mtime_ns == before[0]
     assert summary.read_text().startswith(before[1])
     own.append(quick_job("a"))
-    wait_until(lambda: own.result("7-1-a~2"))
+    wait_until(lambda: "7-1-a~2" in own.campaign.done)
 
 
 def test_damaged_pattern_is_refused(own):
     """A spool file that cannot be read is the sender's fault: the hypervisor lives on."""
     own.start()
-    (own.folder / "spool").mkdir()
-    (own.folder / "spool" / "x.npz").write_bytes(b"PK\x03\x04 and no more")
-    reply = Client(own.folder / "control").ask("append", {"spool": "spool/x.npz"})
+    (own.campaign.rundir / "spool").mkdir()
+    (own.campaign.rundir / "spool" / "x.npz").write_bytes(b"PK\x03\x04 and no more")
+    reply = Client(own.campaign.rundir / "control").ask("append", {"spool": "spool/x.npz"})
     assert reply.refused
     assert "cannot use" in reply.lines[0]
     own.info()

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import atexit
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .interactive import Interactive
 
-_VERBS = (
-    "append", "attach", "close", "detach", "folder", "info", "kill", "livelog", "liveplot",
-    "prepend", "remove", "result", "start", "stop",
-)  # fmt: skip
-
 
 @cache
 def _interactive() -> Interactive:
-    """The one object behind the verbs, made when a verb is first used."""
+    """The one object behind the verbs, made when it is first asked for something."""
     from .interactive import Interactive
 
     steering = Interactive()
@@ -30,10 +26,11 @@ def _interactive() -> Interactive:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _VERBS:
-        return getattr(_interactive(), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Modules are looked for here first; they do without the object behind the verbs.
+    if name.startswith("_") or find_spec(f"{__name__}.{name}"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_interactive(), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_VERBS})
+    return dir(_interactive())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import operator
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import LaunchError, RunDirectoryError
-from ..names import file_name
 from .letters import Reply
 from .livecell import LiveCell, in_notebook
 from .local import LocalHypervisor
@@ -18,7 +17,9 @@ from .spool import Submission, request, spool
 from .verbs import VERBS
 
 if TYPE_CHECKING:
-    from ..result import Result
+    from .. import Campaign
+
+_MOVED = {"folder": "campaign.rundir", "result": "campaign.result"}
 
 
 class Interactive:
@@ -42,9 +43,23 @@ class Interactive:
         self._attached: Path | None = None
         self._cell: LiveCell | None = None
 
+    def __dir__(self) -> list[str]:
+        return [name for name in vars(type(self)) if not name.startswith("_")]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        moved = f"; it is hv.{_MOVED[name]} now" if name in _MOVED else ""
+        raise AttributeError(f"hv has no attribute {name!r}{moved}", name=name, obj=self)
+
     @property
-    def folder(self) -> Path:
-        """The run directory that the verbs steer; see `result` for what is finished in it."""
+    def campaign(self) -> Campaign:
+        """The campaign that the verbs steer: its run directory, its results, what failed."""
+        # Late, and by its public name: reading results needs libraries that steering does without.
+        from .. import Campaign
+
+        return Campaign(self._rundir)
+
+    @property
+    def _rundir(self) -> Path:
         return self._attached or self._local.rundir
 
     def start(self, output: str | os.PathLike[str] = "spring-hv", workers: int = 1) -> None:
@@ -139,7 +154,7 @@ class Interactive:
         self._end_cell()
         lines = self._ask("livelog").lines
         if in_notebook():
-            self._cell = LiveCell(self.folder, lines)
+            self._cell = LiveCell(self._rundir, lines)
         else:
             _print(lines)
 
@@ -147,28 +162,11 @@ class Interactive:
         """Say that pictures of running jobs come later."""
         print("Pictures of running jobs come later; hv.livelog() shows their progress.")
 
-    def result(self, name: str) -> Result | None:
-        """The result of a job; None until it is done.
-
-        Raises
-        ------
-        SourceError
-            If its file is damaged.
-        """
-        from ..result import Result
-
-        results, file = self.folder / "results", f"{file_name(name)}.h5"
-        # A large campaign has its results in sub-folders.
-        path = (
-            results / file if (results / file).exists() else next(results.glob(f"*/{file}"), None)
-        )
-        return Result.load(path) if path else None
-
     def _submit(self, verb: str, mpr: Submission) -> None:
         if not isinstance(mpr, Submission):
             raise TypeError(f"hv.{verb} takes an MPR object, not a {type(mpr).__name__}")
         self._ensure()
-        file = spool(mpr.pattern, self.folder / "spool")
+        file = spool(mpr.pattern, self._rundir / "spool")
         reply = self._ask(verb, **request(mpr, file))
         if reply.refused:
             file.unlink(missing_ok=True)
@@ -180,7 +178,7 @@ class Interactive:
     def _ask(self, verb: str, **arguments: Any) -> Reply:
         message = VERBS[verb].checked(arguments)
         self._ensure()
-        return Client(self.folder / "control").ask(verb, message)
+        return Client(self._rundir / "control").ask(verb, message)
 
     def _ensure(self) -> None:
         if self._attached is None:

@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import spring_mpi
 from spring_mpi import MPR, Pattern, Settings, hypervisor
-from spring_mpi.errors import RunDirectoryError, SourceError
+from spring_mpi.errors import RunDirectoryError
 from spring_mpi.hypervisor.interactive import Interactive
 from spring_mpi.hypervisor.letters import Reply
 from spring_mpi.hypervisor.livecell import LiveCell
@@ -147,12 +148,24 @@ def test_runasync_is_append(monkeypatch, job):
 
 
 def test_verbs_of_the_package():
-    """``hv`` has SPRING's verbs, all of one object, and lists them."""
-    verbs = ["append", "info", "kill", "livelog", "liveplot", "prepend", "remove", "stop"]
-    assert set(verbs) <= set(dir(hypervisor))
-    assert len({id(getattr(hypervisor, verb).__self__) for verb in verbs}) == 1
+    """``hv`` shows SPRING's verbs and what chooses a campaign, nothing else; all of one object."""
+    springs = ["append", "info", "kill", "livelog", "liveplot", "prepend", "remove", "stop"]
+    choice = ["attach", "campaign", "close", "detach", "start"]
+    assert dir(hypervisor) == sorted([*springs, *choice])
+    assert dir(Interactive()) == dir(hypervisor)
+    assert "hypervisor" in dir(spring_mpi)
+    assert len({id(getattr(hypervisor, verb).__self__) for verb in springs}) == 1
     with pytest.raises(AttributeError, match="no attribute 'inof'"):
         _ = hypervisor.inof
+    with pytest.raises(AttributeError, match=r"it is hv\.campaign\.result now"):
+        _ = hypervisor.result
+
+
+def test_the_package_has_its_hypervisor():
+    """Also to those who import nothing but the package."""
+    code = "import spring_mpi; print(spring_mpi.hypervisor.campaign.rundir.name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "spring-hv\n"
 
 
 def test_verbs_load_nothing():
@@ -175,9 +188,9 @@ def test_detach_goes_back(hv, rundir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     other = Interactive()
     other.attach("run")
-    assert other.folder == rundir
+    assert other.campaign.rundir == rundir
     other.detach()
-    assert other.folder == tmp_path / "spring-hv"
+    assert other.campaign.rundir == tmp_path / "spring-hv"
 
 
 def test_liveplot_says_that_it_comes(hv, rank0, capsys):
@@ -185,16 +198,6 @@ def test_liveplot_says_that_it_comes(hv, rank0, capsys):
     hv.liveplot()
     assert rank0.asked == []
     assert "hv.livelog()" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("place", ["results", "results/a0f"])
-def test_result_is_found(hv, rundir, place):
-    """A result is found under its name, in a large campaign also in a sub-folder."""
-    assert hv.result("71-1-suppsize:80") is None
-    (rundir / place).mkdir(parents=True)
-    (rundir / place / "71-1-suppsize_80.h5").write_text("damaged")
-    with pytest.raises(SourceError, match=r"71-1-suppsize_80\.h5"):
-        hv.result("71-1-suppsize:80")
 
 
 class Output:
