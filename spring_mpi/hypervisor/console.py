@@ -87,14 +87,14 @@ def livelog_lines(queue: Queue, devices: Mapping[int, Ready], begun: Collection[
     lines = []
     if queue.running:
         busy = [run.worker for run in queue.running.values()]
-        lines = device_lines({one: devices[one] for one in busy if one in devices})
+        lines = device_lines({worker: devices[worker] for worker in busy if worker in devices})
         lines += _START_LINES if any(name in begun for name in queue.running) else []
     return [*lines, *status_lines(queue)]
 
 
 def worker_lines(queue: Queue, devices: Mapping[int, Ready], working: Iterable[Busy]) -> list[str]:
     """Every worker with its device, its job, and how far that is."""
-    busy = {one.worker: _course(one) for one in working}
+    busy = {job.worker: _course(job) for job in working}
     doing = {worker: busy.get(worker, "idle") for worker in queue.workers}
     return [
         f"{worker}: {ready.label}, {doing.get(worker, 'lost')}" for worker, ready in devices.items()

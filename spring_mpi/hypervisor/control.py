@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from .letters import Message, Reply
 from .lines import JobLine, MessageLine
 from .mailbox import Mailbox
+from .mailbox_messages import Message, Reply
 from .steering import Answer, Steering
 from .verbs import VERBS, Changes
 

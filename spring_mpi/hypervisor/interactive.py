@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import LaunchError, RunDirectoryError
-from .letters import Reply
 from .livecell import LiveCell, in_notebook
 from .local import LocalHypervisor
 from .lock import Lock
 from .mailbox import Client
+from .mailbox_messages import Reply
 from .spool import Submission, request, spool
 from .verbs import VERBS
 

@@ -172,11 +172,11 @@ def _tail(name: str, width: int) -> str:
     return set_cell_size(name if cell_len(name) <= width else f"..{name[2 - width :]}", width)
 
 
-def _cells(one: Busy) -> tuple[str, ...]:
-    latest = one.latest
+def _cells(busy: Busy) -> tuple[str, ...]:
+    latest = busy.latest
     if latest is None:
-        return (str(one.worker), one.name, "", "", "", "", one.device)
+        return (str(busy.worker), busy.name, "", "", "", "", busy.device)
     generation = f"{latest.generation}/{latest.generations}"
-    left = "" if one.seconds_left is None else duration(one.seconds_left)
+    left = "" if busy.seconds_left is None else duration(busy.seconds_left)
     errors = f"{latest.best:.4f}", f"{latest.median:.4f}"
-    return (str(one.worker), one.name, generation, *errors, left, one.device)
+    return (str(busy.worker), busy.name, generation, *errors, left, busy.device)

@@ -20,18 +20,19 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from heapq import nsmallest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from ..errors import NoAnswerError, RunDirectoryError
-from .letters import Message, Reply, Steering, fresh_ids, is_id, read_message, read_reply
-from .mailfile import write_file
+from .mailbox_files import write_file
+from .mailbox_messages import Message, Reply, Senders, fresh_ids, is_id, read_message, read_reply
 
 _TAKEN_AT_ONCE = 100
 _KEPT_FILES, _KEPT_SECONDS, _REMOVED_AT_ONCE = 2 * 1000, 86400.0, 10
 _LOOK_EVERY = 0.05
 """Seconds between a sender's looks for the reply."""
-_MODES: dict[Steering, tuple[int, int]] = {"owner": (0o700, 0o700), "group": (0o2750, 0o2770)}
+_MODES: dict[Senders, tuple[int, int]] = {"owner": (0o700, 0o700), "group": (0o2750, 0o2770)}
 """Of the control folder, which also holds the lock, and of the folders in it."""
 
 
@@ -54,7 +55,7 @@ class Mailbox:
         self,
         folder: Path,
         *,
-        steering: Steering = "owner",
+        steering: Senders = "owner",
         clock: Callable[[], float] = time.monotonic,
         interval: float = 0.1,
     ) -> None:
@@ -117,9 +118,13 @@ class Mailbox:
         # Without its control folder a campaign cannot be steered, but it goes on. Names with a
         # dot in front belong to the file system (NFS) or to editors.
         with suppress(OSError), os.scandir(self._folder / "new") as entries:
-            found = {os.path.splitext(one.name)[0]: one for one in entries if one.name[0] != "."}
-            fresh = (one for one in found.items() if one[0] not in self._in_hand)
-            return nsmallest(_TAKEN_AT_ONCE, fresh, key=lambda one: one[0])
+            found = (
+                (os.path.splitext(entry.name)[0], entry)
+                for entry in entries
+                if entry.name[0] != "."
+            )
+            fresh = {id: entry for id, entry in found if id not in self._in_hand}
+            return nsmallest(_TAKEN_AT_ONCE, fresh.items(), key=itemgetter(0))
         return []
 
     def _take(self, id: str, entry: os.DirEntry[str]) -> Message | None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from ..outcome import Outcome, State
 from .console import device_lines, duration
 from .decisions import Decision, Record
-from .letters import Message
 from .log import Level, Log
+from .mailbox_messages import Message
 from .messages import Done, Failed, Gone, Printed, Progressed, Ready, Remark, Report
 from .progress import Progress
 from .queue import Queue

@@ -11,7 +11,7 @@ from ..names import file_name
 from .console import info_lines, livelog_lines, reply_lines, worker_lines
 from .decisions import Decision, Refusal, Why
 from .jobs import Jobs, Request
-from .letters import Reply
+from .mailbox_messages import Reply
 from .overview import Busy
 from .progress import Progress
 from .queue import Queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from spring_mpi.hypervisor.control import Control
-from spring_mpi.hypervisor.letters import Message
+from spring_mpi.hypervisor.mailbox_messages import Message
 from spring_mpi.hypervisor.progress import Progress
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.steering import Steering

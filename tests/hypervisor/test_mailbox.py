@@ -22,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spring_mpi.errors import NoAnswerError, RunDirectoryError
-from spring_mpi.hypervisor.letters import Message, Reply, fresh_ids
 from spring_mpi.hypervisor.mailbox import Client, Mailbox
-from spring_mpi.hypervisor.mailfile import read_file, write_file
+from spring_mpi.hypervisor.mailbox_files import read_file, write_file
+from spring_mpi.hypervisor.mailbox_messages import Message, Reply, fresh_ids
 
 DONE = Reply(("Done",))
 TOO_LARGE = 2**20 + 1
@@ -46,7 +46,7 @@ for number in range(count):
 RANK0 = """
 import os, signal, sys
 from pathlib import Path
-from spring_mpi.hypervisor.letters import Reply
+from spring_mpi.hypervisor.mailbox_messages import Reply
 from spring_mpi.hypervisor.mailbox import Mailbox
 
 folder, journal, killed_at = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]

@@ -15,7 +15,7 @@ from spring_mpi import MPR, Pattern, Settings
 from spring_mpi.errors import RunDirectoryError
 from spring_mpi.events.loader import Loader
 from spring_mpi.events.source import EventRef, source_of_file
-from spring_mpi.hypervisor.letters import Reply
+from spring_mpi.hypervisor.mailbox_messages import Reply
 from spring_mpi.hypervisor.spool import Submission, request, spool
 
 FRAME = (np.arange(20 * 22) % 97).reshape(20, 22).astype(np.uint16)

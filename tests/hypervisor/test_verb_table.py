@@ -7,13 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from spring_mpi.campaign.past import Past
 from spring_mpi.cli import ctl
 from spring_mpi.errors import MessageError
+from spring_mpi.hypervisor.control import Asked
 from spring_mpi.hypervisor.interactive import Interactive
+from spring_mpi.hypervisor.lines import JobLine
+from spring_mpi.hypervisor.mailbox_messages import Message, Reply
 from spring_mpi.hypervisor.progress import Progress
 from spring_mpi.hypervisor.queue import Queue
 from spring_mpi.hypervisor.steering import Steering
-from spring_mpi.hypervisor.verbs import VERBS, Changes, documentation
+from spring_mpi.hypervisor.verbs import (
+    TEXT,
+    VERBS,
+    Argument,
+    Changes,
+    Replay,
+    Verb,
+    documentation,
+)
+from spring_mpi.outcome import Outcome
 
 DOCS = Path(__file__).parents[2] / "docs" / "howto" / "steering.md"
 PATTERN = {
@@ -115,3 +128,32 @@ def test_what_changes_nothing_is_not_replayed():
     for verb in VERBS.values():
         if verb.changes is Changes.NOTHING:
             assert verb.replay == type(verb.replay)()
+
+
+def last(queue, item):
+    """Move a waiting job to the back: what a new verb of the queue may do."""
+    decision = queue.remove(item)
+    return queue.retry(item) if decision.records else decision
+
+
+def test_a_new_verb_is_a_row_and_a_method(monkeypatch):
+    """Command, rank 0, its reply and the replay of its journal follow from these two."""
+    item, replay = Argument("item", TEXT, "name"), Replay(moves="back")
+    row = Verb(
+        "last", Changes.JOBS, "move a waiting job to the back", arguments=(item,), replay=replay
+    )
+    monkeypatch.setitem(VERBS, "last", row)
+    monkeypatch.setattr(Queue, "last", last, raising=False)
+    queue, past = Queue(), Past()
+    queue.append("abc")
+    told = message("last", "a")
+    answer = Steering(queue, Progress(), None).answer("last", told)
+    assert list(queue.waiting) == ["b", "c", "a"]
+    assert answer.reply == Reply(("Adding a to queue",), data=["a"])
+    records = tuple(
+        JobLine(Outcome(record.name, state=record.state), attempt=0)
+        for record in answer.decision.records
+    )
+    past._take(Asked(Message("1", "last", told, "me@here"), answer).line(records))
+    assert past.moves == [(("a",), False)]
+    assert "| `last ITEM` | move a waiting job to the back |" in documentation()

@@ -16,9 +16,9 @@ import spring_mpi
 from spring_mpi import MPR, Pattern, Settings, hypervisor
 from spring_mpi.errors import RunDirectoryError
 from spring_mpi.hypervisor.interactive import Interactive
-from spring_mpi.hypervisor.letters import Reply
 from spring_mpi.hypervisor.livecell import LiveCell
 from spring_mpi.hypervisor.mailbox import Mailbox
+from spring_mpi.hypervisor.mailbox_messages import Reply
 
 IDLE = ("- - - - - - - - - - -", "IDLE")
 BUSY = ("- - - - - - - - - - - - - - - - - - - - -", "RUNNING 1-2 [#---------] 9%")

@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from ..errors import NoAnswerError
 from ..names import file_name
-from .mailfile import read_file
+from .mailbox_files import read_file
 
-Steering = Literal["owner", "group"]
+Senders = Literal["owner", "group"]
+"""Who may steer: the owner of the run directory, or everybody in its group."""
 
 _ID = re.compile(r"[0-9]{20}-([A-Za-z0-9._+=,@~-]+)-[0-9]+-[0-9a-f]{8}")
 _LONGEST_HOST = 64
@@ -64,7 +65,7 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def read_message(id: str, path: Path, steering: Steering, run: Path) -> Message:
+def read_message(id: str, path: Path, steering: Senders, run: Path) -> Message:
     """The message in a file.
 
     Raises
@@ -101,7 +102,7 @@ def read_reply(path: Path) -> Reply | None:
         raise NoAnswerError(f"the answer in {path} cannot be used: {reason}") from reason
 
 
-def check_rights(message: os.stat_result, run: os.stat_result, steering: Steering) -> None:
+def check_rights(message: os.stat_result, run: os.stat_result, steering: Senders) -> None:
     """Refuse, with a ValueError, a message whose owner may not steer."""
     if steering == "owner" and message.st_uid != run.st_uid:
         sender, owner = _user(message.st_uid), _user(run.st_uid)
