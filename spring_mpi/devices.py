@@ -1,12 +1,14 @@
-"""The GPUs of this machine as people know them: id, name, load; also parts of them (MIG)."""
+"""The devices of this machine as people know them: GPUs, parts of them (MIG), the processor."""
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from shutil import which
 from types import MappingProxyType
 
@@ -94,6 +96,12 @@ def visible(
                 break
             chosen += [gpu for gpu in named if gpu not in chosen]
     return [replace(gpu, ordinal=ordinal) for ordinal, gpu in enumerate(chosen)]
+
+
+def gpu_of(device: str) -> Gpu | None:
+    """The GPU that ``cuda[:K]`` or ``auto`` means; None where ``nvidia-smi`` does not tell."""
+    ordinal = int(device.partition(":")[2] or 0)
+    return next((gpu for gpu in gpus() if gpu.ordinal == ordinal), None)
 
 
 def of_one_process(present: Sequence[Gpu]) -> Sequence[Gpu]:
@@ -205,3 +213,13 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
+
+
+def processor_name() -> str:
+    """The processor's model, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()

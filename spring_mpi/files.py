@@ -42,7 +42,7 @@ def replace_file(path: Path, content: Bytes, aside: Path | None = None, mode: in
         try:
             os.rename(aside, path)
         except BaseException:
-            _unlink(aside)
+            delete(aside)
             raise
         sync_folder(path.parent)
     except OSError as fault:
@@ -99,7 +99,7 @@ def write_new(path: Path, content: Bytes, mode: int = 0) -> None:
             os.close(descriptor)
         _check(path, content)
     except BaseException as fault:
-        _unlink(path)
+        delete(path)
         if isinstance(fault, OSError):
             raise named(fault, path) from fault
         raise
@@ -132,6 +132,12 @@ def write_all(descriptor: int, content: Bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
+def delete(path: Path) -> None:
+    """Delete a file where that can be done."""
+    with suppress(OSError):
+        path.unlink()
+
+
 def named(fault: OSError, path: Path) -> OSError:
     """The same fault with the name of the file, which calls on descriptors do not know."""
     return OSError(fault.errno, fault.strerror or str(fault), str(path))
@@ -148,11 +154,6 @@ def _check(path: Path, content: Bytes) -> None:
             length += len(block)
     if length != len(expected):
         raise OSError(errno.EIO, f"{length} bytes are read, {len(expected)} were written")
-
-
-def _unlink(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
 
 
 class LineFile:

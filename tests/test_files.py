@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import spring_mpi
 from spring_mpi.files import LineFile, aside_of, replace_file, write_new
 
 STEPS = ("open", "write", "fsync", "close", "rename")
@@ -155,3 +158,17 @@ def test_lines_that_were_lost_are_told(tmp_path, monkeypatch):
     os.truncate(tmp_path / "a", 2)
     with pytest.raises(OSError, match="has lost lines"):
         file.append(b"second\n")
+
+
+def test_one_module_brings_bytes_to_the_disk():
+    """What has to last, or to replace a file at once, is written by `spring_mpi.files` alone."""
+    package = Path(spring_mpi.__file__).parent
+    found = {
+        str(module.relative_to(package))
+        for module in package.rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_bytes()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in {("os", "fsync"), ("os", "replace")}
+    }
+    assert found == {"files.py"}

@@ -11,7 +11,6 @@ import math
 import time
 import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from ..events.formats.npy import read_header
-from ..files import replace_file
+from ..files import delete, replace_file
 from .messages import Job
 
 if TYPE_CHECKING:
@@ -112,8 +111,8 @@ class CheckpointFile:
 
     def delete(self) -> None:
         """The result is complete: nothing of the state is needed any more."""
-        _unlink(self._path)
-        _unlink(self._aside)
+        delete(self._path)
+        delete(self._aside)
 
 
 def owner_of(name: str, fingerprint: str) -> str:
@@ -174,8 +173,3 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
         raise ValueError(f"{member.filename} has {member.file_size} bytes, not {needed}")
     with archive.open(member) as stream:
         return np.asarray(npy_format.read_array(stream, allow_pickle=False))
-
-
-def _unlink(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()

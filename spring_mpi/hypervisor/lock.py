@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import RunDirectoryError
-from ..files import write_new
+from ..files import delete, write_new
 from ..launcher import restarts, scheduler_job
 
 _LARGEST_PID = 2**31 - 1
@@ -88,8 +88,7 @@ class Lock:
         """Give the lock back, if it is ours."""
         if self.is_ours():
             # One that stays, as on a file system that is read-only by now, names a dead process.
-            with suppress(OSError):
-                self.path.unlink()
+            delete(self.path)
 
     @property
     def _rundir(self) -> Path:

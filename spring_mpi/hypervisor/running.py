@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
-from ..devices import Gpu, gpus
+from ..devices import gpu_of, processor_name
 from ..engine.backends import make_backend
 from ..engine.mpr import Case, Progress, reconstruct_together
 from ..errors import PatternError, SpringError
@@ -172,23 +171,7 @@ def _remark(send: Callable[[Report], None], name: str, is_fault: bool, text: str
     send(Remark(name, text, is_fault))
 
 
-def gpu_of(device: str) -> Gpu | None:
-    """The GPU that ``cuda[:K]`` or ``auto`` means; None where ``nvidia-smi`` does not tell."""
-    ordinal = int(device.partition(":")[2] or 0)
-    return next((gpu for gpu in gpus() if gpu.ordinal == ordinal), None)
-
-
 def _progressed(job: Job, progress: Progress) -> Progressed:
     return Progressed(
         job.name, progress.generation, progress.generations, progress.best, progress.median
     )
-
-
-def processor_name() -> str:
-    """The processor's model, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()

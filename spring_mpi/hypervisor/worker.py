@@ -35,7 +35,7 @@ from .printout import Printout
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _MOST_FAILED_STARTS = 5
 _START_PATIENCE = 300.0
-_LAST_BREATH = 10.0
+_END_PATIENCE = 10.0
 _SHARED_PERCENT = 90
 
 
@@ -56,14 +56,14 @@ class Worker:
         self._failed_starts = 0
         self._child: Child | None = None
         self._is_over = False
-        self._last_sign = clock()
+        self._last_heard = clock()
 
     def send(self, order: Order) -> list[Report]:
         """Carry out an order; the reports that follow at once."""
         match order:
             case Assign(jobs):
                 self._jobs = [job.name for job in jobs]
-                self._last_sign = self._clock()
+                self._last_heard = self._clock()
                 if self._child is not None:
                     self._child.send(order)
             case Cancel(name) if name in self._jobs:
@@ -89,9 +89,9 @@ class Worker:
             self.close()
             return reports
         if not was_alive:
-            return [*reports, *self._replace(self._child.last_words())]
+            return [*reports, *self._replace(self._child.ending())]
         if self._is_hung():
-            silence = self._clock() - self._last_sign
+            silence = self._clock() - self._last_heard
             return [*reports, *self._replace(f"no progress for {silence:.0f} s")]
         return reports
 
@@ -122,7 +122,7 @@ class Worker:
             reports.append(Printed(text))
         for report in reports:
             if not isinstance(report, Printed):
-                self._last_sign = self._clock()
+                self._last_heard = self._clock()
             if isinstance(report, Ready):
                 self._failed_starts = 0
             elif isinstance(report, Done | Failed) and report.name in self._jobs:
@@ -133,7 +133,7 @@ class Worker:
         """No sign of life for too long; a child that is still starting has its own patience."""
         is_ready = self._child is not None and self._child.was_ready
         patience = self._equipment.timeout if is_ready else _START_PATIENCE
-        return bool(self._jobs) and self._clock() - self._last_sign > patience
+        return bool(self._jobs) and self._clock() - self._last_heard > patience
 
     def _replace(self, reason: str) -> list[Report]:
         """A new child; the jobs of the old one are lost."""
@@ -153,7 +153,7 @@ class Worker:
         except OSError as fault:
             self._is_over = True
             return [Gone(f"no child can be started: {fault}")]
-        self._last_sign = self._clock()
+        self._last_heard = self._clock()
         return []
 
 
@@ -215,12 +215,12 @@ class Child:
     def await_end(self) -> None:
         """Wait for a child that closed its connection, by force where it does not end."""
         try:
-            self._process.wait(_LAST_BREATH)
+            self._process.wait(_END_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def last_words(self) -> str:
+    def ending(self) -> str:
         """How a dead child ended."""
         code = self._process.wait()
         if code >= 0:

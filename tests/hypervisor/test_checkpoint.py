@@ -277,8 +277,8 @@ def test_the_time_before_is_in_the_result(job):
     state.write_bytes(packed(owner, {**read(state, owner), "seconds": np.array(1e3)}))
     with Runner("cpu") as runner:
         done = runner.run(job, lambda report: None)
-    assert 1e3 < done.summary.seconds < 1.1e3
-    assert Result.load(job.result).provenance.seconds == done.summary.seconds
+    assert 1e3 < done.outcome.seconds < 1.1e3
+    assert Result.load(job.result).provenance.seconds == done.outcome.seconds
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-100], lambda data: b"", lambda data: b"x"])
