@@ -28,9 +28,9 @@ from .document import (
     to_yaml,
 )  # fmt: skip
 from .forms import SectionForm
+from .origin import origin_of
 from .sections import Config
 from .sweep import Sweep
-from .values import origin_of
 
 __all__ = ["Config", "dump_config", "load_config"]
 

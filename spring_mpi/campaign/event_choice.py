@@ -11,8 +11,10 @@ from ..names import parse_pid
 from ..schema import option
 from .decode import refusal, shown
 from .document import Items, Node, Scalar
-from .forms import Form, Json, ListForm, Origin, SectionForm, array_of
-from .values import DataPath, PatternedText, given
+from .forms import Form, ListForm, SectionForm
+from .json_schema import Json, array_of, has_value
+from .origin import Origin
+from .values import DataPath, PatternedText
 
 
 def parse_slice(text: str) -> slice:
@@ -118,30 +120,30 @@ class EventSelection:
 class EventsForm(Form):
     """All events, or one way to choose some."""
 
-    _KEYS = SectionForm(EventSelection)
+    _SECTION = SectionForm(EventSelection)
     _ALL = "all"
 
     text = "all or mapping"
 
     def parse(self, node: Node, path: str, origin: Origin) -> EventSelection:
-        *ways, last = self._KEYS.options()
+        *ways, last = self._SECTION.key_forms()
         kinds = f"one of {', '.join(ways)} and {last}"
         if isinstance(node, Scalar):
             if node.value == self._ALL:
                 return EventSelection()
             message = f"must be all, or a mapping with {kinds}, not {shown(node)}"
             raise refusal(node, path, message)
-        made: EventSelection = self._KEYS.parse(node, path, origin)
-        if len(self._KEYS.write_given(made)) != 1:
+        made: EventSelection = self._SECTION.parse(node, path, origin)
+        if len(self._SECTION.write_given(made)) != 1:
             raise refusal(node, path, f"needs exactly {kinds}")
         return made
 
     def write(self, value: EventSelection) -> Any:
-        return self._KEYS.write_given(value) or self._ALL
+        return self._SECTION.write_given(value) or self._ALL
 
     def schema(self) -> Json:
-        keys = self._KEYS.schema() | {"type": "object"}
-        ways = {"oneOf": [given(key) for key in self._KEYS.options()]}
+        keys = self._SECTION.schema() | {"type": "object"}
+        ways = {"oneOf": [has_value(key) for key in self._SECTION.key_forms()]}
         return {"anyOf": [{"const": self._ALL}, keys | ways]}
 
 

@@ -10,35 +10,11 @@ from typing import Annotated, Any, Literal, final
 
 from ..schema import Option, alternatives, list_length, options, type_name
 from .decode import entries, is_null, refusal, scalar, shown
-from .document import Items, Node, Place, Problem, Problems, Section, absolute, all_problems, join
+from .document import Items, Node, Problem, Problems, Section, all_problems, join
+from .json_schema import Json, array_of, mapping_of, or_null
+from .origin import Origin
 
-Json = dict[str, Any]
-"""A JSON schema, or a part of one."""
 _JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What the meaning of a value depends on beside its text."""
-
-    config: str
-    """Folder of the config file."""
-    root: str
-    """The folder that ``data.root`` names."""
-    reads_files: bool = True
-    """Whether the sources are files; False where the reader takes a text or a folder."""
-
-    def from_config(self, text: str, place: Place) -> str:
-        """A path from the config's folder, one of the command line from the current folder."""
-        return absolute("" if place.on_command_line else self.config, text)
-
-    def from_root(self, text: str, place: Place) -> str:
-        """A path from ``data.root``, also on the command line: it stands for the file's value."""
-        return absolute(self.root, text)
-
-    def from_here(self, text: str, place: Place) -> str:
-        """A path from the current folder."""
-        return absolute("", text)
 
 
 class Form(ABC):
@@ -189,24 +165,24 @@ class SectionForm(Form):
 
     text = "mapping"
 
-    def options(self) -> dict[str, Option]:
-        """The options by their names, in the order of the dataclass."""
+    def key_forms(self) -> dict[str, KeyForm]:
+        """The form of each key by its name, in the order of the dataclass."""
         return {
-            one.name: replace(one, hint=self.hints.get(one.name, one.hint))
-            for one in options(self.kind)
-            if one.name not in self.hidden
+            option.name: KeyForm(replace(option, hint=self.hints.get(option.name, option.hint)))
+            for option in options(self.kind)
+            if option.name not in self.hidden
         }
 
     def given(self, node: Node, path: str, origin: Origin) -> tuple[dict[str, Any], Problems]:
         """The values of those keys that are given and legal, and all faults."""
-        known = self.options()
+        keys = self.key_forms()
         values: dict[str, Any] = {}
         problems = Problems()
         with problems.gathered():
-            for key, child in entries(node, known, path, problems):
+            for name, child in entries(node, keys, path, problems):
                 with problems.gathered():
-                    values[key] = parse_option(known[key], child, join(path, key), origin)
-            problems.extend(_missing(node, known.values(), path))
+                    values[name] = keys[name].parse(child, join(path, name), origin)
+            problems.extend(_missing(node, keys.values(), path))
         return values, problems
 
     def parse(self, node: Node, path: str, origin: Origin) -> Any:
@@ -216,9 +192,9 @@ class SectionForm(Form):
 
     def write(self, value: Any) -> dict[str, Any]:
         return {
-            name: None if (item := getattr(value, name)) is None else form_of(one.hint).write(item)
-            for name, one in self.options().items()
-            if not one.instead
+            name: key.write(getattr(value, name))
+            for name, key in self.key_forms().items()
+            if not key.option.instead
         }
 
     def write_given(self, value: Any) -> dict[str, Any]:
@@ -226,100 +202,82 @@ class SectionForm(Form):
         return {name: item for name, item in self.write(value).items() if item is not None}
 
     def schema(self) -> Json:
-        known = [one for one in self.options().values() if not one.instead]
-        required = [one.name for one in known if one.required]
-        made = mapping_of({one.name: option_schema(one) for one in known}, required)
+        keys = {name: key for name, key in self.key_forms().items() if not key.option.instead}
+        required = [name for name, key in keys.items() if key.option.required]
+        made = mapping_of({name: key.schema() for name, key in keys.items()}, required)
         return made if required else or_null(made)
 
+    def description(self) -> str:
+        """What the dataclass says of itself, for sections that no option describes."""
+        return (self.kind.__doc__ or "").replace("`", "")
 
-def _missing(node: Node, known: Iterable[Option], path: str) -> Iterator[Problem]:
+
+def _missing(node: Node, keys: Iterable[KeyForm], path: str) -> Iterator[Problem]:
     present = {entry.key for entry in node.entries} if isinstance(node, Section) else set()
-    for one in known:
-        if one.required and one.name not in present:
-            yield Problem(node.place, join(path, one.name), f"is missing: {one.text}")
+    for option in (key.option for key in keys):
+        if option.required and option.name not in present:
+            yield Problem(node.place, join(path, option.name), f"is missing: {option.text}")
 
 
-def parse_option(one: Option, node: Node, path: str, origin: Origin) -> Any:
-    """The value of one option, its range checked; null where that is the option's default."""
-    check_is_key(one, node, path)
-    if one.default is None and is_null(node):
-        return None
-    value = form_of(one.hint).parse(node, path, origin)
-    try:
-        one.verify(value)
-    except ValueError as fault:
-        raise refusal(node, path, str(fault)) from None
-    return value
+@final
+@dataclass(frozen=True)
+class KeyForm(Form):
+    """The value of one key: of its option's type and range, or null where that is the default."""
 
+    option: Option
 
-def check_is_key(one: Option, node: Node, path: str) -> None:
-    """Raises `RefusalError` for an option in whose place a config has another key."""
-    if one.instead:
-        raise refusal(node, path, elsewhere(one))
+    @property
+    def form(self) -> Form:
+        """The form of the option's type."""
+        return form_of(self.option.hint)
 
+    @property
+    def text(self) -> str:
+        kind = self.form.text
+        if self.option.default is None and not kind.endswith("null"):
+            kind += " or null"
+        return f"{kind} {self.option.range}".rstrip()
 
-def elsewhere(one: Option) -> str:
-    """What there is to say of an option in whose place a config has another key."""
-    return f"is for MPR.run() in Python; here it is {one.instead}"
+    def parse(self, node: Node, path: str, origin: Origin) -> Any:
+        self.check_is_key(node, path)
+        if self.option.default is None and is_null(node):
+            return None
+        value = self.form.parse(node, path, origin)
+        try:
+            self.option.verify(value)
+        except ValueError as fault:
+            raise refusal(node, path, str(fault)) from None
+        return value
 
+    def write(self, value: Any) -> Any:
+        return None if value is None else self.form.write(value)
 
-def option_text(one: Option) -> str:
-    """Type and range of an option, for people."""
-    kind = form_of(one.hint).text
-    if one.default is None and not kind.endswith("null"):
-        kind += " or null"
-    return " ".join(part for part in (kind, str(one.range)) if part)
+    def schema(self) -> Json:
+        made = {"description": self.option.text} | self.value_schema()
+        # A section's default is that of its keys.
+        if "properties" in made:
+            return made
+        return made | (
+            {"examples": [self.shown]} if self.option.required else {"default": self.shown}
+        )
 
+    def value_schema(self) -> Json:
+        """The schema of a value, without what it means and what it is by default."""
+        made = self.form.schema() | self.option.range.keywords()
+        return or_null(made) if self.option.default is None else made
 
-def section_text(kind: type) -> str:
-    """The description of a section that has none but its class's own."""
-    return (kind.__doc__ or "").replace("`", "")
+    @property
+    def shown(self) -> Any:
+        """What is written where nothing is chosen: the default, or an example."""
+        option = self.option
+        return option.example if option.required else self.write(option.default)
 
+    @property
+    def elsewhere(self) -> str:
+        """What there is to say of an option in whose place a config has another key."""
+        return f"is for MPR.run() in Python; here it is {self.option.instead}"
 
-def shown_value(one: Option) -> Any:
-    """What stands for an option that is left out: its default, or an example."""
-    if one.required:
-        return one.example
-    return None if one.default is None else form_of(one.hint).write(one.default)
-
-
-def value_schema(one: Option) -> Json:
-    """The values of an option as JSON schema."""
-    made = form_of(one.hint).schema() | one.range.keywords()
-    return or_null(made) if one.default is None else made
-
-
-def option_schema(one: Option) -> Json:
-    """An option as JSON schema, with its description, default or example."""
-    made = ({"description": one.text} if one.text else {}) | value_schema(one)
-    if "properties" in made or (one.required and one.example is None):
-        return made
-    value = shown_value(one)
-    return made | ({"examples": [value]} if one.required else {"default": value})
-
-
-def or_null(schema: Json) -> Json:
-    """The schema, which also accepts null."""
-    kind = schema.get("type")
-    if isinstance(kind, str):
-        return schema | {"type": [kind, "null"]}
-    if kind is not None and "null" in kind:
-        return schema
-    if "enum" in schema:
-        return schema | {"enum": [*schema["enum"], None]}
-    ways = schema.get("anyOf", [schema])
-    null = {"type": "null"}
-    return {"anyOf": ways if null in ways else [*ways, null]}
-
-
-def array_of(item: Json, least: int = 0, most: int | None = None) -> Json:
-    """The schema of a list."""
-    limits = ({"minItems": least} if least else {}) | ({"maxItems": most} if most else {})
-    return {"type": "array", "items": item} | limits
-
-
-def mapping_of(properties: Json, required: Iterable[str] = ()) -> Json:
-    """The schema of a mapping that has no other keys than these."""
-    made: Json = {"type": "object", "properties": properties, "additionalProperties": False}
-    needed = list(required)
-    return made | {"required": needed} if needed else made
+    def check_is_key(self, node: Node, path: str) -> None:
+        """Raises `RefusalError` for an option in whose place a config has another key."""
+        if self.option.instead:
+            raise refusal(node, path, self.elsewhere)

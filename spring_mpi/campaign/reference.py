@@ -8,18 +8,10 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..schema import Option
 from ..streams import standard_streams
 from .document import to_yaml
-from .forms import (
-    Json,
-    SectionForm,
-    elsewhere,
-    form_of,
-    option_text,
-    section_text,
-    shown_value,
-)
+from .forms import KeyForm, SectionForm
+from .json_schema import Json
 from .sections import Config, PatternForm
 from .sweep import SettingsForm
 
@@ -38,38 +30,39 @@ def reference_yaml() -> str:
 
 def schema_json() -> str:
     """The JSON schema of a config, draft 7, which editors know best."""
+    form = SectionForm(Config)
     head: Json = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Config of spring-batch",
-        "description": section_text(Config),
+        "description": form.description(),
     }
-    return json.dumps(head | SectionForm(Config).schema(), indent=1) + "\n"
+    return json.dumps(head | form.schema(), indent=1) + "\n"
 
 
 def _section(form: SectionForm, indent: str) -> Iterator[str]:
-    for one in form.options().values():
+    for name, key in form.key_forms().items():
         if not indent:
             yield ""
-        yield from _option(one, indent)
+        yield from _key(name, key, indent)
 
 
-def _option(one: Option, indent: str) -> Iterator[str]:
-    form, deeper = form_of(one.hint), indent + "  "
-    if one.instead:
-        yield from _comment(f"{one.name} {elsewhere(one)}", indent)
+def _key(name: str, key: KeyForm, indent: str) -> Iterator[str]:
+    form, text, deeper = key.form, key.option.text, indent + "  "
+    if key.option.instead:
+        yield from _comment(f"{name} {key.elsewhere}", indent)
     elif isinstance(form, SectionForm | PatternForm):
-        yield from _titled(one.name, one.text, indent)
-        yield from _section(form.keys if isinstance(form, PatternForm) else form, deeper)
+        yield from _titled(name, text, indent)
+        yield from _section(form.section if isinstance(form, PatternForm) else form, deeper)
     elif isinstance(form, SettingsForm):
-        yield from _titled(one.name, one.text, indent)
-        for name, section in form.sections().items():
-            yield from _titled(name, section_text(section.kind), deeper)
-            yield from _section(section, deeper + "  ")
+        yield from _titled(name, text, indent)
+        for section, inner in form.sections().items():
+            yield from _titled(section, inner.description(), deeper)
+            yield from _section(inner, deeper + "  ")
     else:
-        required = ", required" if one.required else ""
-        yield from _comment(f"{one.text} ({option_text(one)}{required})", indent)
+        required = ", required" if key.option.required else ""
+        yield from _comment(f"{text} ({key.text}{required})", indent)
         # A scalar as a whole document is followed by a line with its end.
-        yield f"{indent}{one.name}: {to_yaml(shown_value(one)).splitlines()[0]}"
+        yield f"{indent}{name}: {to_yaml(key.shown).splitlines()[0]}"
 
 
 def _titled(name: str, text: str, indent: str) -> Iterator[str]:

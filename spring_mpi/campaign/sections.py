@@ -12,7 +12,9 @@ from ..schema import option
 from ..settings import Settings
 from .document import Node, Problem, find, join
 from .event_choice import Events, EventSelection, Part
-from .forms import Form, Json, Origin, SectionForm
+from .forms import Form, SectionForm
+from .json_schema import Json
+from .origin import Origin
 from .sweep import SettingsForm, Sweep
 from .values import (
     Background,
@@ -145,10 +147,10 @@ class PatternForm(Form):
     """The section ``pattern``, whose cropsize is a multiple of its size."""
 
     text = "mapping"
-    keys = SectionForm(PatternSection)
+    section = SectionForm(PatternSection)
 
     def parse(self, node: Node, path: str, origin: Origin) -> PatternSection:
-        values, problems = self.keys.given(node, path, origin)
+        values, problems = self.section.given(node, path, origin)
         cropsize, size = values.get("cropsize"), values.get("size")
         if cropsize and size and cropsize % size:
             lower, upper = legal_cropsizes(cropsize, size)
@@ -159,10 +161,10 @@ class PatternForm(Form):
         return PatternSection(**values)
 
     def write(self, value: PatternSection) -> Json:
-        return self.keys.write(value)
+        return self.section.write(value)
 
     def schema(self) -> Json:
-        return self.keys.schema()
+        return self.section.schema()
 
 
 @dataclass(frozen=True, kw_only=True)

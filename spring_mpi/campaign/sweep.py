@@ -10,23 +10,13 @@ from typing import Annotated, Any, final
 
 from ..errors import SettingsError
 from ..names import file_name
-from ..schema import Option, option, suggest
+from ..schema import option, suggest
 from ..settings import SECTIONS, Settings, all_options
 from .decode import entries, refusal, shown
 from .document import Items, Node, all_problems, join
-from .forms import (
-    Form,
-    Json,
-    Origin,
-    SectionForm,
-    array_of,
-    check_is_key,
-    mapping_of,
-    or_null,
-    parse_option,
-    section_text,
-    value_schema,
-)
+from .forms import Form, KeyForm, SectionForm
+from .json_schema import Json, array_of, mapping_of, or_null
+from .origin import Origin
 
 Swept = tuple[tuple[str, tuple[Any, ...]], ...]
 """(name, values) of each swept setting."""
@@ -61,7 +51,7 @@ class SettingsForm(Form):
 
     def schema(self) -> Json:
         return or_null(mapping_of({
-            name: {"description": section_text(form.kind)} | form.schema()
+            name: {"description": form.description()} | form.schema()
             for name, form in self.sections().items()
         }))  # fmt: skip
 
@@ -73,11 +63,11 @@ class OverForm(Form):
     text = "mapping of lists"
 
     def parse(self, node: Node, path: str, origin: Origin) -> Swept:
-        over, known = [], all_options()
+        over, keys = [], _keys()
         with all_problems() as problems:
-            for name, child in entries(node, known, path, problems):
+            for name, child in entries(node, keys, path, problems):
                 with problems.gathered():
-                    over.append((name, _values(known[name], child, join(path, name), origin)))
+                    over.append((name, _values(keys[name], child, join(path, name), origin)))
         return tuple(over)
 
     def write(self, value: Swept) -> Json:
@@ -85,20 +75,24 @@ class OverForm(Form):
 
     def schema(self) -> Json:
         return or_null(mapping_of({
-            name: {"description": one.text} | array_of(value_schema(one), 1)
-            for name, one in all_options().items() if not one.instead
+            name: {"description": key.option.text} | array_of(key.value_schema(), 1)
+            for name, key in _keys().items() if not key.option.instead
         }))  # fmt: skip
 
 
-def _values(one: Option, node: Node, path: str, origin: Origin) -> tuple[Any, ...]:
-    check_is_key(one, node, path)
+def _keys() -> dict[str, KeyForm]:
+    return {name: KeyForm(option) for name, option in all_options().items()}
+
+
+def _values(key: KeyForm, node: Node, path: str, origin: Origin) -> tuple[Any, ...]:
+    key.check_is_key(node, path)
     if not isinstance(node, Items) or not node.nodes:
         raise refusal(node, path, f"must be a list of values, not {shown(node)}")
     values = []
     with all_problems() as problems:
         for index, child in enumerate(node.nodes):
             with problems.gathered():
-                values.append(parse_option(one, child, f"{path}[{index}]", origin))
+                values.append(key.parse(child, f"{path}[{index}]", origin))
     return tuple(values)
 
 
@@ -158,7 +152,7 @@ class Sweep:
 
 def sweepable() -> list[str]:
     """Names of the settings that a sweep may vary, ``section.key``."""
-    return [name for name, one in all_options().items() if not one.instead]
+    return [name for name, option in all_options().items() if not option.instead]
 
 
 def format_tag(template: str, settings: Settings) -> str:

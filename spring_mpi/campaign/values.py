@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, TypeGuard, final
+from typing import Annotated, Any, final
 
 from ..events.bits import MOST_BITS
 from ..events.formats.experiment import located, names_experiment
-from ..events.formats.registry import BUILT_IN, reader_names, takes_texts
+from ..events.formats.registry import BUILT_IN, reader_names
 from ..events.gain_stages import CODINGS, NO_GAIN_BITS
 from ..events.specs import ArraySpec, GeometrySpec, MaskSpec, Stages
 from ..names import FILE_CHARACTERS, file_name
 from ..schema import suggest
 from .decode import filled_text, refusal, scalar, shown
 from .document import Items, Node, Place, Scalar, Section, find, join
-from .forms import Form, Json, ListForm, Origin, PlainForm, SectionForm, array_of
+from .forms import Form, ListForm, PlainForm, SectionForm
+from .json_schema import Json, array_of, has_value
+from .origin import Origin
 
 _FILLED: Json = {"type": "string", "minLength": 1}
-
-
-def origin_of(tree: Node, folder: str) -> Origin:
-    """What paths and sources of a config in ``folder`` depend on."""
-    root, reader = find(tree, "data", "root"), find(tree, "data", "reader")
-    origin = Origin(folder, folder, not (_is_text(reader) and takes_texts(reader.value)))
-    return (
-        replace(origin, root=origin.from_config(root.value, root.place))
-        if _is_text(root)
-        else origin
-    )
-
-
-def _is_text(node: Node | None) -> TypeGuard[Scalar]:
-    return isinstance(node, Scalar) and isinstance(node.value, str)
 
 
 class TextForm(Form):
@@ -251,7 +238,10 @@ class MaskForm(Form):
         return _MASK.write_given(value)
 
     def schema(self) -> Json:
-        made = _MASK.schema() | {"type": "object", "oneOf": [given(key) for key in self._MEANINGS]}
+        made = _MASK.schema() | {
+            "type": "object",
+            "oneOf": [has_value(key) for key in self._MEANINGS],
+        }
         made["properties"]["bad_bits"] |= {"minimum": 1, "maximum": MOST_BITS - 1}
         return made
 
@@ -280,11 +270,6 @@ class GeometryForm(Form):
         text = made["properties"]["quadrants"]["description"]
         made["properties"]["quadrants"] = {"description": text} | quadrants
         return {"anyOf": [_FILLED, made]}
-
-
-def given(key: str) -> Json:
-    """The schema of a mapping that has a key which is not null."""
-    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
 
 
 _NUMBER = PlainForm(float)

@@ -67,7 +67,7 @@ class MaskSpec:
 class GeometrySpec:
     """Which geometry is meant."""
 
-    file: str = option(..., "path of the geometry file")
+    file: str = option(..., "path of the geometry file", example="detector.geom")
     quadrants: tuple[tuple[float, float], ...] | None = option(
         None, "[x, y] of the four quadrants in mm, for HDF5 files without them"
     )
