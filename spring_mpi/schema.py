@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal, Union
 
@@ -113,12 +114,16 @@ def option(
 
 def options(section: type) -> Iterator[Option]:
     """The options of a section's dataclass, in the order they are written there."""
-    hints = typing.get_type_hints(section, include_extras=True)
+    hints = _hints(section)
     for declared in fields(section):
-        default = _default(declared)
-        yield Option(
-            declared.name, hints[declared.name], default, **({"text": ""} | {**declared.metadata})
-        )
+        metadata: dict[str, Any] = {"text": "", **declared.metadata}
+        yield Option(declared.name, hints[declared.name], _default(declared), **metadata)
+
+
+@cache
+def _hints(section: type) -> dict[str, Any]:
+    # Reading annotations is slow, and every setting that is changed asks for them.
+    return typing.get_type_hints(section, include_extras=True)
 
 
 def _default(declared: Field[Any]) -> Any:

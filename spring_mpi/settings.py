@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .errors import SettingsError
@@ -198,8 +198,8 @@ class Settings:
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """All values as ``{section: {key: value}}``; tuples become lists."""
         return {
-            section: {one.name: _plain(self.get(section, one.name)) for one in fields(kind)}
-            for section, kind in SECTIONS.items()
+            section: {key: _plain(value) for key, value in vars(self.section(section)).items()}
+            for section in SECTIONS
         }
 
     def __eq__(self, other: object) -> bool:
@@ -242,10 +242,10 @@ class Settings:
 
     def _rows(self, section: str, kind: type) -> Iterator[tuple[str, str, str, str, str, str]]:
         label = section
-        for one in options(kind):
-            value = str(_plain(self.get(section, one.name)))
-            cells = (one.name, value, one.type_name, str(one.range))
-            for text in textwrap.wrap(one.text, 50):
+        for key in options(kind):
+            value = str(_plain(self.get(section, key.name)))
+            cells = (key.name, value, key.type_name, str(key.range))
+            for text in textwrap.wrap(key.text, 50):
                 yield (label, *cells, text)
                 label, cells = "", ("", "", "", "")
 
@@ -253,7 +253,7 @@ class Settings:
 def all_options() -> dict[str, Option]:
     """The options of all sections by their names, ``section.key``."""
     return {
-        f"{section}.{one.name}": one for section, kind in SECTIONS.items() for one in options(kind)
+        f"{section}.{key.name}": key for section, kind in SECTIONS.items() for key in options(kind)
     }
 
 
@@ -261,7 +261,7 @@ def find_option(section: str, key: str) -> Option:
     """The option of that section and key; raises `SettingsError` with the nearest known name."""
     if section not in SECTIONS:
         raise SettingsError(f"no section {section!r} in the settings{suggest(section, SECTIONS)}")
-    known = {one.name: one for one in options(SECTIONS[section])}
+    known = {found.name: found for found in options(SECTIONS[section])}
     if key not in known:
         raise SettingsError(f"no setting {section}.{key}{suggest(key, known)}")
     return known[key]

@@ -26,7 +26,8 @@ from .earlier import Choice, judge
 from .indexing import open_index
 from .past import Past
 from .placing import placed
-from .plan import Plan, calibration
+from .plan import Plan
+from .recipe import calibration_of
 from .rundir import RunDirectory
 from .sampling import suspects_of
 from .sections import Config
@@ -189,7 +190,7 @@ def faults(config: Config) -> Iterator[str]:
     if config.data.follow is not None and config.data.index is not None:
         yield "data.index: leave it out with data.follow: a growing index is the run directory's"
     try:
-        Calibrator(calibration(config), Loader())
+        Calibrator(calibration_of(config), Loader())
     except SpringError as fault:
         yield f"pattern: {fault}"
 

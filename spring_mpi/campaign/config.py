@@ -70,8 +70,8 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
         config = _decoded(tree, folder, problems)
     if config is None:
         sources = [source, *(COMMAND_LINE + text for text in overrides)]
-        problems.sort(key=lambda one: (sources.index(one.place.source), one.place))
-        raise ConfigError([str(one) for one in problems])
+        problems.sort(key=lambda problem: (sources.index(problem.place.source), problem.place))
+        raise ConfigError([str(problem) for problem in problems])
     return config
 
 

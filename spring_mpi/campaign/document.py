@@ -263,11 +263,10 @@ def put(tree: Node | None, keys: Sequence[str], node: Node) -> Node:
         return node
     section = tree if isinstance(tree, Section) else Section(node.place, ())
     entry = Entry(keys[0], node.place, put(section.get(keys[0]), keys[1:], node))
-    others = [one.key for one in section.entries]
-    if keys[0] not in others:
-        return replace(section, entries=(*section.entries, entry))
-    index = others.index(keys[0])
     entries = section.entries
+    names = [other.key for other in entries]
+    # A key that is there already keeps its place among the others: sweep.over depends on it.
+    index = names.index(keys[0]) if keys[0] in names else len(entries)
     return replace(section, entries=(*entries[:index], entry, *entries[index + 1 :]))
 
 

@@ -20,8 +20,8 @@ from . import version_0_1_0
 from .comparing import Made, compared
 from .config import load_config
 from .past import Past
-from .plan import Blueprint, Plan, calibration
-from .recipe import REVISIONS, changes, described, fingerprint, shape_parts
+from .plan import Blueprint, Plan
+from .recipe import REVISIONS, calibration_of, changes, described, fingerprint, shape_parts
 from .rundir import RunDirectory
 from .sections import Config
 
@@ -195,11 +195,11 @@ def _config_changes(plan: Plan, rundir: RunDirectory, made: Blueprint) -> Iterat
         return
     variants = {variant.tag: variant.settings for variant in before.sweep.variants(before.settings)}
     pattern, config = before.pattern, plan.config
-    former = described(calibration(before), reader(before)) | shape_parts(
+    former = described(calibration_of(before), reader(before)) | shape_parts(
         variants.get(made.tag, before.settings), pattern.cropsize, pattern.size, before.seed
     )
     settings = made.settings if made.tag in variants else config.settings
-    now = described(calibration(config), reader(config)) | shape_parts(
+    now = described(calibration_of(config), reader(config)) | shape_parts(
         settings, config.pattern.cropsize, config.pattern.size, config.seed
     )
     yield from changes(former, now)

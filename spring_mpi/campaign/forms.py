@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Annotated, Any, Literal, final
 
 from ..schema import Option, alternatives, list_length, options, type_name
 from .decode import entries, is_null, refusal, scalar, shown
-from .document import Items, Node, Problem, Problems, Section, all_problems, join
+from .document import Items, Node, Problem, Problems, Section, all_problems, find, join
 from .json_schema import Json, array_of, mapping_of, or_null
 from .origin import Origin
 
+Faults = Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]
+"""Gives key and message of what is wrong with the legal values of a section's keys."""
 _JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
 
 
@@ -162,6 +164,8 @@ class SectionForm(Form):
     """Types that stand in place of those of the dataclass."""
     hidden: tuple[str, ...] = ()
     """Fields that are no keys."""
+    faults: Faults = lambda values: iter(())
+    """Which values do not go together."""
 
     text = "mapping"
 
@@ -183,6 +187,8 @@ class SectionForm(Form):
                 with problems.gathered():
                     values[name] = keys[name].parse(child, join(path, name), origin)
             problems.extend(_missing(node, keys.values(), path))
+        for name, message in self.faults(values):
+            problems.append(Problem((find(node, name) or node).place, join(path, name), message))
         return values, problems
 
     def parse(self, node: Node, path: str, origin: Origin) -> Any:

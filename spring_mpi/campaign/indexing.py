@@ -21,9 +21,6 @@ from .config import load_config
 from .rundir import RunDirectory
 from .sections import Config
 
-_READING = ("source", "reader", "dataset", "pid", "run")
-"""Keys of ``data`` that an index depends on."""
-
 
 @dataclass(frozen=True)
 class Opened:
@@ -108,10 +105,11 @@ def _own(rundir: RunDirectory) -> EventIndex | None:
 def _is_read_alike(config: Config, rundir: RunDirectory) -> bool:
     """Whether the last run read the same sources in the same way."""
     try:
-        before = load_config(rundir.config).data
+        before = _wanted(load_config(rundir.config))
     except SpringError:
         return False
-    return all(getattr(before, key) == getattr(config.data, key) for key in _READING)
+    # Sources are absolute: another root alone does not make them others.
+    return replace(before, root="") == replace(_wanted(config), root="")
 
 
 def _is_of_same_files(config: Config, index: EventIndex) -> bool:

@@ -22,7 +22,7 @@ from ..names import file_name, job_name, pid_text
 from ..outcome import Outcome, State
 from ..settings import Settings
 from .event_choice import parse_part
-from .recipe import Recipe, Recorded
+from .recipe import Recipe, Recorded, calibration_of
 from .sections import Config
 from .selection import select, select_present
 from .sweep import Variant, value_text
@@ -108,7 +108,7 @@ class Plan:
         self.swept = tuple(name for name, _ in config.sweep.over)
         self._variants_swept = [self._swept_values(variant.settings) for variant in self.variants]
         self._command = " ".join(sys.argv)
-        self.calibration = calibration(config)
+        self.calibration = calibration_of(config)
         self._recorded = Recorded.of(self.calibration, config.data.reader)
         self.recipes = [self.recipe(variant.settings) for variant in self.variants]
         self._kinds = [
@@ -284,17 +284,3 @@ def _kind(recipe: Recipe, settings: Settings) -> str | None:
 def checkpoint_file(name: str) -> str:
     """Path of a job's checkpoint, relative to the run directory; there are few at any time."""
     return f"checkpoints/{file_name(name)}.npz"
-
-
-def calibration(config: Config) -> Calibration:
-    """The calibration that a config asks for."""
-    section = config.pattern
-    return Calibration(
-        config.data.mask,
-        section.background,
-        section.gain,
-        section.center,
-        section.satvalue,
-        config.data.geometry,
-        config.data.gain_bits,
-    )

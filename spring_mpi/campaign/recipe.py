@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
+from operator import attrgetter
 from pathlib import PurePath
 from typing import Any
 
@@ -21,16 +22,17 @@ from ..events.formats.user_file import loader_digest
 from ..events.geometry import read_geometry
 from ..events.preparation import REVISION as PREPARATION
 from ..events.source import EventRef, file_digest
-from ..events.specs import ArraySpec
 from ..settings import Settings
 from . import version_0_1_0
+from .sections import Config, key_form
 from .sweep import sweepable
 
 RULE = 2
 """Of fingerprints; version 0.1.0 had the first one."""
 REVISIONS = ("preparation", "engine")
 """The parts that change with the program alone."""
-_SECTION = {"masks": "data.mask", "geometry": "data.geometry", "gain_bits": "data.gain_bits"}
+_KEYS = {"masks": "data.mask", "geometry": "data.geometry", "gain_bits": "data.gain_bits"}
+"""Where a config has what a calibration has; the rest is in ``pattern``, by the same name."""
 _CONTENT = "content of"
 
 
@@ -119,6 +121,16 @@ def shape_parts(settings: Settings, cropsize: int, size: int, seed: int) -> dict
     }
 
 
+def calibration_of(config: Config) -> Calibration:
+    """The calibration that a config asks for."""
+    keys = _calibration_keys().items()
+    return Calibration(**{name: attrgetter(key)(config) for name, key in keys})
+
+
+def _calibration_keys() -> dict[str, str]:
+    return {of.name: _KEYS.get(of.name, f"pattern.{of.name}") for of in fields(Calibration)}
+
+
 def described(calibration: Calibration, reader: str) -> dict[str, Any]:
     """What a calibration and a reader say, without the contents of their files."""
     file, colon, function = reader.rpartition(":")
@@ -129,8 +141,8 @@ def described(calibration: Calibration, reader: str) -> dict[str, Any]:
 
 def _said(calibration: Calibration) -> dict[str, Any]:
     return {
-        _SECTION.get(one.name, f"pattern.{one.name}"): _value(getattr(calibration, one.name))
-        for one in fields(Calibration)
+        key: _named(key_form(key).write(getattr(calibration, name)))
+        for name, key in _calibration_keys().items()
     }
 
 
@@ -144,16 +156,13 @@ def _defaults() -> dict[str, Any]:
     return settings | _said(Calibration()) | {"data.reader": "auto"}
 
 
-def _value(given: Any) -> Any:
-    """A value of a calibration, as JSON has it; of files the names, of options what is given."""
-    if isinstance(given, tuple):
-        return [_value(one) for one in given]
-    if isinstance(given, ArraySpec) and given.value is not None:
-        return given.value
-    if hasattr(given, "__dataclass_fields__"):
-        values = {key: _value(item) for key, item in asdict(given).items() if item is not None}
-        return values | ({"file": PurePath(values["file"]).name} if "file" in values else {})
-    return given
+def _named(written: Any) -> Any:
+    """A value as a config has it, but files by their names: moved files are the same ones."""
+    if isinstance(written, list):
+        return [_named(item) for item in written]
+    if isinstance(written, dict) and "file" in written:
+        return written | {"file": PurePath(written["file"]).name}
+    return written
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from ..streams import standard_streams
 from .document import to_yaml
 from .forms import KeyForm, SectionForm
 from .json_schema import Json
-from .sections import Config, PatternForm
+from .sections import Config
 from .sweep import SettingsForm
 
 _COMMAND = "python -m spring_mpi.campaign.reference"
@@ -50,9 +50,9 @@ def _key(name: str, key: KeyForm, indent: str) -> Iterator[str]:
     form, text, deeper = key.form, key.option.text, indent + "  "
     if key.option.instead:
         yield from _comment(f"{name} {key.elsewhere}", indent)
-    elif isinstance(form, SectionForm | PatternForm):
+    elif isinstance(form, SectionForm):
         yield from _titled(name, text, indent)
-        yield from _section(form.section if isinstance(form, PatternForm) else form, deeper)
+        yield from _section(form, deeper)
     elif isinstance(form, SettingsForm):
         yield from _titled(name, text, indent)
         for section, inner in form.sections().items():

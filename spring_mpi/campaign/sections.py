@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, final
+from typing import Annotated, Any, Literal
 
 from ..events.formats.registry import BUILT_IN
 from ..events.gain_stages import CODINGS, NO_GAIN_BITS
 from ..events.specs import ArraySpec
 from ..schema import option
 from ..settings import Settings
-from .document import Node, Problem, find, join
 from .event_choice import Events, EventSelection, Part
-from .forms import Form, SectionForm
-from .json_schema import Json
-from .origin import Origin
+from .forms import KeyForm, SectionForm
 from .sweep import SettingsForm, Sweep
 from .values import (
     Background,
@@ -36,6 +34,14 @@ def legal_cropsizes(cropsize: int, size: int) -> tuple[int, int]:
     """The two multiples of ``size`` nearest to ``cropsize``."""
     lower = max(cropsize // size, 1) * size
     return lower, lower + size
+
+
+def _cropsize_faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    cropsize, size = values.get("cropsize"), values.get("size")
+    if cropsize and size and cropsize % size:
+        lower, upper = legal_cropsizes(cropsize, size)
+        nearest = f"the nearest are {lower} and {upper}, not {cropsize}"
+        yield "cropsize", f"must be a multiple of size ({size}); {nearest}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +126,9 @@ class PatternSection:
             object.__setattr__(self, "size", self.cropsize)
 
 
+Pattern = Annotated[PatternSection, SectionForm(PatternSection, faults=_cropsize_faults)]
+
+
 @dataclass(frozen=True)
 class Workers:
     """What a worker uses, and how patient it is."""
@@ -142,31 +151,6 @@ class Workers:
     )
 
 
-@final
-class PatternForm(Form):
-    """The section ``pattern``, whose cropsize is a multiple of its size."""
-
-    text = "mapping"
-    section = SectionForm(PatternSection)
-
-    def parse(self, node: Node, path: str, origin: Origin) -> PatternSection:
-        values, problems = self.section.given(node, path, origin)
-        cropsize, size = values.get("cropsize"), values.get("size")
-        if cropsize and size and cropsize % size:
-            lower, upper = legal_cropsizes(cropsize, size)
-            message = f"must be a multiple of size ({size}); the nearest are {lower} and {upper}"
-            place = (find(node, "cropsize") or node).place
-            problems.append(Problem(place, join(path, "cropsize"), f"{message}, not {cropsize}"))
-        problems.raise_any()
-        return PatternSection(**values)
-
-    def write(self, value: PatternSection) -> Json:
-        return self.section.write(value)
-
-    def schema(self) -> Json:
-        return self.section.schema()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """A campaign: what is reconstructed, with which settings, and by whom."""
@@ -186,7 +170,7 @@ class Config:
     part: Part | None = option(
         None, '"K/N": of these events the K-th, (K+N)-th, ... only; see --part'
     )
-    pattern: Annotated[PatternSection, PatternForm()] = option(..., "how a frame becomes a pattern")
+    pattern: Pattern = option(..., "how a frame becomes a pattern")
     settings: Annotated[Settings, SettingsForm()] = option(
         Settings, "the parameters of the reconstruction"
     )
@@ -195,3 +179,12 @@ class Config:
     steering: Literal["owner", "group"] = option(
         "owner", "who may steer the campaign: who owns the run directory, or its whole group"
     )
+
+
+def key_form(path: str) -> KeyForm:
+    """The form of a key of a section, such as ``data.mask``."""
+    section, _, key = path.partition(".")
+    form = SectionForm(Config).key_forms()[section].form
+    if not isinstance(form, SectionForm):
+        raise KeyError(path)
+    return form.key_forms()[key]

@@ -92,7 +92,7 @@ def calibration(
     if (
         given.gain_bits is not None
         or any(mask.is_of_frame for mask in given.masks)
-        or not all(isinstance(one, ArraySpec) for one in arrays[:2])
+        or not all(isinstance(array, ArraySpec) for array in arrays[:2])
         or (geometry is not None and geometry.first_module is not None)
     ):
         return ""

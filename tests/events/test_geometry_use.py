@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spring_mpi.campaign.config import dump_config, load_config
-from spring_mpi.campaign.plan import calibration as calibration_of
+from spring_mpi.campaign.recipe import calibration_of
 from spring_mpi.errors import ConfigError, PatternError, SourceError
 from spring_mpi.events import EventRef, Loader, build_index
 from spring_mpi.events.calibration import Calibration
