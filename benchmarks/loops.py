@@ -12,9 +12,9 @@ from scipy import fft, ndimage
 
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.backends.reference import ReferenceBackend
-from spring_mpi.engine.interval import interval
-from spring_mpi.engine.population import Backend, Problem
+from spring_mpi.engine.backends.protocol import Backend, Problem
+from spring_mpi.engine.backends.reference import reference_backend
+from spring_mpi.engine.bounds import modulus_bounds
 from spring_mpi.pattern import Pattern
 from spring_mpi.settings import IA, Settings
 
@@ -162,7 +162,7 @@ def cupy_expressions(job: Job, count: int) -> Engine:
 
 def backend_of(device: str) -> Backend:
     """The backend for a device, or ``reference``."""
-    return ReferenceBackend() if device == "reference" else make_backend(device)
+    return reference_backend() if device == "reference" else make_backend(device)
 
 
 def spring(device: str, constraint: str, transforms: str = "cufft") -> Make:
@@ -175,7 +175,7 @@ def spring(device: str, constraint: str, transforms: str = "cufft") -> Make:
         settings.set("object", "constraint", constraint)
         is_real = constraint != "complex"
         backend.load(
-            [Problem(interval(job.pattern(), symmetric=is_real, bounded=False), 1)], settings
+            [Problem(modulus_bounds(job.pattern(), symmetric=is_real, bounded=False), 1)], settings
         )
         starts = job.starts(count).astype(np.float32 if is_real else np.complex64)
         supports = np.repeat(job.support[None], count, axis=0)

@@ -20,8 +20,8 @@ from loops import BETA, make_job
 
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.interval import interval
-from spring_mpi.engine.population import Problem
+from spring_mpi.engine.backends.protocol import Problem
+from spring_mpi.engine.bounds import modulus_bounds
 from spring_mpi.settings import IA, Settings
 
 INDIVIDUALS = 8
@@ -46,7 +46,9 @@ def iterations(size: int, constraint: str, threads: int) -> Work:
     settings = Settings().set("global", "popsize", INDIVIDUALS)
     settings.set("object", "constraint", constraint)
     is_real = constraint != "complex"
-    backend.load([Problem(interval(job.pattern(), symmetric=is_real, bounded=False), 1)], settings)
+    backend.load(
+        [Problem(modulus_bounds(job.pattern(), symmetric=is_real, bounded=False), 1)], settings
+    )
     population = backend.restore(
         {
             "density": job.starts(INDIVIDUALS).astype(np.float32 if is_real else np.complex64),

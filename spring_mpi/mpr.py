@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from .devices import gpus, of_one_process, select
 from .engine.backends import make_backend
+from .engine.backends.protocol import Backend
 from .engine.mpr import Progress, reconstruct
-from .engine.population import Backend
 from .errors import LaunchError, SettingsError, UnsavedError
 from .names import job_name
 from .pattern import Pattern

@@ -72,18 +72,18 @@ class Result:
     tag: str
     data: Image
     """Mean of the aligned best individuals, float32 or complex64, sqrt(photons)."""
-    mask: NDArray[np.uint8]
+    support: NDArray[np.uint8]
     """1 = inside the support of more than half of them."""
     best: Image
-    """The individual with the lowest score."""
+    """The individual with the lowest fitness."""
     std: NDArray[np.float32]
     """Standard deviation over the averaged individuals."""
     support_frequency: NDArray[np.float32]
     """Share of the averaged individuals whose support holds the pixel."""
     intensity: NDArray[np.float32]
     """The prepared pattern, photons, zero frequency at [size // 2, size // 2]."""
-    excluded: NDArray[np.uint8]
-    """1 = masked or saturated in the prepared pattern."""
+    mask: NDArray[np.uint8]
+    """1 = excluded, as masked or saturated, in the prepared pattern."""
     error: float
     """Relative distance of the best individual's moduli to the data."""
     error_history: NDArray[np.float32]
@@ -115,7 +115,7 @@ class Result:
     @property
     def support_px(self) -> int:
         """Area of the support, pixels."""
-        return int(self.mask.sum())
+        return int(self.support.sum())
 
     def with_provenance(self, **changes: Any) -> Result:
         """The same result with other provenance."""
@@ -157,8 +157,11 @@ class Result:
                 raise SourceError(f"{path} cannot be read: {fault.strerror}") from fault
             raise SourceError(f"{path} is not a result file of spring-mpi: {fault}") from fault
         # What a file of another version lacks is as if it had not been measured.
-        origin = {one.name: values.pop(one.name) for one in fields(Provenance)
-                  if one.name in values}  # fmt: skip
+        origin = {
+            known.name: values.pop(known.name)
+            for known in fields(Provenance)
+            if known.name in values
+        }
         return cls(**{**_ABSENT, **values}, provenance=Provenance(**origin))
 
     def plot(self) -> Figure:

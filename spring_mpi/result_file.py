@@ -24,12 +24,12 @@ _CXI_VERSION = 160
 # (field of the result or its provenance, dataset, units)
 _LAYOUT = (
     ("data", f"{_IMAGE}/data", "sqrt(photons)"),
-    ("mask", f"{_IMAGE}/mask", "1 = support"),
+    ("support", f"{_IMAGE}/support", "1 = support"),
     ("best", f"{_IMAGE}/best", "sqrt(photons)"),
     ("std", f"{_IMAGE}/std", "sqrt(photons)"),
     ("support_frequency", f"{_IMAGE}/support_frequency", "1"),
     ("intensity", f"{_DETECTOR}/data", "photons"),
-    ("excluded", f"{_DETECTOR}/mask", "1 = excluded"),
+    ("mask", f"{_DETECTOR}/mask", "1 = excluded"),
     ("error", f"{_ANALYSIS}/error", "1"),
     ("orientation_sureness", f"{_ANALYSIS}/orientation_sureness", "1"),
     ("error_history", f"{_ANALYSIS}/error_history", "1"),
@@ -52,7 +52,10 @@ _LAYOUT = (
     ("source", f"{_EVENT}/source", ""),
 )
 
-_NEEDED = ("data", "mask", "best", "intensity", "excluded", "settings", "pid", "name")
+_EARLIER_SUPPORT = f"{_IMAGE}/mask"
+"""Where earlier versions have the support, and their readers look for it."""
+
+_NEEDED = ("data", "support", "best", "intensity", "mask", "settings", "pid", "name")
 """Fields without which a file is no result; versions differ in the others."""
 
 READ_FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError,
@@ -68,6 +71,7 @@ def write(values: Mapping[str, Any], path: Path) -> None:
         file[f"{_PROCESS}/version"] = _version()
         for field, name, units in _LAYOUT:
             _write_dataset(file, name, _stored(values[field]), units)
+        file[_EARLIER_SUPPORT] = file[f"{_IMAGE}/support"]  # a hard link
         radius = np.arange(len(values["prtf"]))
         _write_dataset(file, f"{_ANALYSIS}/prtf/q", radius, "pixels of the pattern")
         if values["resolution_px"] is not None:
@@ -78,6 +82,8 @@ def read(path: Path) -> dict[str, Any]:
     """The values that `write` was given; raises `READ_FAULTS`."""
     with reading(path) as file:
         values = {field: _value(file, name) for field, name, _ in _LAYOUT if name in file}
+        if "support" not in values and _EARLIER_SUPPORT in file:
+            values["support"] = _value(file, _EARLIER_SUPPORT)
         if f"{_ANALYSIS}/prtf" in file:
             values["resolution_px"] = _resolution(file[f"{_ANALYSIS}/prtf"])
     if missing := [name for field, name, _ in _LAYOUT if field in _NEEDED and field not in values]:

@@ -80,7 +80,7 @@ class DE:
     align: bool = option(True, "register the population (shift, twin, phase) before it is crossed")
     start: int = option(
         1,
-        "generations before the first crossover; until then every rival is a new start density",
+        "generations before the first crossover; until then every trial is a new start density",
         at_least=0,
     )
 
@@ -101,7 +101,7 @@ class SW:
         1.2, "support over object area from three quarters of the generations on", above=0
     )
     elitism: bool = option(
-        True, "an improved individual that scores worse than before is undone, threshold mode"
+        True, "an improved individual that is less fit than before is undone, threshold mode"
     )
     area_power: float = option(
         0.4, "individuals are compared by error x (support area)^area_power", at_least=0
@@ -118,13 +118,23 @@ class Object:
         "positive", "density real and not negative, real, or complex"
     )
 
+    @property
+    def is_real(self) -> bool:
+        """Whether the density has no imaginary part."""
+        return self.constraint != "complex"
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether the density is real and nowhere negative."""
+        return self.constraint == "positive"
+
 
 @dataclass(frozen=True)
 class Final:
     """What becomes the result."""
 
     error_factor: float = option(
-        1.05, "individuals within this factor of the best score are averaged", at_least=1
+        1.05, "individuals within this factor of the best fitness are averaged", at_least=1
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from hostmachine import HostMachine
 from scipy import fft
 
-from spring_mpi.engine.backends.cupy import kernel_source
+from spring_mpi.engine.backends.gpu.cupy import kernel_source
 
 
 class Array(np.ndarray):

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from spring_mpi.engine.backends.cupy import kernel_source
-from spring_mpi.engine.backends.machine import THREADS, Launch
+from spring_mpi.engine.backends.gpu.cupy import kernel_source
+from spring_mpi.engine.backends.gpu.machine import THREADS, Launch
 
 _SHIM = Path(__file__).with_name("cuda_on_host.h")
 _OPTIONS = ("-std=c++17", "-O2", "-shared", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing")
@@ -53,7 +53,7 @@ class Builder:
 
 
 class HostMachine:
-    """See `spring_mpi.engine.backends.machine.Machine`; arrays are numpy's."""
+    """See `spring_mpi.engine.backends.gpu.machine.Machine`; arrays are numpy's."""
 
     name = "host"
     device = "this processor"

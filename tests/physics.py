@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spring_mpi.engine.backends.reference import Population, ReferenceBackend
-from spring_mpi.engine.interval import Interval, interval
+from spring_mpi.engine.backends.host import HostBackend, Population
+from spring_mpi.engine.backends.protocol import Problem
+from spring_mpi.engine.backends.reference import reference_backend
+from spring_mpi.engine.backends.reference.operators import NumpyOperators
+from spring_mpi.engine.bounds import ModulusBounds, modulus_bounds
 from spring_mpi.engine.metrics import spectrum
-from spring_mpi.engine.population import Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.pattern import Pattern
 from spring_mpi.settings import Settings
@@ -42,9 +44,9 @@ def pattern_of(density: Density, mask: NDArray[Any] | None = None, **options: An
     return Pattern(np.abs(spectrum(density)) ** 2, mask, (middle, middle), **options)
 
 
-def interval_of(density: Density, mask: NDArray[Any] | None = None) -> Interval:
+def bounds_of(density: Density, mask: NDArray[Any] | None = None) -> ModulusBounds:
     """What the noiseless pattern of a density says of its moduli."""
-    return interval(pattern_of(density, mask), symmetric=np.isrealobj(density), bounded=False)
+    return modulus_bounds(pattern_of(density, mask), symmetric=np.isrealobj(density), bounded=False)
 
 
 def settings_of(**values: Any) -> Settings:
@@ -56,13 +58,30 @@ def settings_of(**values: Any) -> Settings:
 
 
 def loaded(
-    data: Interval, constraint: str = "positive", precision: str = "double", **values: Any
-) -> ReferenceBackend:
+    data: ModulusBounds, constraint: str = "positive", precision: str = "double", **values: Any
+) -> HostBackend:
     """A reference backend for those data."""
-    backend = ReferenceBackend(precision=precision)
+    backend = reference_backend(precision=precision)
     settings = settings_of(object__constraint=constraint, **values)
     backend.load([Problem(data, job_key(1, "test"))], settings)
     return backend
+
+
+def operators(
+    data: ModulusBounds, constraint: str = "positive", precision: str = "double"
+) -> NumpyOperators:
+    """The reference's operators for those data."""
+    return NumpyOperators(data, settings_of(object__constraint=constraint), precision=precision)
+
+
+class Around:
+    """A backend that does as the reference does, but for what a test defines otherwise."""
+
+    def __init__(self) -> None:
+        self.reference = reference_backend()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reference, name)
 
 
 def alone(density: Density, support: NDArray[np.bool_]) -> Population:

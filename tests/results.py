@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from spring_mpi.engine.backends.protocol import Arrays
 from spring_mpi.engine.evolution import State
-from spring_mpi.engine.population import Arrays
 from spring_mpi.result import Result
 
 

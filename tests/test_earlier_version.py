@@ -126,7 +126,7 @@ def test_redo(masked):
 
 def excluded(campaign, name):
     """Pixels that a result's pattern leaves out."""
-    return int(Result.load(campaign.rundir / f"results/{name}.h5").excluded.sum())
+    return int(Result.load(campaign.rundir / f"results/{name}.h5").mask.sum())
 
 
 def test_a_checkpoint_of_another_pattern_is_not_continued(masked):

@@ -18,7 +18,7 @@ from spring_mpi.result import Provenance, Result
 from spring_mpi.settings import Settings
 
 SIZE = 12
-IMAGES = ("data", "mask", "best", "std", "support_frequency", "intensity", "excluded")
+IMAGES = ("data", "support", "best", "std", "support_frequency", "intensity", "mask")
 ARRAYS = (*IMAGES, "error_history", "prtf", "ring_correlation")
 
 
@@ -32,8 +32,8 @@ def made(*, is_complex: bool = False, **changes: Any) -> Result:
     density = image() + 1j * image() if is_complex else image()
     values = {
         "name": "71-1-14546865407-ss:80", "pid": (71, 1, 14546865407), "tag": "ss:80",
-        "data": density, "mask": image(np.uint8) % 2, "best": 2 * density, "std": image(),
-        "support_frequency": image(), "intensity": image(), "excluded": image(np.uint8) % 2,
+        "data": density, "support": image(np.uint8) % 2, "best": 2 * density, "std": image(),
+        "support_frequency": image(), "intensity": image(), "mask": image(np.uint8) % 2,
         "error": 0.125, "error_history": random.random((3, 4)).astype(np.float32),
         "prtf": np.array([np.nan, 1.0, 0.5, 0.1, 0.0, 0.0]), "ring_correlation": np.empty(0),
         "resolution_px": 3.5, "members": 3, "orientation_sureness": 0.25,
@@ -78,17 +78,17 @@ def test_the_layout_is_readable_by_anyone(tmp_path: Path) -> None:
     with h5py.File(result.save(tmp_path / "a.h5")) as file:
         entry = file["entry_1"]
         places = {
-            "data": "image_1/data", "mask": "image_1/mask", "best": "image_1/best",
+            "data": "image_1/data", "support": "image_1/support", "best": "image_1/best",
             "std": "image_1/std", "support_frequency": "image_1/support_frequency",
             "intensity": "instrument_1/detector_1/data",
-            "excluded": "instrument_1/detector_1/mask",
+            "mask": "instrument_1/detector_1/mask",
             "error_history": "analysis/error_history", "prtf": "analysis/prtf/value",
         }  # fmt: skip
         for name, place in places.items():
             assert np.array_equal(entry[place][()], getattr(result, name), equal_nan=True), name
         assert entry["analysis/prtf/q"][()].tolist() == [0, 1, 2, 3, 4, 5]
         assert entry["analysis/prtf"].attrs["resolution_px"] == 3.5
-        units = {place: entry[place].attrs["units"] for place in ("image_1/data", "image_1/mask",
+        units = {place: entry[place].attrs["units"] for place in ("image_1/data", "image_1/support",
                  "instrument_1/detector_1/data", "instrument_1/detector_1/mask",
                  "process_1/seconds")}  # fmt: skip
         assert list(units.values()) == [
@@ -103,6 +103,18 @@ def test_the_layout_is_readable_by_anyone(tmp_path: Path) -> None:
         assert entry["event/name"].asstr()[()] == "71-1-14546865407-ss:80"
         assert entry["event/tag"].asstr()[()] == "ss:80"
         assert entry["event/source"].asstr()[()] == "/data/run.cxi"
+
+
+def test_the_support_is_found_where_it_was_before(tmp_path: Path) -> None:
+    """Earlier versions have it, and look for it, under ``image_1/mask``."""
+    result = made()
+    path = result.save(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        image = file["entry_1/image_1"]
+        assert image["mask"] == image["support"]  # one dataset with two names
+        del image["support"]
+    assert np.array_equal(Result.load(path).support, result.support)
+    assert np.array_equal(Result.load(path).mask, result.mask)
 
 
 def test_the_file_has_the_name_of_the_job(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def _has_pattern_of(first: Made, second: Made) -> bool:
 
 def difference(result: Result, now: Prepared) -> str:
     """How a pattern is another one now than in a result; empty where it is the same."""
-    before, excluded = result.excluded != 0, ~now.pattern.measured
+    before, excluded = result.mask != 0, ~now.pattern.measured
     if before.shape != excluded.shape:
         return f"its pattern has {excluded.shape} pixels now, not {before.shape}"
     kept = before == excluded

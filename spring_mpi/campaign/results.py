@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from ..engine.likeness import Turned, turned_like
+from ..engine.orientation import Oriented, oriented_like
 from ..errors import SourceError
 from ..names import pid_text
 from ..outcome import Outcome, State
@@ -63,7 +63,7 @@ class Campaign:
             raise SourceError(f"{self.rundir}: no job {name!r} is done")
         return _load(job)
 
-    def variants(self, pid: str | Iterable[int]) -> list[Turned]:
+    def variants(self, pid: str | Iterable[int]) -> list[Oriented]:
         """All results of one event, the lowest error first, turned like that one.
 
         Parameters
@@ -94,15 +94,15 @@ class Alike:
         self._jobs = {pid: sorted(jobs, key=by_error) for pid, jobs in events}
         self._references: OrderedDict[str, Result | None] = OrderedDict()
 
-    def result(self, job: Outcome) -> Turned:
+    def result(self, job: Outcome) -> Oriented:
         """The result of a job that is done; raises `SourceError` if its file cannot be read."""
         result = _load(job)
         if len(self._jobs.get(job.pid, ())) < 2:
-            return Turned(result)
+            return Oriented(result)
         reference = self._reference(job.pid)
         if reference is None or reference.name == result.name:
-            return Turned(result)
-        return turned_like(result, reference.data, reference.name)
+            return Oriented(result)
+        return oriented_like(result, reference.data, reference.name)
 
     def _reference(self, pid: str) -> Result | None:
         """The best result of an event that can be read."""

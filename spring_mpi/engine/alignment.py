@@ -116,8 +116,8 @@ def orientation_sureness(density: Density, support: NDArray[np.bool_]) -> float:
     change = _CHANGE * (down + right)
     reach = 0.5 * (np.arcsin(change / spread) if spread > change else np.pi)
     middle = _longer_axis(down, mixed, right)
-    skews = [_skew(rows, columns, weights, one)
-             for one in np.linspace(middle - reach, middle + reach, _AXES)]  # fmt: skip
+    skews = [_skew(rows, columns, weights, angle)
+             for angle in np.linspace(middle - reach, middle + reach, _AXES)]  # fmt: skip
     lowest, highest = min(skews), max(skews)
     return max(0.0, lowest, -highest)
 
@@ -143,7 +143,9 @@ def _shifted(density: Density, shift: tuple[float, float]) -> Density:
     if all(step == int(step) for step in shift):
         return np.roll(density, [int(step) for step in shift], axis=(0, 1))
     spectrum = _forward(density)
-    rows, columns = (_ramp(*one, density) for one in zip(density.shape, shift, strict=True))
+    rows, columns = (
+        _ramp(side, step, density) for side, step in zip(density.shape, shift, strict=True)
+    )
     spectrum *= rows.astype(spectrum.dtype)[:, None]
     spectrum *= columns.astype(spectrum.dtype)[None, : spectrum.shape[1]]
     return _backward(spectrum, density).astype(density.dtype, copy=False)

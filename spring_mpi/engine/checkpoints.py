@@ -7,8 +7,8 @@ from functools import partial
 from itertools import islice
 from typing import Protocol
 
+from .backends.protocol import Arrays
 from .evolution import Evolution, State
-from .population import Arrays
 
 
 class Checkpoints(Protocol):
@@ -52,14 +52,14 @@ NO_CHECKPOINTS = NoCheckpoints()
 def keep(checkpoints: Sequence[Checkpoints], evolution: Evolution, state: State) -> None:
     """Save each problem's state where one is due; the last one only if its result cannot be."""
     if evolution.is_over(state):
-        for number, one in enumerate(checkpoints):
-            one.offer_last(partial(_state_of, evolution, state, number))
+        for number, kept in enumerate(checkpoints):
+            kept.offer_last(partial(_state_of, evolution, state, number))
         return
-    due = [one for one in checkpoints if one.every and state.generation % one.every == 0]
+    due = [kept for kept in checkpoints if kept.every and state.generation % kept.every == 0]
     if due:
-        for one, arrays in zip(checkpoints, evolution.save(state), strict=True):
-            if one in due:
-                one.save(arrays)
+        for kept, arrays in zip(checkpoints, evolution.save(state), strict=True):
+            if kept in due:
+                kept.save(arrays)
 
 
 def _state_of(evolution: Evolution, state: State, number: int) -> Arrays:

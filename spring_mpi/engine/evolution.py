@@ -14,13 +14,15 @@ import numpy as np
 
 from ..settings import Settings
 from .algorithms import rule
-from .genetics import leaders, plan
-from .population import Arrays, Backend, Cut, Errors, Flags
+from .backends.protocol import Arrays, Backend, Errors, Flags, ShrinkWrap
+from .crossover import best_of_islands, crossover_plan
 from .sequence import SHRINKWRAP, improvement_steps
-from .support import cut, score
+from .shrinkwrap import fitness, shrink_wrap
 
 _SETTLING = 3
 _NO_AREA = -1
+_FITNESS = "scores"
+"""Its name among the arrays of a checkpoint."""
 _SAME_ERRORS = 1e-4
 """Relative; processors and backends round otherwise, one pixel more or less makes more."""
 
@@ -29,14 +31,15 @@ _SAME_ERRORS = 1e-4
 class Rating:
     """How good the individuals of a population are, (popsize,) each; lower is better."""
 
-    scores: Errors
-    """What is compared; inf where unknown."""
+    fitness: Errors
+    """What selection compares; inf where unknown."""
     errors: Errors
 
     def replaced(self, other: Rating, where: Flags) -> Rating:
         """With the other's values where the flag is set."""
         return Rating(
-            np.where(where, other.scores, self.scores), np.where(where, other.errors, self.errors)
+            np.where(where, other.fitness, self.fitness),
+            np.where(where, other.errors, self.errors),
         )
 
 
@@ -82,17 +85,17 @@ class Evolution:
         pulse: Callable[[], None] = lambda: None,
     ) -> None:
         self._backend, self._settings, self._keys, self._size = backend, settings, keys, size
+        self._count = len(keys) * settings.global_.popsize
         self._pulse = pulse
         self._steps = improvement_steps(settings)
         self._memory = settings.SW.elitism and settings.SW.mode == "threshold"
 
     def start(self) -> State:
         """The initial population, nothing improved yet."""
-        count = len(self._keys) * self._settings.global_.popsize
         population = self._backend.create(0)
         archive = self._backend.copy(population)
-        unknown = Rating(np.full(count, np.inf), np.full(count, np.inf))
-        return State(0, population, unknown, archive, unknown, None, np.empty((0, count)))
+        unknown = Rating(np.full(self._count, np.inf), np.full(self._count, np.inf))
+        return State(0, population, unknown, archive, unknown, None, np.empty((0, self._count)))
 
     def run(self, state: State, progress: Progress) -> State:
         """Step to the last generation, reporting after each."""
@@ -108,7 +111,7 @@ class Evolution:
     def parts(self) -> list[slice]:
         """Which individuals are those of each problem."""
         popsize = self._settings.global_.popsize
-        return [slice(one * popsize, (one + 1) * popsize) for one in range(len(self._keys))]
+        return [slice(start, start + popsize) for start in range(0, self._count, popsize)]
 
     def save(self, state: State) -> Iterator[Arrays]:
         """Of each problem host arrays of all that its further generations depend on.
@@ -118,9 +121,9 @@ class Evolution:
         area = _NO_AREA if state.archive_area is None else state.archive_area
         individuals = {
             **_named("population", self._backend.save(state.population)),
-            **_named("population", vars(state.rating)),
+            **_named("population", _stored(state.rating)),
             **_named("archive", self._backend.save(state.archive)),
-            **_named("archive", vars(state.archive_rating)),
+            **_named("archive", _stored(state.archive_rating)),
         }
         for part in self.parts():
             own = {name: array[part] for name, array in individuals.items()}
@@ -143,9 +146,9 @@ class Evolution:
         return State(
             generation=len(arrays["history"]),
             population=individuals,
-            rating=Rating(population["scores"], population["errors"]),
+            rating=Rating(population[_FITNESS], population["errors"]),
             archive=self._backend.restore(archive),
-            archive_rating=Rating(archive["scores"], archive["errors"]),
+            archive_rating=Rating(archive[_FITNESS], archive["errors"]),
             archive_area=None if area == _NO_AREA else area,
             history=arrays["history"],
         )
@@ -156,7 +159,7 @@ class Evolution:
         if not 0 < generation <= self._settings.global_.generations:
             raise ValueError(f"it has {generation} generations")
         images = dict.fromkeys(("density", "support"), (popsize, self._size, self._size))
-        numbers = dict.fromkeys(("scores", "errors"), (popsize,))
+        numbers = dict.fromkeys((_FITNESS, "errors"), (popsize,))
         shapes = {"history": (generation, popsize), "archive.area": ()}
         for part in ("population", "archive"):
             shapes |= {f"{part}.{name}": shape for name, shape in (images | numbers).items()}
@@ -173,58 +176,65 @@ class Evolution:
     def step(self, state: State) -> State:
         """One generation; the arrays of the given state are used up."""
         population = state.population
-        generation_cut = cut(self._settings, self._size, state.generation)
-        rivals = self._rivals(state)
+        wrap = shrink_wrap(self._settings, self._size, state.generation)
+        trials = self._trials(state)
         before = self._backend.copy(population) if self._memory else None
-        rating = self._improve(population, generation_cut)
+        rating = self._improve(population, wrap)
         if before is not None:
             rating = self._select(population, rating, before, state.rating)
-        rating = self._select(population, rating, rivals, self._improve(rivals, generation_cut))
+        rating = self._select(population, rating, trials, self._improve(trials, wrap))
         state = replace(
             state,
             generation=state.generation + 1,
             rating=rating,
             history=np.vstack([state.history, rating.errors]),
         )
-        return self._archived(state, generation_cut)
+        return self._archived(state, wrap)
 
-    def _rivals(self, state: State) -> Any:
+    def _trials(self, state: State) -> Any:
         """Children of the population; before crossover starts, new start densities."""
         if state.generation < self._settings.DE.start:
             return self._backend.create(state.generation + 1)
         if self._settings.DE.align:
-            self._backend.register(state.population, leaders(self._settings, state.rating.scores))
-        cross = plan(self._settings, self._keys, state.generation)
-        return self._backend.crossover(state.population, cross)
+            targets = best_of_islands(self._settings, state.rating.fitness)
+            self._backend.register(state.population, targets)
+        plan = crossover_plan(self._settings, self._keys, state.generation)
+        return self._backend.crossover(state.population, plan)
 
-    def _improve(self, population: Any, generation_cut: Cut) -> Rating:
+    def _improve(self, population: Any, wrap: ShrinkWrap) -> Rating:
         """Run the sequence and some ER, so that what is rated is a feasible density."""
         for step in self._steps:
             if step.algorithm == SHRINKWRAP:
                 for _ in range(step.count):
-                    self._backend.shrinkwrap(population, generation_cut)
+                    self._backend.shrinkwrap(population, wrap)
             else:
                 algorithm = rule(step.algorithm, self._settings.IA)
                 self._backend.iterate(population, algorithm, step.count)
             self._pulse()
         self._backend.iterate(population, rule("ER", self._settings.IA), _SETTLING)
         errors = self._backend.errors(population)
-        return Rating(score(errors, self._backend.areas(population), self._settings), errors)
+        areas = self._backend.areas(population)
+        return Rating(fitness(errors, areas, self._settings), errors)
 
-    def _select(self, population: Any, rating: Rating, others: Any, rivals: Rating) -> Rating:
-        """Put the others in place of those of equal index that score worse."""
-        better = rivals.scores < rating.scores
-        self._backend.replace(population, others, better)
-        return rating.replaced(rivals, better)
+    def _select(self, population: Any, rating: Rating, trials: Any, trial_rating: Rating) -> Rating:
+        """Put trials in place of the individuals of equal index that are less fit."""
+        better = trial_rating.fitness < rating.fitness
+        self._backend.replace(population, trials, better)
+        return rating.replaced(trial_rating, better)
 
-    def _archived(self, state: State, generation_cut: Cut) -> State:
+    def _archived(self, state: State, wrap: ShrinkWrap) -> State:
         """The archive brought up to date; a new target area starts it anew."""
-        area = generation_cut.area if generation_cut.threshold is None else None
+        area = wrap.area if wrap.threshold is None else None
         is_new = area != state.archive_area
-        better = (state.rating.scores < state.archive_rating.scores) | is_new
+        better = (state.rating.fitness < state.archive_rating.fitness) | is_new
         self._backend.replace(state.archive, state.population, better)
         archive_rating = state.archive_rating.replaced(state.rating, better)
         return replace(state, archive_rating=archive_rating, archive_area=area)
+
+
+def _stored(rating: Rating) -> Arrays:
+    """A rating as a checkpoint has it."""
+    return {_FITNESS: rating.fitness, "errors": rating.errors}
 
 
 def _named(part: str, arrays: Arrays) -> Arrays:

@@ -15,12 +15,12 @@ from ..names import job_name
 from ..pattern import Pattern
 from ..result import Provenance, Result
 from ..settings import Settings
+from .average import average
+from .backends.protocol import Arrays, Backend, Problem
+from .bounds import modulus_bounds
 from .checkpoints import NO_CHECKPOINTS, Checkpoints, keep
 from .evolution import Evolution, Rating, State
-from .final import average
-from .interval import interval
 from .metrics import resolution
-from .population import Arrays, Backend, Problem
 from .random import job_key
 from .requirements import can_share, check
 
@@ -127,10 +127,10 @@ def reconstruct_together(
         pulse()
     seconds = (time.time() - began) / len(cases)
     return [
-        one if isinstance(one, PatternError) else one.with_provenance(
+        outcome if isinstance(outcome, PatternError) else outcome.with_provenance(
             backend=backend.name, device=backend.device, started=began, seconds=seconds
         )
-        for one in outcomes
+        for outcome in outcomes
     ]  # fmt: skip
 
 
@@ -146,7 +146,7 @@ class _Best:
     @classmethod
     def of(cls, state: State, archive: Arrays, part: slice) -> _Best:
         """Of the problem with those individuals."""
-        rating = Rating(state.archive_rating.scores[part], state.archive_rating.errors[part])
+        rating = Rating(state.archive_rating.fitness[part], state.archive_rating.errors[part])
         return cls(
             archive["density"][part], archive["support"][part], rating, state.history[:, part]
         )
@@ -154,22 +154,22 @@ class _Best:
 
 def _outcome(case: Case, best: _Best, settings: Settings) -> Result | PatternError:
     """The result, its provenance still without backend and time."""
-    pattern, scores = case.pattern, best.rating.scores
+    pattern, fitness = case.pattern, best.rating.fitness
     if not best.densities.any():
         return PatternError(f"pattern {pattern.name}: no individual kept any density")
-    final = average(best.densities, best.supports, scores, pattern, settings)
+    final = average(best.densities, best.supports, fitness, pattern, settings)
     return Result(
         name=case.job_name,
         pid=pattern.pid,
         tag=case.tag,
         data=final.data,
-        mask=final.mask,
+        support=final.support,
         best=final.best,
         std=final.std,
         support_frequency=final.support_frequency,
         intensity=pattern.intensity,
-        excluded=(~pattern.measured).astype(np.uint8),
-        error=float(best.rating.errors[scores.argmin()]),
+        mask=(~pattern.measured).astype(np.uint8),
+        error=float(best.rating.errors[fitness.argmin()]),
         error_history=best.history.astype(np.float32),
         prtf=final.prtf,
         ring_correlation=final.ring_correlation,
@@ -185,14 +185,14 @@ def _evolution(
     cases: Sequence[Case], settings: Settings, backend: Backend, pulse: Callable[[], None]
 ) -> Evolution:
     """The evolution of the patterns, which the backend is loaded with."""
-    is_real = settings.object.constraint != "complex"
-    is_bounded = bool(settings.global_.bounds)
-    problems = [
-        Problem(interval(case.pattern, symmetric=is_real, bounded=is_bounded), case.key)
+    keys = [case.key for case in cases]
+    bounds = [
+        modulus_bounds(
+            case.pattern, symmetric=settings.object.is_real, bounded=bool(settings.global_.bounds)
+        )
         for case in cases
     ]
-    backend.load(problems, settings)
-    keys = [case.key for case in cases]
+    backend.load(list(map(Problem, bounds, keys)), settings)
     return Evolution(backend, settings, keys, cases[0].pattern.size, pulse)
 
 

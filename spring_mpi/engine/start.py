@@ -41,13 +41,14 @@ def start_density(
     settings: Settings, size: int, key: int, generation: int, individual: int
 ) -> NDArray[np.inexact]:
     """One start density, (size, size): float32, or complex64 where it is complex."""
-    is_complex = settings.object.constraint == "complex"
     density = np.zeros((size, size), np.complex128)
     for sphere in spheres(settings, key, generation, individual):
         rows, columns = _span(sphere.row, sphere, size), _span(sphere.column, sphere, size)
         profile = _profile(sphere, settings.init.gamma, rows, columns, size)
         density[rows, columns] += sphere.strength * profile
-    return density.astype(np.complex64) if is_complex else density.real.astype(np.float32)
+    if settings.object.is_real:
+        return density.real.astype(np.float32)
+    return density.astype(np.complex64)
 
 
 def spheres(settings: Settings, key: int, generation: int, individual: int) -> list[Sphere]:
@@ -57,13 +58,13 @@ def spheres(settings: Settings, key: int, generation: int, individual: int) -> l
     centre uniform where the sphere stays within the disc, strength U(0, 1) (and a phase of its own
     in a complex density).
     """
-    init, is_complex = settings.init, settings.object.constraint == "complex"
+    init = settings.init
     numbers = uniforms(
         key, Purpose.START, generation, individual, 1 + _NUMBERS_PER_ITEM * init.items
     ).astype(np.float64)
     count = 1 + int(numbers[0] * init.items)
     items = numbers[1:].reshape(init.items, _NUMBERS_PER_ITEM)[:count]
-    return [_sphere(init, item, is_complex=is_complex) for item in items]
+    return [_sphere(init, item, is_complex=not settings.object.is_real) for item in items]
 
 
 def _sphere(init: Init, numbers: NDArray[np.float64], *, is_complex: bool) -> Sphere:

@@ -23,8 +23,8 @@ from ..files import delete, replace_file
 from .messages import Job
 
 if TYPE_CHECKING:
+    from ..engine.backends.protocol import Arrays
     from ..engine.evolution import State
-    from ..engine.population import Arrays
 
 _FORMAT = 1
 

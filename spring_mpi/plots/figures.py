@@ -70,7 +70,7 @@ def plot_result(result: Result) -> Figure:
     """
     above = [_draw_pattern, _draw_transform, _draw_density]
     below = [_draw_support, _draw_errors, _draw_transfer]
-    if result.settings.object.constraint != "positive":
+    if not result.settings.object.is_positive:
         above.append(_draw_phase)
         below.insert(1, _draw_spread)
     with look():
@@ -107,7 +107,7 @@ def _draw_flags(axes: Axes, **flags: tuple[Flags, str]) -> None:
 
 
 def _draw_pattern(axes: Axes, result: Result) -> None:
-    excluded = result.excluded != 0
+    excluded = result.mask != 0
     image = _draw_intensity(axes, result.intensity, intensity_norm(result.intensity, ~excluded))
     _draw_flags(axes, masked_or_saturated=(excluded, MASKED))
     _label(image, "Pattern", "photons")
@@ -115,7 +115,7 @@ def _draw_pattern(axes: Axes, result: Result) -> None:
 
 def _draw_transform(axes: Axes, result: Result) -> None:
     """Intensities of the best individual, in the colours of the pattern."""
-    norm = intensity_norm(result.intensity, result.excluded == 0)
+    norm = intensity_norm(result.intensity, result.mask == 0)
     modulus = np.abs(np.fft.fftshift(np.fft.fft2(result.best, norm="ortho")))
     image = _draw_intensity(axes, modulus**2, norm)
     _label(image, "Best individual, |F|²", "photons")
@@ -144,14 +144,14 @@ def _draw_support(axes: Axes, result: Result) -> None:
 
 def _draw_phase(axes: Axes, result: Result) -> None:
     """The phase in the support; outside it means nothing."""
-    inside = np.where(result.mask, np.angle(result.data), np.nan)
+    inside = np.where(result.support, np.angle(result.data), np.nan)
     image = _draw_zoomed(axes, result, inside, PHASE)
     image.set_clim(-np.pi, np.pi)
     _label(image, "Phase", "radians")
 
 
 def _draw_zoomed(axes: Axes, result: Result, values: Image, colours: str) -> AxesImage:
-    window = zoom(result.mask)
+    window = zoom(result.support)
     axes.set(xlabel="column (px)", ylabel="row (px)")
     return axes.imshow(values[window], cmap=colours, extent=_extent(values, window))
 

@@ -95,10 +95,10 @@ def intensity_norm(intensity: Image, measured: Flags) -> LogNorm:
     return LogNorm(float(low), float(max(high, 10 * low)), clip=True)
 
 
-def zoom(mask: Image) -> Window:
+def zoom(support: Image) -> Window:
     """The square window about the support with a margin; the whole image where it is empty."""
-    size = len(mask)
-    rows, columns = np.nonzero(mask)
+    size = len(support)
+    rows, columns = np.nonzero(support)
     if rows.size == 0:
         return slice(0, size), slice(0, size)
     side = min(size, int(1.25 * max(np.ptp(rows), np.ptp(columns))) + 6)

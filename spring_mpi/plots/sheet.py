@@ -102,14 +102,14 @@ def _grid(rows: int, columns: int) -> tuple[Figure, Axes]:
 
 def _cell(entry: Result | Remarked) -> _Cell:
     result, remark = (entry.result, entry.remark) if isinstance(entry, Remarked) else (entry, "")
-    window = zoom(result.mask)
+    window = zoom(result.support)
     modulus = np.abs(result.data[window])
     return _Cell(
         name=result.name,
         caption=Outcome.of(result).caption,
         remark=_wrapped(remark, _REMARK_LETTERS, _REMARK_LINES),
         density=_density_thumbnail(modulus),
-        pattern=_pattern_thumbnail(result.intensity, result.excluded == 0),
+        pattern=_pattern_thumbnail(result.intensity, result.mask == 0),
         field=len(modulus),
     )
 

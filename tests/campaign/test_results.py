@@ -54,7 +54,7 @@ def test_variants_are_turned_like_the_best(rundir):
     assert [one.remark for one in variants] == ["", said, said, ""]
     for one in variants:
         assert np.allclose(one.result.data, variants[0].result.data, atol=1e-6)
-        assert np.array_equal(one.result.mask, variants[0].result.mask)
+        assert np.array_equal(one.result.support, variants[0].result.support)
 
 
 def test_files_keep_their_own_orientation(rundir):

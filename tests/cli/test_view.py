@@ -14,7 +14,7 @@ from physics import lumps, pattern_of, settings_of
 from spring_mpi import plots
 from spring_mpi.cli import view
 from spring_mpi.cli.view import main
-from spring_mpi.engine.backends.reference import ReferenceBackend
+from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.hypervisor.status import write_status
 from spring_mpi.hypervisor.summary import SummaryFile
@@ -31,7 +31,7 @@ Sheets = list[tuple[list[Result | Outcome], str]]
 def result() -> Result:
     """A small reconstruction."""
     settings = settings_of(global__generations=1, global__popsize=4, init__supportsize=12, IA__it=3)
-    return reconstruct(pattern_of(lumps(32)), settings, backend=ReferenceBackend())
+    return reconstruct(pattern_of(lumps(32)), settings, backend=reference_backend())
 
 
 @pytest.fixture

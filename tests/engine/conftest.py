@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from hostmachine import Builder, HostMachine
 
-from spring_mpi.engine.backends.cpu import CpuBackend
+from spring_mpi.engine.backends.cpu import cpu_backend
+from spring_mpi.engine.backends.host import HostBackend
 from spring_mpi.engine.native import load
 
 
@@ -20,10 +21,10 @@ def host_machine(
 
 
 @pytest.fixture(scope="session")
-def native(tool: Callable[[str], str]) -> Callable[..., CpuBackend]:
+def native(tool: Callable[[str], str]) -> Callable[..., HostBackend]:
     """``native(say=..., threads=...)``: the backend with the kernels in C that were installed."""
     library = load()
     if library is None:
         tool("cc")
         pytest.fail("there is a compiler, but the kernels were not built: install again")
-    return lambda say=print, threads=1: CpuBackend(library, say, threads=threads)
+    return lambda say=print, threads=1: cpu_backend(library, say, threads=threads)

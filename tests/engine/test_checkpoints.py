@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from physics import interval_of, lumps, noise, pattern_of, settings_of
+from physics import bounds_of, lumps, noise, pattern_of, settings_of
 from results import Memory, arrays_of
 
-from spring_mpi.engine.backends.reference import ReferenceBackend
+from spring_mpi.engine.backends.protocol import Arrays, Problem
+from spring_mpi.engine.backends.reference import reference_backend
+from spring_mpi.engine.bounds import ModulusBounds
 from spring_mpi.engine.evolution import Evolution
-from spring_mpi.engine.interval import Interval
 from spring_mpi.engine.mpr import Progress, reconstruct
-from spring_mpi.engine.population import Arrays, Problem
 from spring_mpi.result import Result
 
 SIZE = 32
@@ -40,7 +40,7 @@ def result_of(
     return reconstruct(
         pattern_of(density),
         settings_of(**SMALL | changes),
-        backend=ReferenceBackend(),
+        backend=reference_backend(),
         report=report,
         checkpoints=memory,
     )
@@ -68,8 +68,8 @@ def test_every_array_of_a_state_is_kept() -> None:
     result_of(whole)
     random = np.random.default_rng(1)
     arrays = {name: shuffled(array, random) for name, array in whole.saved[0].items()}
-    backend, settings = ReferenceBackend(), settings_of(**SMALL)
-    backend.load([Problem(interval_of(lumps(SIZE)), 1)], settings)
+    backend, settings = reference_backend(), settings_of(**SMALL)
+    backend.load([Problem(bounds_of(lumps(SIZE)), 1)], settings)
     evolution = Evolution(backend, settings, [1], SIZE)
     parts = ("density", "support")
     population = backend.restore({part: arrays[f"population.{part}"] for part in parts})
@@ -86,14 +86,14 @@ def test_a_state_of_another_pattern_is_refused() -> None:
     mask = np.zeros((SIZE, SIZE), bool)
     mask[SIZE // 2 + 2, SIZE // 2 : SIZE // 2 + 3] = True
     mask |= np.roll(np.flip(mask), 1, (0, 1))  # a pixel and its Friedel partner
-    evolution_on(interval_of(density)).restore(whole.saved[0])
+    evolution_on(bounds_of(density)).restore(whole.saved[0])
     with pytest.raises(ValueError, match="the event is prepared otherwise now"):
-        evolution_on(interval_of(density, mask)).restore(whole.saved[0])
+        evolution_on(bounds_of(density, mask)).restore(whole.saved[0])
 
 
-def evolution_on(data: Interval) -> Evolution:
+def evolution_on(data: ModulusBounds) -> Evolution:
     """An evolution on a new backend."""
-    backend, settings = ReferenceBackend(), settings_of(**SMALL)
+    backend, settings = reference_backend(), settings_of(**SMALL)
     backend.load([Problem(data, 1)], settings)
     return Evolution(backend, settings, [1], SIZE)
 
@@ -155,8 +155,8 @@ def test_states_of_other_grids_are_refused(size: int) -> None:
     """So is one of another grid."""
     whole = Memory()
     result_of(whole)
-    backend, settings = ReferenceBackend(), settings_of(**SMALL)
-    backend.load([Problem(interval_of(lumps(size)), 1)], settings)
+    backend, settings = reference_backend(), settings_of(**SMALL)
+    backend.load([Problem(bounds_of(lumps(size)), 1)], settings)
     with pytest.raises(ValueError, match=r"it has no population\.density of the shape"):
         Evolution(backend, settings, [1], size).restore(whole.saved[0])
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from physics import disc, interval_of, lumps, noise, pattern_of, settings_of
+from physics import bounds_of, disc, lumps, noise, operators, pattern_of, settings_of
 
 from spring_mpi.engine.algorithms import rule
-from spring_mpi.engine.backends.cpu import CpuBackend
-from spring_mpi.engine.backends.reference import Population, ReferenceBackend
-from spring_mpi.engine.genetics import plan
-from spring_mpi.engine.interval import Interval
+from spring_mpi.engine.backends.host import HostBackend, Population
+from spring_mpi.engine.backends.protocol import Problem, ShrinkWrap
+from spring_mpi.engine.backends.reference import reference_backend
+from spring_mpi.engine.bounds import ModulusBounds
+from spring_mpi.engine.crossover import crossover_plan
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.engine.population import Cut, Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.settings import IA
 
@@ -24,32 +24,32 @@ KEY = job_key(1, "test")
 CONSTRAINTS = ("positive", "real", "complex")
 SIZES = (64, 128, 256)
 POPSIZE = 5  # odd: one of the real individuals has no partner
-Make = Callable[..., CpuBackend]
+Make = Callable[..., HostBackend]
 
 
-def data_of(size: int, constraint: str) -> Interval:
+def data_of(size: int, constraint: str) -> ModulusBounds:
     """Measured, free, saturated and bounded pixels, Friedel-symmetric for real densities."""
     density = lumps(size) * (1 + 0.3j * lumps(size)) if constraint == "complex" else lumps(size)
-    data = interval_of(1e3 * density, disc(size, 3))
+    data = bounds_of(1e3 * density, disc(size, 3))
     kind = np.random.default_rng(3).integers(0, 4, (size, size))
     kind = np.minimum(kind, np.roll(kind[::-1, ::-1], 1, axis=(0, 1)))
     upper = np.where(kind == 0, np.inf, np.where(kind == 1, 2 * data.lower, data.upper))
-    return Interval(data.lower, upper.astype(np.float32), data.norm)
+    return ModulusBounds(data.lower, upper.astype(np.float32), data.norm)
 
 
 @pytest.fixture
-def pair(native: Make, size: int, constraint: str) -> tuple[ReferenceBackend, CpuBackend]:
+def pair(native: Make, size: int, constraint: str) -> tuple[HostBackend, HostBackend]:
     """Reference and kernels, loaded with the same data."""
     settings = settings_of(
         object__constraint=constraint, global__popsize=POPSIZE, init__supportsize=size // 4
     )
-    backends = (ReferenceBackend(), native())
+    backends = (reference_backend(), native())
     for backend in backends:
         backend.load([Problem(data_of(size, constraint), KEY)], settings)
     return backends
 
 
-def both(pair: tuple[ReferenceBackend, CpuBackend]) -> tuple[Population, Population]:
+def both(pair: tuple[HostBackend, HostBackend]) -> tuple[Population, Population]:
     """The same population for both."""
     population = pair[0].create(0)
     return population, pair[1].copy(population)
@@ -88,7 +88,7 @@ def test_iterations(native: Make, size: int, constraint: str, algorithm: str) ->
     density *= np.sqrt(POPSIZE * data.norm) / np.linalg.norm(density)
     support = np.stack([disc(size, 20 + 4 * one) for one in range(POPSIZE)])
     results = []
-    for backend in (ReferenceBackend(precision="double"), ReferenceBackend(), native()):
+    for backend in (reference_backend(precision="double"), reference_backend(), native()):
         kind = density.dtype if not results else "c8" if is_complex else "f4"
         population = Population(density.astype(kind), support.copy())
         backend.load([Problem(data, KEY)], settings)
@@ -115,28 +115,31 @@ def test_errors_and_areas(pair: Any) -> None:
 
 
 CUTS = {
-    "threshold": Cut(1.5, 0.2, 0, 4, 4000),
-    "too few": Cut(1.5, 0.99, 0, 40, 4000),
-    "too many": Cut(1.5, 0.01, 0, 4, 40),
-    "area": Cut(2.0, None, 60, 4, 400),
-    "area out of bounds": Cut(2.0, None, 600, 4, 100),
-    "no blur": Cut(0.0, None, 60, 4, 400),
+    "threshold": ShrinkWrap(1.5, 0.2, 0, 4, 4000),
+    "too few": ShrinkWrap(1.5, 0.99, 0, 40, 4000),
+    "too many": ShrinkWrap(1.5, 0.01, 0, 4, 40),
+    "area": ShrinkWrap(2.0, None, 60, 4, 400),
+    "area out of bounds": ShrinkWrap(2.0, None, 600, 4, 100),
+    "no blur": ShrinkWrap(0.0, None, 60, 4, 400),
 }
 
 
 @on_all
 @on_sizes
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS.keys())
-def test_shrinkwrap(pair: Any, cut: Cut) -> None:
+def test_shrinkwrap(pair: Any, size: int, constraint: str, cut: ShrinkWrap) -> None:
     """As many pixels, and no dropped one stronger than a kept one by more than rounding."""
-    before = pair[0].create(0).density
+    before, reference = (
+        pair[0].create(0).density,
+        operators(data_of(size, constraint), constraint, "single"),
+    )
     one, other = both(pair)
     for backend, population in zip(pair, (one, other), strict=True):
         backend.shrinkwrap(population, cut)
     areas = (pair[0].areas(population) for population in (one, other))
     assert np.abs(np.subtract(*areas)).max() <= (2 if cut.threshold == 0.2 else 0)
     for density, support in zip(before, other.support, strict=True):
-        blurred = pair[0]._blurred(np.abs(density), cut.sigma)
+        blurred = reference.blurred(np.abs(density), cut.sigma)
         assert blurred[~support].max() - blurred[support].min() < 1e-5 * blurred.max()
     assert np.array_equal(other.density, before * other.support)
 
@@ -147,7 +150,7 @@ def test_selection_is_the_rank_in_a_sorted_image(pair: Any, count: int) -> None:
     """For a constant image too, where any pixels will do."""
     density = np.stack([noise(64, 3), np.ones((64, 64))]).astype(np.float32)
     population = Population(density.copy(), np.zeros((2, 64, 64), bool))
-    pair[1].shrinkwrap(population, Cut(0.0, None, count, 1, 4096))
+    pair[1].shrinkwrap(population, ShrinkWrap(0.0, None, count, 1, 4096))
     assert pair[1].areas(population).tolist() == [count, count]
     weakest = np.abs(density[0][population.support[0]]).min()
     assert np.count_nonzero(np.abs(density[0]) > weakest * (1 + 1e-5)) <= count
@@ -179,7 +182,7 @@ def test_crossover(pair: Any) -> None:
     """The same random numbers, so the same children."""
     settings = settings_of(global__popsize=POPSIZE, DE__dither=0.2, DE__CR=0.6)
     populations = both(pair)
-    cross = plan(settings, [KEY], 3)
+    cross = crossover_plan(settings, [KEY], 3)
     agree(*(one.crossover(two, cross) for one, two in zip(pair, populations, strict=True)))
 
 
@@ -190,7 +193,7 @@ def test_whole_reconstructions_agree(native: Make, constraint: str) -> None:
         object__constraint=constraint,
     )  # fmt: skip
     pattern = pattern_of(1e3 * lumps(64), disc(64, 2), pid=(1,), cropsize=64, size=64)
-    backends = (ReferenceBackend(), native())
+    backends = (reference_backend(), native())
     one, other = (reconstruct(pattern, settings, backend=backend).data for backend in backends)
     overlap = abs(np.vdot(one, other)) / np.linalg.norm(one) / np.linalg.norm(other)
     assert overlap > 0.999
@@ -229,7 +232,7 @@ def test_darkness_has_no_phase(pair: Any) -> None:
 def test_other_sizes_are_worked_on_in_the_reference_s_way(native: Make, size: int) -> None:
     """With one line about it, however many jobs there are."""
     said: list[str] = []
-    backends = (ReferenceBackend(), native(say=said.append))
+    backends = (reference_backend(), native(say=said.append))
     populations = []
     for backend in backends:
         for _ in range(2):

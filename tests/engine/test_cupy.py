@@ -18,9 +18,9 @@ from hostmachine import HostMachine, kernels
 from physics import disc, lumps, pattern_of, settings_of
 
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.backends.batched import BatchedBackend
-from spring_mpi.engine.backends.cupy import CupyMachine, kernel_source, make_cupy_backend
-from spring_mpi.engine.backends.reference import ReferenceBackend
+from spring_mpi.engine.backends.gpu.backend import GpuBackend
+from spring_mpi.engine.backends.gpu.cupy import CupyMachine, kernel_source, make_cupy_backend
+from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.errors import LaunchError
 
@@ -51,7 +51,7 @@ def test_recorded_iterations_are_the_iterations(
 ) -> None:
     """Blocks of iterations come from graphs, to the same bits as without them."""
     result = reconstruction(make_cupy_backend(0, print), constraint)
-    plain = reconstruction(BatchedBackend(host_machine, print), constraint)
+    plain = reconstruction(GpuBackend(host_machine, print), constraint)
     assert fake.graphs > 0
     assert np.array_equal(result.data, plain.data)
     assert np.array_equal(result.error_history, plain.error_history)
@@ -200,7 +200,9 @@ def gpu() -> Any:
 
 @pytest.mark.parametrize("constraint", ["positive", "complex"])
 def test_on_a_gpu_the_reference_is_found(gpu: Any, constraint: str) -> None:
-    one, other = (reconstruction(backend, constraint).data for backend in (ReferenceBackend(), gpu))
+    one, other = (
+        reconstruction(backend, constraint).data for backend in (reference_backend(), gpu)
+    )
     assert correlation(one, other) > 0.999
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from physics import interval_of, lumps, noise, settings_of
+from physics import Around, bounds_of, lumps, noise, settings_of
 
 from spring_mpi.engine.algorithms import Rule
-from spring_mpi.engine.backends.reference import Population, ReferenceBackend
+from spring_mpi.engine.backends.host import Population
+from spring_mpi.engine.backends.protocol import Backend, CrossoverPlan, Problem
+from spring_mpi.engine.backends.reference import reference_backend
+from spring_mpi.engine.crossover import islands
 from spring_mpi.engine.evolution import Evolution, State
-from spring_mpi.engine.genetics import islands
-from spring_mpi.engine.population import Cross, Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.engine.sequence import improvement_steps
 from spring_mpi.settings import Settings
@@ -24,29 +25,27 @@ SMALL = {
 }  # fmt: skip
 
 
-class Witness(ReferenceBackend):
+class Witness(Around):
     """Counts projections, and remembers who were the parents and what became of them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.projections = 0
-        self.crosses: list[Cross] = []
+        self.plans: list[CrossoverPlan] = []
 
     def iterate(self, population: Population, rule: Rule, count: int) -> None:
         self.projections += count * len(population)
-        super().iterate(population, rule, count)
+        self.reference.iterate(population, rule, count)
 
-    def crossover(self, population: Population, cross: Cross) -> Population:
-        self.crosses.append(cross)
-        return super().crossover(population, cross)
+    def crossover(self, population: Population, plan: CrossoverPlan) -> Population:
+        self.plans.append(plan)
+        return self.reference.crossover(population, plan)
 
 
-def evolved(
-    *, backend: ReferenceBackend | None = None, seed: int = 1, **changes: Any
-) -> list[State]:
+def evolved(*, backend: Backend | None = None, seed: int = 1, **changes: Any) -> list[State]:
     """The states after every generation, on noisy data of a small object."""
     settings = settings_of(**SMALL | changes)
-    backend = backend or ReferenceBackend()
+    backend = backend or reference_backend()
     density = lumps(SIZE) + 0.02 * np.abs(noise(SIZE, 9))
     evolution = backend_ready(backend, settings, density, seed)
     states: list[State] = []
@@ -55,10 +54,10 @@ def evolved(
 
 
 def backend_ready(
-    backend: ReferenceBackend, settings: Settings, density: np.ndarray, seed: int
+    backend: Backend, settings: Settings, density: np.ndarray, seed: int
 ) -> Evolution:
     key = job_key(seed, "test")
-    backend.load([Problem(interval_of(density), key)], settings)
+    backend.load([Problem(bounds_of(density), key)], settings)
     return Evolution(backend, settings, [key], SIZE)
 
 
@@ -67,25 +66,25 @@ def steps(values: list[np.ndarray]) -> np.ndarray:
     return np.diff(np.stack(values), axis=0)
 
 
-def test_with_elitism_no_score_rises() -> None:
-    """In threshold mode with elitism the score of every index falls or stays."""
+def test_with_elitism_no_fitness_rises() -> None:
+    """In threshold mode with elitism the fitness of every index falls or stays."""
     states = evolved()
-    assert (steps([state.rating.scores for state in states]) <= 0).all()
+    assert (steps([state.rating.fitness for state in states]) <= 0).all()
 
 
 def test_without_elitism_the_archive_remembers() -> None:
-    """The archive never gets worse, and holds the best score of every index so far."""
+    """The archive never gets worse, and holds the best fitness of every index so far."""
     states = evolved(SW__elitism=False)
-    scores = np.stack([state.rating.scores for state in states])
-    assert (np.diff(scores, axis=0) > 0).any()
-    archived = np.stack([state.archive_rating.scores for state in states])
-    assert np.array_equal(archived, np.minimum.accumulate(scores, axis=0))
+    fitness = np.stack([state.rating.fitness for state in states])
+    assert (np.diff(fitness, axis=0) > 0).any()
+    archived = np.stack([state.archive_rating.fitness for state in states])
+    assert np.array_equal(archived, np.minimum.accumulate(fitness, axis=0))
 
 
 @pytest.mark.parametrize("mode", ["threshold", "area"])
 def test_ratings_are_those_of_the_individuals_kept(mode: str) -> None:
-    """Scores and errors, of population and archive, are what the backend says of them."""
-    backend = ReferenceBackend()
+    """Fitness and errors, of population and archive, are what the backend says of them."""
+    backend = reference_backend()
     last = evolved(backend=backend, SW__mode=mode, SW__area=120.0)[-1]
     for population, rating in (
         (last.population, last.rating),
@@ -93,13 +92,13 @@ def test_ratings_are_those_of_the_individuals_kept(mode: str) -> None:
     ):
         errors = backend.errors(population)
         assert np.allclose(rating.errors, errors)
-        assert np.allclose(rating.scores, errors * backend.areas(population) ** 0.4)
+        assert np.allclose(rating.fitness, errors * backend.areas(population) ** 0.4)
     assert np.array_equal(last.history[-1], last.rating.errors)
 
 
 def test_area_mode_keeps_shrinking() -> None:
     """In area mode every support has the target area of its generation: no old one survives."""
-    backend = ReferenceBackend()
+    backend = reference_backend()
     settings = settings_of(**SMALL | {"SW__mode": "area", "SW__area": 100.0})
     evolution = backend_ready(backend, settings, lumps(SIZE), 1)
     state, areas = evolution.start(), []
@@ -113,12 +112,12 @@ def test_area_mode_keeps_shrinking() -> None:
 def test_at_equal_area_the_archive_does_not_get_worse() -> None:
     """In area mode the archive starts anew with every area, and then keeps the best."""
     states = evolved(SW__mode="area", SW__area=100.0, global__generations=9)
-    scores = [state.rating.scores for state in states]
-    for earlier, state, own in zip(states[:-1], states[1:], scores[1:], strict=True):
-        kept = earlier.archive_rating.scores
+    fitness = [state.rating.fitness for state in states]
+    for earlier, state, own in zip(states[:-1], states[1:], fitness[1:], strict=True):
+        kept = earlier.archive_rating.fitness
         is_new = state.archive_area != earlier.archive_area
         expected = own if is_new else np.minimum(kept, own)
-        assert np.array_equal(state.archive_rating.scores, expected)
+        assert np.array_equal(state.archive_rating.fitness, expected)
 
 
 @pytest.mark.parametrize("start", [0, 1, 3])
@@ -127,7 +126,7 @@ def test_the_cost_is_what_is_promised(start: int) -> None:
     backend = Witness()
     evolved(backend=backend, DE__start=start)
     assert backend.projections == 2 * 8 * 5 * (10 + 3)
-    assert [cross.generation for cross in backend.crosses] == list(range(start, 5))
+    assert [plan.generation for plan in backend.plans] == list(range(start, 5))
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
@@ -140,7 +139,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 def test_a_run_may_be_cut_anywhere() -> None:
     """Steps taken from a state that was copied aside give what the whole run gives."""
-    backend, settings = ReferenceBackend(), settings_of(**SMALL)
+    backend, settings = reference_backend(), settings_of(**SMALL)
     evolution = backend_ready(backend, settings, lumps(SIZE), 1)
     state = evolution.step(evolution.step(evolution.start()))
     aside = [
@@ -157,9 +156,9 @@ def test_a_run_may_be_cut_anywhere() -> None:
 
 
 def test_pulse() -> None:
-    """Every step of the sequence gives a sign of life, for the population and for its rivals."""
+    """Every step of the sequence gives a sign of life, for the population and for its trials."""
     beats: list[int] = []
-    backend, settings = ReferenceBackend(), settings_of(**SMALL)
+    backend, settings = reference_backend(), settings_of(**SMALL)
     backend_ready(backend, settings, lumps(SIZE), 1)
     key = job_key(1, "test")
     evolution = Evolution(backend, settings, [key], SIZE, lambda: beats.append(1))
@@ -172,15 +171,15 @@ def test_islands_stay_apart() -> None:
     backend = Witness()
     evolved(backend=backend, global__islands=2)
     home = islands(settings_of(global__popsize=8, global__islands=2))
-    for cross in backend.crosses:
-        assert (home[cross.donors] == home[:, None]).all()
+    for plan in backend.plans:
+        assert (home[plan.donors] == home[:, None]).all()
 
 
-class Disturbed(ReferenceBackend):
+class Disturbed(Around):
     """Gives each of the last four start densities to its neighbour."""
 
     def create(self, generation: int) -> Population:
-        population = super().create(generation)
+        population: Population = self.reference.create(generation)
         population.density[4:] = np.roll(population.density[4:], 1, axis=0)
         return population
 
@@ -189,7 +188,7 @@ def test_an_island_does_not_feel_the_other() -> None:
     """Whatever the start densities of the second island, the first evolves alike to the bit."""
     plain, changed = (
         evolved(backend=backend, global__islands=2)[-1]
-        for backend in (ReferenceBackend(), Disturbed())
+        for backend in (reference_backend(), Disturbed())
     )
     assert np.array_equal(plain.population.density[:4], changed.population.density[:4])
     assert np.array_equal(plain.history[:, :4], changed.history[:, :4])
@@ -197,22 +196,22 @@ def test_an_island_does_not_feel_the_other() -> None:
 
 
 def test_selection_is_one_to_one() -> None:
-    """An index keeps the better score of its own and its rival's: no other takes its place."""
-    backend, settings = ReferenceBackend(), settings_of(**SMALL | {"SW__elitism": False})
+    """An index keeps the better of its own fitness and its trial's: no other takes its place."""
+    backend, settings = reference_backend(), settings_of(**SMALL | {"SW__elitism": False})
     evolution = backend_ready(backend, settings, lumps(SIZE), 1)
     seen: list[np.ndarray] = []
     improve = evolution._improve
 
-    def remembered(population: Any, generation_cut: Any) -> Any:
-        rating = improve(population, generation_cut)
-        seen.append(rating.scores)
+    def remembered(population: Any, wrap: Any) -> Any:
+        rating = improve(population, wrap)
+        seen.append(rating.fitness)
         return rating
 
     evolution._improve = remembered  # type: ignore[method-assign]
     states: list[State] = []
     evolution.run(evolution.start(), states.append)
-    for own, rivals, state in zip(seen[::2], seen[1::2], states, strict=True):
-        assert np.array_equal(state.rating.scores, np.minimum(own, rivals))
+    for own, trials, state in zip(seen[::2], seen[1::2], states, strict=True):
+        assert np.array_equal(state.rating.fitness, np.minimum(own, trials))
 
 
 def test_the_history_has_a_row_for_every_generation() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from physics import lumps, pattern_of, settings_of
+from physics import Around, lumps, pattern_of, settings_of
 
 from spring_mpi.engine.alignment import register
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.backends.reference import Population, ReferenceBackend
+from spring_mpi.engine.backends.host import Population
 from spring_mpi.engine.metrics import correlation
 from spring_mpi.engine.mpr import Progress, reconstruct
 from spring_mpi.engine.requirements import check
@@ -42,7 +42,7 @@ def test_a_small_object_is_found() -> None:
     moved = register(result.data, lumps(SIZE), subpixel=True).move(result.data)
     assert correlation(moved, lumps(SIZE)) > 0.995
     assert result.data.dtype == np.float32
-    assert result.mask[SIZE // 2, SIZE // 2] == 1
+    assert result.support[SIZE // 2, SIZE // 2] == 1
 
 
 def test_the_result_depends_on_seed_and_name_alone() -> None:
@@ -60,12 +60,12 @@ def test_the_result_depends_on_seed_and_name_alone() -> None:
 def test_every_constraint_and_size_has_a_result(constraint: str, size: int) -> None:
     """Even and odd sizes and all constraints give finite images of the right kind."""
     result = result_of(pattern_of(lumps(size)), object__constraint=constraint, init__supportsize=15)
-    images = (result.data, result.best, result.mask, result.std, result.support_frequency)
+    images = (result.data, result.best, result.support, result.std, result.support_frequency)
     assert all(image.shape == (size, size) and np.isfinite(image).all() for image in images)
     assert np.iscomplexobj(result.data) == (constraint == "complex")
     assert result.error_history.shape == (3, 4)
     assert 0 < result.error < 1
-    assert result.support_px == result.mask.sum() > 0
+    assert result.support_px == result.support.sum() > 0
 
 
 def test_progress_is_reported_after_every_generation() -> None:
@@ -125,11 +125,11 @@ def test_check_agrees_with_the_engine() -> None:
         check(settings_of(init__supportsize=16), 31)
 
 
-class Dark(ReferenceBackend):
+class Dark(Around):
     """Loses the light of every individual."""
 
     def save(self, population: Population) -> Mapping[str, NDArray[Any]]:
-        return {name: 0 * array for name, array in super().save(population).items()}
+        return {name: 0 * array for name, array in self.reference.save(population).items()}
 
 
 def test_a_pattern_that_holds_no_density_is_refused() -> None:

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from physics import interval_of, lumps, noise
+from physics import bounds_of, lumps, noise, settings_of
 
 import spring_mpi.engine.native as native_package
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
+from spring_mpi.engine.backends.cpu.operators import NativeOperators
+from spring_mpi.engine.backends.host import Individual
 from spring_mpi.engine.native import VARIABLE, _usable, load
-from spring_mpi.engine.native.grid import Grid, Individual
 from spring_mpi.errors import LaunchError
-from spring_mpi.settings import IA
+from spring_mpi.settings import IA, Settings
 
 SOURCES = Path(native_package.__file__).parent
 FLAGS = {
@@ -33,9 +34,9 @@ from physics import *
 from test_cpu import CUTS, data_of
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.genetics import plan
-from spring_mpi.engine.population import Problem
-from spring_mpi.settings import IA
+from spring_mpi.engine.crossover import crossover_plan
+from spring_mpi.engine.backends.protocol import Problem
+from spring_mpi.settings import IA, Settings
 backend = make_backend("cpu", threads=2)
 for constraint in ("positive", "real", "complex"):
     settings = settings_of(object__constraint=constraint, global__popsize=5, DE__CR=0.5)
@@ -46,7 +47,7 @@ for constraint in ("positive", "real", "complex"):
     for cut in CUTS.values():
         backend.shrinkwrap(population, cut)
     backend.register(population, np.array([2] * 5))
-    backend.crossover(population, plan(settings, [1], 1))
+    backend.crossover(population, crossover_plan(settings, [1], 1))
     print(round(float(backend.errors(population).sum()), 2), end=" ")
 print(backend.name)
 """
@@ -128,10 +129,10 @@ def test_without_objects_the_reference_is_used(
 
 
 @pytest.fixture
-def grid(native: Callable[..., Any]) -> Grid:
+def kernels(native: Callable[..., Any]) -> NativeOperators:
     library = load()
     assert library is not None
-    return Grid(library, interval_of(lumps(64)), is_real=True)
+    return NativeOperators(library, bounds_of(lumps(64)), Settings())
 
 
 SOUND = np.zeros((64, 64), np.float32)
@@ -160,28 +161,30 @@ def read_only() -> np.ndarray:
     ],
 )
 def test_arrays_that_c_must_not_see_are_refused(
-    grid: Grid, density: np.ndarray, message: str
+    kernels: NativeOperators, density: np.ndarray, message: str
 ) -> None:
     support = np.zeros((64, 64), bool)
     sound = Individual(SOUND.copy(), support)
-    for pair in ((Individual(density, support), None), (sound, Individual(density, support))):
+    unsound = Individual(density, support)
+    for individuals in ([unsound], [sound, unsound]):
         with pytest.raises(ValueError, match=message):
-            grid.iterate(*pair, rule("ER", IA()), 1, is_positive=False)
+            kernels.iterate(individuals, rule("ER", IA()), 1)
 
 
-def test_wrong_supports_and_sizes_are_refused(grid: Grid) -> None:
+def test_wrong_supports_and_sizes_are_refused(kernels: NativeOperators) -> None:
     wrong = Individual(SOUND.copy(), np.zeros((64, 64), np.uint8))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"arrays of bool \(64, 64\), this is uint8"):
-        grid.iterate(wrong, None, rule("ER", IA()), 1, is_positive=False)
+        kernels.iterate([wrong], rule("ER", IA()), 1)
     with pytest.raises(ValueError, match="no kernels for the size 48"):
-        Grid(load(), interval_of(lumps(48)), is_real=True)  # type: ignore[arg-type]
+        NativeOperators(load(), bounds_of(lumps(48)), Settings())  # type: ignore[arg-type]
 
 
 def test_complex_densities_are_no_pair(native: Callable[..., Any]) -> None:
-    grid = Grid(load(), interval_of(lumps(64)), is_real=False)  # type: ignore[arg-type]
+    settings = settings_of(object__constraint="complex")
+    kernels = NativeOperators(load(), bounds_of(lumps(64)), settings)  # type: ignore[arg-type]
     one = Individual(noise(64, 1, is_complex=True).astype(np.complex64), np.ones((64, 64), bool))
-    with pytest.raises(ValueError, match="iterated one by one"):
-        grid.iterate(one, one, rule("ER", IA()), 1, is_positive=False)
+    with pytest.raises(ValueError, match="2 individuals are too many"):
+        kernels.iterate([one, one], rule("ER", IA()), 1)
 
 
 @pytest.mark.parametrize("rank", [0, -1], ids=["best", "generic"])

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from physics import alone, disc, interval_of, loaded, lumps, noise
+from physics import alone, bounds_of, disc, loaded, lumps, noise, operators
 
 from spring_mpi.engine.algorithms import rule
-from spring_mpi.engine.backends.reference import Population, ReferenceBackend
-from spring_mpi.engine.interval import Interval
+from spring_mpi.engine.backends.host import HostBackend, Population
+from spring_mpi.engine.bounds import ModulusBounds
 from spring_mpi.engine.metrics import spectrum
 from spring_mpi.settings import IA
 
@@ -23,7 +23,7 @@ SIZES = st.sampled_from([16, 21, 23])
 SEEDS = st.integers(0, 10**6)
 
 
-def data_of(size: int, seed: int, *, symmetric: bool) -> Interval:
+def data_of(size: int, seed: int, *, symmetric: bool) -> ModulusBounds:
     """Measured, masked, saturated and bounded pixels at random, as of a density or of anything."""
     density = noise(size, seed, is_complex=not symmetric)
     modulus = np.fft.ifftshift(np.abs(spectrum(density))).astype(np.float32)
@@ -33,7 +33,7 @@ def data_of(size: int, seed: int, *, symmetric: bool) -> Interval:
         kind = np.minimum(kind, partner)
     lower = np.select([kind == 0, kind == 1], [modulus, modulus], 0).astype(np.float32)
     upper = np.select([kind == 0, kind == 3], [modulus, 0.5 * modulus], np.inf).astype(np.float32)
-    return Interval(lower, upper, float(np.sum(modulus[kind == 0].astype(float) ** 2)))
+    return ModulusBounds(lower, upper, float(np.sum(modulus[kind == 0].astype(float) ** 2)))
 
 
 def kind(constraint: str, precision: str) -> np.dtype[Any]:
@@ -50,14 +50,14 @@ def test_projection_is_into_the_intervals_and_idempotent(
 ) -> None:
     """Projected moduli lie in [L, U]; projecting again changes nothing; nor do phases change."""
     data = data_of(size, seed, symmetric=constraint == "real")
-    backend = loaded(data, constraint)
+    reference = operators(data, constraint)
     density = noise(size, seed + 1, is_complex=constraint == "complex")
-    projected = backend.project(density)
+    projected = reference.project(density)
     before, after = np.fft.fft2(density, norm="ortho"), np.fft.fft2(projected, norm="ortho")
     assert (np.abs(after) >= data.lower * (1 - 1e-6)).all()
     assert (np.abs(after) <= data.upper * (1 + 1e-6)).all()
     assert np.allclose(after, np.abs(after) * np.exp(1j * np.angle(before)))
-    assert np.allclose(backend.project(projected), projected, atol=1e-6)
+    assert np.allclose(reference.project(projected), projected, atol=1e-6)
 
 
 @given(size=SIZES, seed=SEEDS)
@@ -65,8 +65,8 @@ def test_projection_is_into_the_intervals_and_idempotent(
 def test_projection_is_to_the_nearest(size: int, seed: int) -> None:
     """No other density within the intervals is nearer: not the true one, not a random one."""
     data, random = data_of(size, seed, symmetric=False), np.random.default_rng(seed)
-    backend, density = loaded(data, "complex"), noise(size, seed + 1, is_complex=True)
-    distance = np.linalg.norm(backend.project(density) - density)
+    reference, density = operators(data, "complex"), noise(size, seed + 1, is_complex=True)
+    distance = np.linalg.norm(reference.project(density) - density)
     for _ in range(5):
         moduli = data.lower + random.random((size, size)) * (np.minimum(data.upper, 9) - data.lower)
         phases = np.exp(2j * np.pi * random.random((size, size)))
@@ -79,10 +79,12 @@ def test_projection_is_to_the_nearest(size: int, seed: int) -> None:
 def test_a_density_that_fits_stays(size: int, is_complex: bool) -> None:
     """The true density, its shifts and its twin are fixed points with error 0."""
     density = noise(size, 1, is_complex=is_complex)
-    backend = loaded(interval_of(density), "complex" if is_complex else "real")
+    kind_of_density = "complex" if is_complex else "real"
+    reference = operators(bounds_of(density), kind_of_density)
+    backend = loaded(bounds_of(density), kind_of_density)
     twin = np.roll(density[::-1, ::-1], (3, 1), axis=(0, 1)).conj()
     for one in (density, np.roll(density, 5, axis=1), twin):
-        assert np.allclose(backend.project(one), one, atol=1e-5)
+        assert np.allclose(reference.project(one), one, atol=1e-5)
         assert backend.errors(alone(one, np.ones((size, size), bool))) == pytest.approx(0, abs=1e-6)
 
 
@@ -91,11 +93,11 @@ def test_a_density_that_fits_stays(size: int, is_complex: bool) -> None:
 def test_darkness_has_no_phase(precision: str, constraint: str) -> None:
     """An empty or a barely lit density projects to finite moduli, without overflow."""
     size = 16
-    data = interval_of(1e4 * lumps(size))
-    backend = loaded(data, constraint, precision)
+    data = bounds_of(1e4 * lumps(size))
+    reference = operators(data, constraint, precision)
     for level in (0.0, 1e-44, 1e-30, 1e-20):
         dark = np.full((size, size), level, kind(constraint, precision))
-        projected = backend.project(dark)
+        projected = reference.project(dark)
         assert np.isfinite(projected).all()
         moduli = np.abs(np.fft.fft2(projected, norm="ortho"))
         assert np.allclose(moduli, data.lower, rtol=1e-3, atol=1e-3 * data.lower.max())
@@ -118,7 +120,7 @@ def iterated(
     algorithm: str, constraint: str, precision: str = "double", *, size: int = 32, count: int = 5
 ) -> NDArray[Any]:
     """A real positive start after some iterations within a disc."""
-    backend = loaded(interval_of(lumps(size), disc(size, 3)), constraint, precision)
+    backend = loaded(bounds_of(lumps(size), disc(size, 3)), constraint, precision)
     start = np.abs(noise(size, 3)) * disc(size, 20)
     population = alone(start.astype(kind(constraint, precision)), disc(size, 20))
     backend.iterate(population, rule(algorithm, IA()), count)
@@ -130,9 +132,9 @@ def iterated(
 def test_single_precision_is_enough(algorithm: str, constraint: str) -> None:
     """After 5 iterations single and double precision differ by less than 1e-5, relative rms."""
     if constraint == "complex":
-        data, start = interval_of(lumps(32) * (1 + 0.3j * lumps(32))), noise(32, 3, is_complex=True)
+        data, start = bounds_of(lumps(32) * (1 + 0.3j * lumps(32))), noise(32, 3, is_complex=True)
     else:
-        data, start = interval_of(lumps(32)), noise(32, 3)
+        data, start = bounds_of(lumps(32)), noise(32, 3)
     densities = []
     for precision in ("single", "double"):
         backend = loaded(data, constraint, precision)
@@ -179,10 +181,11 @@ def projected_onto_support(density: NDArray[Any], support: NDArray[np.bool_]) ->
 def test_the_rules_are_the_published_formulas(algorithm: str, seed: int) -> None:
     """One iteration is the formula in terms of the projections P onto data, S onto support."""
     size, support, x = 21, disc(21, 11), noise(21, seed)
-    backend = loaded(data_of(size, seed, symmetric=True))
+    data = data_of(size, seed, symmetric=True)
+    backend = loaded(data)
     population = alone(x, support)
     backend.iterate(population, rule(algorithm, IA()), 1)
-    p = backend.project(x)
+    p = operators(data).project(x)
     inner = projected_onto_support(2 * p - x, support)
     expected = {
         "ER": projected_onto_support(p, support),
@@ -196,7 +199,7 @@ def test_the_rules_are_the_published_formulas(algorithm: str, seed: int) -> None
 @pytest.mark.parametrize("constraint", ["positive", "complex"])
 def test_individuals_do_not_touch_each_other(constraint: str) -> None:
     """What happens to an individual is the same alone and in company."""
-    backend = loaded(interval_of(lumps(32)), constraint, global__popsize=4, init__supportsize=16)
+    backend = loaded(bounds_of(lumps(32)), constraint, global__popsize=4, init__supportsize=16)
     whole, single = backend.create(2), backend.create(2)
     single = Population(single.density[2:3], single.support[2:3])
     for population in (whole, single):
@@ -209,7 +212,7 @@ def test_registration_moves_everyone_onto_the_target() -> None:
     leader = lumps(32)
     mirrored = np.roll(leader[::-1, ::-1], (5, -3), axis=(0, 1))
     densities = np.stack([np.roll(leader, 4, axis=0), leader, mirrored])
-    backend = loaded(interval_of(leader))
+    backend = loaded(bounds_of(leader))
     population = Population(densities, densities > 0.2)
     backend.register(population, np.array([1, 1, 1]))
     assert np.allclose(population.density, leader)
@@ -218,7 +221,7 @@ def test_registration_moves_everyone_onto_the_target() -> None:
 
 def test_a_saved_population_is_restored() -> None:
     """What was saved continues bit by bit as if it had not been."""
-    backend = loaded(interval_of(lumps(32)), precision="single", global__popsize=4)
+    backend = loaded(bounds_of(lumps(32)), precision="single", global__popsize=4)
     population = backend.create(0)
     restored = backend.restore(backend.save(population))
     for one in (population, restored):
@@ -229,7 +232,7 @@ def test_a_saved_population_is_restored() -> None:
 
 def test_copies_and_replacements_are_independent() -> None:
     """A copy does not follow its original, and only flagged individuals are replaced."""
-    backend: ReferenceBackend = loaded(interval_of(lumps(32)), global__popsize=4)
+    backend: HostBackend = loaded(bounds_of(lumps(32)), global__popsize=4)
     population, others = backend.create(0), backend.create(1)
     before = backend.copy(population)
     flags = np.array([True, False, True, False])

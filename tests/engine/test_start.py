@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from physics import interval_of, loaded, lumps, settings_of
+from physics import bounds_of, loaded, lumps, settings_of
 
 from spring_mpi.engine.random import job_key
 from spring_mpi.engine.start import start_density, start_support
@@ -67,7 +67,7 @@ def test_one_sphere_has_the_profile_asked_for() -> None:
 
 def test_start_densities_have_the_light_of_the_pattern() -> None:
     """A population is scaled to the data: scaling it further only raises the errors."""
-    backend = loaded(interval_of(lumps(32)), global__popsize=4, init__supportsize=16)
+    backend = loaded(bounds_of(lumps(32)), global__popsize=4, init__supportsize=16)
     population = backend.create(0)
     errors = backend.errors(population)
     for factor in (0.98, 1.02):

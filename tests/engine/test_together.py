@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hostmachine import HostMachine, SmallMachine
 from numpy.typing import NDArray
-from physics import disc, lumps, noise, pattern_of, settings_of
+from physics import Around, disc, lumps, noise, pattern_of, settings_of
 from results import Memory, arrays_of
 
-from spring_mpi.engine.backends.batched import BatchedBackend
-from spring_mpi.engine.backends.cpu import CpuBackend
-from spring_mpi.engine.backends.reference import Population, ReferenceBackend
+from spring_mpi.engine.backends.gpu.backend import GpuBackend
+from spring_mpi.engine.backends.host import HostBackend, Population
+from spring_mpi.engine.backends.protocol import Backend
+from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.mpr import Case, Progress, reconstruct, reconstruct_together
-from spring_mpi.engine.population import Backend
 from spring_mpi.errors import PatternError, SettingsError
 from spring_mpi.pattern import Pattern
 
@@ -41,15 +41,15 @@ Make = Callable[[], Backend]
 
 
 @pytest.fixture
-def make(backend: str, host_machine: HostMachine, native: Callable[..., CpuBackend]) -> Make:
+def make(backend: str, host_machine: HostMachine, native: Callable[..., HostBackend]) -> Make:
     """Makes the backend."""
     small = SmallMachine(host_machine.builder, 6)
     makers: dict[str, Make] = {
-        "reference": ReferenceBackend,
+        "reference": HostBackend,
         "cpu": lambda: native(threads=2),
-        "batched": lambda: BatchedBackend(host_machine, print),
-        "two-pass": lambda: BatchedBackend(host_machine, print, two_pass=True),
-        "short of memory": lambda: BatchedBackend(small, lambda text: None),
+        "batched": lambda: GpuBackend(host_machine, print),
+        "two-pass": lambda: GpuBackend(host_machine, print, two_pass=True),
+        "short of memory": lambda: GpuBackend(small, lambda text: None),
     }
     return makers[backend]
 
@@ -76,11 +76,11 @@ def test_each_has_its_own_numbers(make: Make, mode: str) -> None:
         assert outcome.provenance.seed == case.seed
 
 
-class LosesTheSecond(ReferenceBackend):
+class LosesTheSecond(Around):
     """Loses the light of the second pattern's individuals."""
 
     def save(self, population: Population) -> Mapping[str, NDArray[Any]]:
-        arrays = super().save(population)
+        arrays = self.reference.save(population)
         density = arrays["density"].copy()
         density[4:8] = 0
         return {**arrays, "density": density}
@@ -93,7 +93,7 @@ def test_one_without_light_does_not_harm_the_others() -> None:
     assert isinstance(dark, PatternError)
     assert "pattern 2: no individual kept any density" in str(dark)
     for outcome, one in ((first, PATTERNS[0]), (last, PATTERNS[2])):
-        alone = reconstruct(one, settings, backend=ReferenceBackend())
+        alone = reconstruct(one, settings, backend=reference_backend())
         assert not isinstance(outcome, PatternError)
         assert arrays_of(outcome) == arrays_of(alone)
 
@@ -102,7 +102,7 @@ def test_reports_are_those_of_each_alone() -> None:
     def reports(patterns: list[Pattern]) -> list[list[Progress]]:
         heard: list[list[Progress]] = [[] for _ in patterns]
         cases = [Case(one, report=each.append) for one, each in zip(patterns, heard, strict=True)]
-        reconstruct_together(cases, settings_of(**SMALL), backend=ReferenceBackend())
+        reconstruct_together(cases, settings_of(**SMALL), backend=reference_backend())
         return heard
 
     assert reports(PATTERNS) == [reports([one])[0] for one in PATTERNS]
@@ -112,11 +112,11 @@ def test_each_continues_alone_from_what_was_kept_of_it() -> None:
     """States are kept where they are due, each as it would be alone."""
     settings, kept = settings_of(**SMALL), [Memory(1), Memory(0), Memory(2)]
     cases = [Case(one, checkpoints=memory) for one, memory in zip(PATTERNS, kept, strict=True)]
-    outcomes = reconstruct_together(cases, settings, backend=ReferenceBackend())
+    outcomes = reconstruct_together(cases, settings, backend=reference_backend())
     assert [len(memory.saved) for memory in kept] == [2, 0, 1]
     for number in (0, 2):
         again: Any = reconstruct(
-            PATTERNS[number], settings, backend=ReferenceBackend(),
+            PATTERNS[number], settings, backend=reference_backend(),
             checkpoints=Memory(0, kept[number].saved[0]),
         )  # fmt: skip
         outcome = outcomes[number]
@@ -127,4 +127,4 @@ def test_each_continues_alone_from_what_was_kept_of_it() -> None:
 def test_an_odd_number_of_individuals_cannot_be_shared() -> None:
     settings = settings_of(**SMALL | {"global__popsize": 5})
     with pytest.raises(SettingsError, match=r"global\.popsize must be even"):
-        reconstruct_together([Case(one) for one in PATTERNS], settings, backend=ReferenceBackend())
+        reconstruct_together([Case(one) for one in PATTERNS], settings, backend=reference_backend())

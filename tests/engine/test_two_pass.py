@@ -7,29 +7,29 @@ from typing import Any
 import numpy as np
 import pytest
 from hostmachine import HostMachine
-from physics import disc, interval_of, lumps, noise, pattern_of, settings_of
+from physics import bounds_of, disc, lumps, noise, pattern_of, settings_of
 
 from spring_mpi.engine.algorithms import rule
-from spring_mpi.engine.backends.batched import BatchedBackend
-from spring_mpi.engine.backends.reference import ReferenceBackend
-from spring_mpi.engine.backends.two_pass import bit_reversed, has_two_passes, in_tiles
-from spring_mpi.engine.interval import Interval
+from spring_mpi.engine.backends.gpu.backend import GpuBackend
+from spring_mpi.engine.backends.gpu.two_pass import bit_reversed, has_two_passes, in_tiles
+from spring_mpi.engine.backends.protocol import Problem
+from spring_mpi.engine.backends.reference import reference_backend
+from spring_mpi.engine.bounds import ModulusBounds
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.engine.population import Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.settings import IA
 
 KEY = job_key(1, "test")
 
 
-def data_of(size: int, *, is_real: bool) -> Interval:
+def data_of(size: int, *, is_real: bool) -> ModulusBounds:
     """Measured, free, saturated and bounded pixels."""
     density = lumps(size) if is_real else lumps(size) * (1 + 0.3j * lumps(size))
-    data = interval_of(1e3 * density, disc(size, 3))
+    data = bounds_of(1e3 * density, disc(size, 3))
     kind = np.random.default_rng(3).integers(0, 4, (size, size))
     kind = np.minimum(kind, np.roll(kind[::-1, ::-1], 1, axis=(0, 1)))
     upper = np.where(kind == 0, np.inf, np.where(kind == 1, 2 * data.lower, data.upper))
-    return Interval(data.lower, upper.astype(np.float32), data.norm)
+    return ModulusBounds(data.lower, upper.astype(np.float32), data.norm)
 
 
 @pytest.mark.parametrize("algorithm", ["ER", "HIO", "RAAR", "DM"])
@@ -47,8 +47,8 @@ def test_iterations(
     single = np.float32 if is_real else np.complex64
     supports = np.stack([disc(size, 20 + 4 * one) for one in range(popsize)])
     results = []
-    double = ReferenceBackend(precision="double")
-    for backend in (double, BatchedBackend(host_machine, print, two_pass=True)):
+    double = reference_backend(precision="double")
+    for backend in (double, GpuBackend(host_machine, print, two_pass=True)):
         backend.load([Problem(data, KEY)], settings)
         start = densities if backend is double else densities.astype(single)
         population = backend.restore({"density": start, "support": supports})
@@ -65,7 +65,7 @@ def test_whole_reconstructions_agree(host_machine: HostMachine, constraint: str)
         object__constraint=constraint,
     )  # fmt: skip
     pattern = pattern_of(1e3 * lumps(64), disc(64, 2), pid=(1,), cropsize=64, size=64)
-    backends = (ReferenceBackend(), BatchedBackend(host_machine, print, two_pass=True))
+    backends = (reference_backend(), GpuBackend(host_machine, print, two_pass=True))
     one, other = (reconstruct(pattern, settings, backend=backend).data for backend in backends)
     overlap = abs(np.vdot(one, other)) / np.linalg.norm(one) / np.linalg.norm(other)
     assert overlap > 0.999
@@ -86,7 +86,7 @@ class Counting(HostMachine):
 @pytest.mark.parametrize(("size", "is_known"), [(64, True), (66, False), (32, False)])
 def test_other_sizes_use_the_library(host_machine: HostMachine, size: int, is_known: bool) -> None:
     machine = Counting(host_machine.builder)
-    backend = BatchedBackend(machine, print, two_pass=True)
+    backend = GpuBackend(machine, print, two_pass=True)
     backend.load([Problem(data_of(size, is_real=True), KEY)], settings_of(global__popsize=4))
     assert has_two_passes(size) == ("two_pass.cu" in machine.sources) == is_known
 

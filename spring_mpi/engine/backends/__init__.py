@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from ...errors import LaunchError
 
 if TYPE_CHECKING:
-    from ..population import Backend
+    from .protocol import Backend
 
 
-def _nobody(text: str) -> None:
-    """Nobody listens."""
+def _ignore(text: str) -> None:
+    """Drop what is said."""
 
 
-def make_backend(device: str, say: Callable[[str], None] = _nobody, *, threads: int = 1) -> Backend:
+def make_backend(device: str, say: Callable[[str], None] = _ignore, *, threads: int = 1) -> Backend:
     """The backend for ``cpu``, ``cuda``, ``cuda:K`` or ``auto``, a GPU where there is one.
 
     K is the CUDA ordinal of a visible device. ``say`` takes what people should know while it works,
@@ -29,7 +29,7 @@ def make_backend(device: str, say: Callable[[str], None] = _nobody, *, threads: 
     """
     if device == "cpu" or (device == "auto" and not _finds_gpu(say)):
         return _on_processor(say, threads)
-    from .cupy import make_cupy_backend
+    from .gpu.cupy import make_cupy_backend
 
     _, _, ordinal = device.partition(":")
     try:
@@ -44,21 +44,21 @@ def _on_processor(say: Callable[[str], None], threads: int) -> Backend:
 
     library = load()
     if library is not None:
-        from .cpu import CpuBackend
+        from .cpu import cpu_backend
 
-        return CpuBackend(library, say, threads=threads)
-    from .reference import ReferenceBackend
+        return cpu_backend(library, say, threads=threads)
+    from .reference import reference_backend
 
     say(
         "the reference backend is used, several times slower: the kernels in C were not built "
         f"(is there a compiler? install again with one), or {VARIABLE} is none"
     )
-    return ReferenceBackend()
+    return reference_backend()
 
 
 def _finds_gpu(say: Callable[[str], None]) -> bool:
     """Whether CUDA works here; where there is a driver but it does not, people are told why."""
-    from .cupy import device_count
+    from .gpu.cupy import device_count
 
     try:
         return device_count() > 0

@@ -1,4 +1,4 @@
-"""Reconstructions of one event are turned alike: to the same twin, place and phase."""
+"""The orientation of reconstructions of one event: all get the same twin, place and phase."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PHASE_TOLD = 0.1
 
 
 @dataclass(frozen=True)
-class Turned:
+class Oriented:
     """A result beside others of its event."""
 
     result: Result
@@ -24,7 +24,7 @@ class Turned:
     nothing was."""
 
 
-def turned_like(result: Result, reference: Density, name: str) -> Turned:
+def oriented_like(result: Result, reference: Density, name: str) -> Oriented:
     """The result, its images moved by whole pixels onto a reference of the same event.
 
     The pattern stays as it is: the twins, rho(r) and conj(rho(-r)), scatter the same intensities.
@@ -37,19 +37,19 @@ def turned_like(result: Result, reference: Density, name: str) -> Turned:
         Of its job.
     """
     if result.data.shape != reference.shape:
-        return Turned(result)
+        return Oriented(result)
     motion = register(result.data, reference)
     images: dict[str, Any] = {
         "data": motion.move(result.data),
         "best": motion.move(result.best),
-        "mask": motion.move_support(result.mask),
+        "support": motion.move_support(result.support),
     }
     for image in ("std", "support_frequency"):
         # Files of other versions may lack them.
         if (values := getattr(result, image)).shape == reference.shape:
             images[image] = motion.move_support(values)
     steps = list(_steps(motion))
-    return Turned(
+    return Oriented(
         replace(result, **images),
         f"{', '.join(steps)} to match {name}" if steps else "",
     )

@@ -12,9 +12,9 @@ from ..pattern import Pattern
 from ..rings import Profile
 from ..settings import Settings
 from .alignment import Anchor, canonical, orientation_sureness
-from .genetics import islands
+from .backends.protocol import Errors
+from .crossover import islands
 from .metrics import prtf, ring_correlation
-from .population import Errors
 
 Density = NDArray[Any]
 
@@ -24,7 +24,8 @@ class Average:
     """What the best individuals agree on; images are (size, size), centred as in `canonical`."""
 
     data: Density
-    mask: NDArray[np.uint8]
+    support: NDArray[np.uint8]
+    """1 where more than half of the averaged supports hold the pixel."""
     best: Density
     std: NDArray[np.float32]
     support_frequency: NDArray[np.float32]
@@ -40,31 +41,31 @@ class Average:
 def average(
     densities: Density,
     supports: NDArray[np.bool_],
-    scores: Errors,
+    fitness: Errors,
     pattern: Pattern,
     settings: Settings,
 ) -> Average:
-    """Average the individuals within ``final.error_factor`` of the best score of their island.
+    """Average the individuals within ``final.error_factor`` of the best fitness of their island.
 
     Parameters
     ----------
     densities, supports
         (popsize, size, size).
-    scores
-        (popsize,).
+    fitness
+        (popsize,), lower is better.
     """
-    home, best = islands(settings), int(scores.argmin())
-    chosen = np.flatnonzero(scores <= settings.final.error_factor * _island_best(scores, home))
+    home, best = islands(settings), int(fitness.argmin())
+    chosen = np.flatnonzero(fitness <= settings.final.error_factor * _island_best(fitness, home))
     aligned, frames = _aligned(densities, supports, chosen, best)
     motion = canonical(aligned.mean(axis=0), frames.mean(axis=0) > 0.5)
-    for one in aligned:
-        one[...] = motion.move(one)
+    for density in aligned:
+        density[...] = motion.move(density)
     frequency = motion.move_support(frames.mean(axis=0, dtype=np.float32))
     means = [aligned[home[chosen] == island].mean(axis=0) for island in np.unique(home)]
     data = aligned.mean(axis=0)
     return Average(
         data=data,
-        mask=(frequency > 0.5).astype(np.uint8),
+        support=(frequency > 0.5).astype(np.uint8),
         best=motion.move(densities[best]),
         std=aligned.std(axis=0).astype(np.float32),
         support_frequency=frequency,
@@ -75,9 +76,9 @@ def average(
     )
 
 
-def _island_best(scores: Errors, home: NDArray[np.int64]) -> Errors:
-    """The best score of every individual's island, (popsize,)."""
-    return np.array([scores[home == island].min() for island in home])
+def _island_best(fitness: Errors, home: NDArray[np.int64]) -> Errors:
+    """The best fitness on every individual's island, (popsize,)."""
+    return np.array([fitness[home == island].min() for island in home])
 
 
 def _aligned(

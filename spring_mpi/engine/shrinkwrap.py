@@ -1,7 +1,7 @@
-"""Shrink-wrap schedules, and the score by which individuals of different support compare.
+"""Shrink-wrap schedules, and the fitness by which individuals of different support compare.
 
 Blurred-threshold supports: Marchesini et al., Phys. Rev. B 68, 140101 (2003). A larger support
-always fits better, so the score multiplies the error with a power of the area, and areas are
+always fits better, so the fitness multiplies the error with a power of the area, and areas are
 guarded: at least a few pixels, at most a quarter of the grid (the object must be sampled twice in
 either direction).
 """
@@ -11,18 +11,18 @@ from __future__ import annotations
 import numpy as np
 
 from ..settings import Settings
-from .population import Areas, Cut, Errors
+from .backends.protocol import Areas, Errors, ShrinkWrap
 from .start import start_support
 
 _LEAST_AREA = 9
 _CONSTANT_FROM = 0.75
 
 
-def cut(settings: Settings, size: int, generation: int) -> Cut:
+def shrink_wrap(settings: Settings, size: int, generation: int) -> ShrinkWrap:
     """The shrink-wrap of a generation: sigma falls geometrically, area linearly."""
     rules, last = settings.SW, max(settings.global_.generations - 1, 1)
     progress = min(generation / last, 1.0)
-    return Cut(
+    return ShrinkWrap(
         sigma=_geometric(rules.sigma_start, rules.sigma_end, progress),
         threshold=rules.threshold if rules.mode == "threshold" else None,
         area=target_area(settings, size, progress),
@@ -42,8 +42,8 @@ def target_area(settings: Settings, size: int, progress: float) -> int:
     return round(area * (rules.area_start + (rules.area_end - rules.area_start) * shrunk))
 
 
-def score(errors: Errors, areas: Areas, settings: Settings) -> Errors:
-    """What selection compares: error x area^area_power, (popsize,)."""
+def fitness(errors: Errors, areas: Areas, settings: Settings) -> Errors:
+    """What selection compares, lower is better: error x area^area_power, (popsize,)."""
     return errors * areas**settings.SW.area_power
 
 

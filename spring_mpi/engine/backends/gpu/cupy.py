@@ -1,9 +1,9 @@
-"""The cupy backend: the batched backend on an NVIDIA GPU.
+"""An NVIDIA GPU by CuPy, as the machine of the gpu backend.
 
 Transforms are cuFFT's, planned once for each number of individuals, unless ``SPRING_CUDA_FFT`` asks
-for our own. A block of iterations is recorded
-as a CUDA graph when it comes for the second time (plans and kernels are loaded by then), and only
-replayed from then on. All work goes to one stream, without waiting for it but in `host`.
+for our own. A block of iterations is recorded as a CUDA graph when it comes for the second time
+(plans and kernels are loaded by then), and only replayed from then on. All work goes to one stream,
+without waiting for it but in `host`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...errors import LaunchError
-from .batched import BatchedBackend
+from ....errors import LaunchError
+from .backend import GpuBackend
 from .machine import THREADS, Array, Launch
 
 _INSTALL = "install it for your driver's CUDA: pip install 'spring-mpi[cuda12]' (or cuda13)"
@@ -27,7 +27,7 @@ _MOST_GRAPHS = 32
 _LARGEST_SHARE = 0.9
 
 
-def make_cupy_backend(ordinal: int, say: Callable[[str], None]) -> BatchedBackend:
+def make_cupy_backend(ordinal: int, say: Callable[[str], None]) -> GpuBackend:
     """The backend on the device with that CUDA ordinal; all its calls must come from one thread.
 
     Raises
@@ -38,7 +38,7 @@ def make_cupy_backend(ordinal: int, say: Callable[[str], None]) -> BatchedBacken
     count = device_count()
     if ordinal >= count:
         raise LaunchError(f"there is no device cuda:{ordinal} here; there are {count} (from 0 on)")
-    return BatchedBackend(CupyMachine(ordinal), say, two_pass=_wants_two_passes())
+    return GpuBackend(CupyMachine(ordinal), say, two_pass=_wants_two_passes())
 
 
 def _wants_two_passes() -> bool:
@@ -70,7 +70,7 @@ def device_count() -> int:
 
 
 class CupyMachine:
-    """See `spring_mpi.engine.backends.machine.Machine`."""
+    """See `spring_mpi.engine.backends.gpu.machine.Machine`."""
 
     name = "cupy"
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..algorithms import Rule
+from ...algorithms import Rule
 from .machine import Array, Launch, Machine, blocks
 from .workspace import Workspace
 
@@ -31,7 +31,7 @@ class FusedIteration:
     Parameters
     ----------
     lower, upper
-        The interval of every pixel of a spectrum, of every problem.
+        The bounds of every modulus of a spectrum, of every problem.
     popsize
         Individuals of a problem.
     """

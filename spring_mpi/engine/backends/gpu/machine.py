@@ -1,4 +1,4 @@
-"""What the batched backend asks of a device."""
+"""What the gpu backend asks of a device."""
 
 from __future__ import annotations
 

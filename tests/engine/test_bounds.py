@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from physics import noise
 
-from spring_mpi.engine.interval import Interval, interval, missing_bound, partner
+from spring_mpi.engine.bounds import ModulusBounds, missing_bound, modulus_bounds, partner
 from spring_mpi.pattern import Pattern
 from spring_mpi.rings import radii
 
@@ -30,7 +30,7 @@ def pattern(
     return Pattern(raw, mask, (MIDDLE, MIDDLE), satvalue=100)
 
 
-def limits(data: Interval, pixel: tuple[int, int]) -> tuple[float, float]:
+def limits(data: ModulusBounds, pixel: tuple[int, int]) -> tuple[float, float]:
     lower, upper = np.fft.fftshift(data.lower), np.fft.fftshift(data.upper)
     return float(lower[pixel]), float(upper[pixel])
 
@@ -50,7 +50,7 @@ def test_every_kind_of_pixel_alone(
     here: float, masked: bool, expected: tuple[float, float]
 ) -> None:
     """Of a complex density a pixel knows its own reading only."""
-    data = interval(
+    data = modulus_bounds(
         pattern(here, 4.0, masked=(HERE,) if masked else ()), symmetric=False, bounded=False
     )
     assert limits(data, HERE) == expected
@@ -77,7 +77,7 @@ def test_friedel_partners_say_the_same(
     expected: tuple[float, float],
 ) -> None:
     """Two measured partners are averaged, one measured one counts, saturated ones bound."""
-    data = interval(pattern(here, there, masked=masked), symmetric=True, bounded=False)
+    data = modulus_bounds(pattern(here, there, masked=masked), symmetric=True, bounded=False)
     assert limits(data, HERE) == expected
     assert limits(data, THERE) == expected
 
@@ -94,7 +94,7 @@ def test_symmetric_intervals_are_symmetric_and_ordered(size: int, seed: int) -> 
     """Whatever the pattern holds: 0 <= L <= U, L finite, no nan, and with symmetry L = L(-k)."""
     for symmetric in (False, True):
         for bounded in (False, True):
-            data = interval(hit(size, seed), symmetric=symmetric, bounded=bounded)
+            data = modulus_bounds(hit(size, seed), symmetric=symmetric, bounded=bounded)
             assert np.isfinite(data.lower).all()
             assert (data.lower >= 0).all()
             assert (data.lower <= data.upper).all()
@@ -114,8 +114,8 @@ def test_the_norm_is_the_measured_light() -> None:
     """Errors are relative to all measured photons; a partner that stands in counts."""
     one = pattern(9.0, 16.0, masked=(HERE,))
     rest = 4.0 * (SIZE**2 - 2)
-    assert interval(one, symmetric=False, bounded=False).norm == rest + 16
-    assert interval(one, symmetric=True, bounded=False).norm == rest + 32
+    assert modulus_bounds(one, symmetric=False, bounded=False).norm == rest + 16
+    assert modulus_bounds(one, symmetric=True, bounded=False).norm == rest + 32
 
 
 def test_missing_intensities_are_bounded_by_what_lies_outside() -> None:
@@ -133,7 +133,7 @@ def test_missing_intensities_are_bounded_by_what_lies_outside() -> None:
 def test_bounds_touch_missing_pixels_alone() -> None:
     """`bounds` lowers the upper limit of masked pixels, and leaves measured and saturated ones."""
     one = pattern(144.0, 16.0, masked=(THERE,))
-    data = interval(one, symmetric=False, bounded=True)
+    data = modulus_bounds(one, symmetric=False, bounded=True)
     assert limits(data, HERE) == (12, np.inf)
     assert limits(data, (0, 0)) == (2, 2)
     lower, upper = limits(data, THERE)

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from hostmachine import HostMachine, SmallMachine
 from numpy.typing import NDArray
-from physics import disc, interval_of, lumps, noise, pattern_of, settings_of
+from physics import bounds_of, disc, lumps, noise, pattern_of, settings_of
 
 from spring_mpi.engine.algorithms import rule
-from spring_mpi.engine.backends.batched import BatchedBackend, Population
-from spring_mpi.engine.backends.reference import ReferenceBackend
-from spring_mpi.engine.genetics import plan
-from spring_mpi.engine.interval import Interval
+from spring_mpi.engine.backends.gpu.backend import GpuBackend, Population
+from spring_mpi.engine.backends.protocol import Problem, ShrinkWrap
+from spring_mpi.engine.backends.reference import reference_backend
+from spring_mpi.engine.bounds import ModulusBounds
+from spring_mpi.engine.crossover import crossover_plan
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.engine.population import Cut, Problem
 from spring_mpi.engine.random import job_key
 from spring_mpi.errors import LaunchError
 from spring_mpi.settings import IA
@@ -26,12 +26,12 @@ CONSTRAINTS = ("positive", "real", "complex")
 SIZES = (32, 21)
 
 
-def data_of(size: int, constraint: str) -> Interval:
+def data_of(size: int, constraint: str) -> ModulusBounds:
     """Measured, masked and bounded pixels."""
     density = lumps(size) * (1 + 0.3j * lumps(size)) if constraint == "complex" else lumps(size)
-    data = interval_of(1e3 * density, disc(size, 3))
+    data = bounds_of(1e3 * density, disc(size, 3))
     upper = np.where(np.isinf(data.upper), 1e5, data.upper).astype(np.float32)
-    return Interval(data.lower, upper, data.norm)
+    return ModulusBounds(data.lower, upper, data.norm)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def pair(host_machine: HostMachine, size: int, constraint: str) -> tuple[Any, An
     settings = settings_of(
         object__constraint=constraint, global__popsize=6, init__supportsize=size // 2
     )
-    backends = (ReferenceBackend(), BatchedBackend(host_machine, print))
+    backends = (reference_backend(), GpuBackend(host_machine, print))
     for backend in backends:
         backend.load([Problem(data_of(size, constraint), KEY)], settings)
     return backends
@@ -96,18 +96,18 @@ def test_errors_and_areas(pair: tuple[Any, Any]) -> None:
 
 
 CUTS = {
-    "threshold": Cut(1.5, 0.2, 0, 4, 400),
-    "too few": Cut(1.5, 0.99, 0, 40, 400),
-    "too many": Cut(1.5, 0.01, 0, 4, 40),
-    "area": Cut(2.0, None, 60, 4, 400),
-    "area out of bounds": Cut(2.0, None, 600, 4, 100),
+    "threshold": ShrinkWrap(1.5, 0.2, 0, 4, 400),
+    "too few": ShrinkWrap(1.5, 0.99, 0, 40, 400),
+    "too many": ShrinkWrap(1.5, 0.01, 0, 4, 40),
+    "area": ShrinkWrap(2.0, None, 60, 4, 400),
+    "area out of bounds": ShrinkWrap(2.0, None, 600, 4, 100),
 }
 
 
 @on_all
 @on_sizes
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS.keys())
-def test_shrinkwrap(pair: tuple[Any, Any], cut: Cut) -> None:
+def test_shrinkwrap(pair: tuple[Any, Any], cut: ShrinkWrap) -> None:
     """The same pixels, but for some whose strength rounding decides."""
     populations = both(pair)
     for backend, population in zip(pair, populations, strict=True):
@@ -144,7 +144,7 @@ def test_registration(pair: tuple[Any, Any]) -> None:
 def test_crossover(pair: tuple[Any, Any]) -> None:
     """The same random numbers, donors and pixels."""
     populations = both(pair)
-    cross = plan(settings_of(global__popsize=6), [KEY], 3)
+    cross = crossover_plan(settings_of(global__popsize=6), [KEY], 3)
     children = tuple(b.crossover(p, cross) for b, p in zip(pair, populations, strict=True))
     agree(pair, children, limit=1e-6)
 
@@ -203,7 +203,7 @@ def test_whole_reconstructions_agree(host_machine: HostMachine, constraint: str)
     pattern = pattern_of(1e3 * lumps(32), disc(32, 2), pid=(1,), cropsize=32, size=32)
     one, other = (
         reconstruct(pattern, settings, backend=backend).data
-        for backend in (ReferenceBackend(), BatchedBackend(host_machine, print))
+        for backend in (reference_backend(), GpuBackend(host_machine, print))
     )
     overlap = abs(np.vdot(one, other)) / np.linalg.norm(one) / np.linalg.norm(other)
     assert overlap > 0.999
@@ -215,7 +215,7 @@ def test_where_memory_is_short_the_batch_is_halved(host_machine: HostMachine) ->
     said: list[str] = []
     small = SmallMachine(host_machine.builder, 2)
     populations = []
-    for backend in (BatchedBackend(host_machine, print), BatchedBackend(small, said.append)):
+    for backend in (GpuBackend(host_machine, print), GpuBackend(small, said.append)):
         backend.load([Problem(data_of(32, "positive"), KEY)], settings)
         population = backend.create(0)
         backend.iterate(population, rule("RAAR", IA()), 4)
@@ -233,7 +233,7 @@ def test_where_memory_is_short_the_batch_is_halved(host_machine: HostMachine) ->
 
 
 def test_no_room_for_one_individual_is_an_error(host_machine: HostMachine) -> None:
-    backend = BatchedBackend(SmallMachine(host_machine.builder, 0), lambda text: None)
+    backend = GpuBackend(SmallMachine(host_machine.builder, 0), lambda text: None)
     backend.load([Problem(data_of(32, "positive"), KEY)], settings_of(global__popsize=4))
     with pytest.raises(LaunchError, match=r"does not suffice.*lower global\.popsize"):
         backend.create(0)
@@ -242,7 +242,7 @@ def test_no_room_for_one_individual_is_an_error(host_machine: HostMachine) -> No
 def test_darkness_has_no_phase(host_machine: HostMachine) -> None:
     """An empty density projects to finite moduli, as in the reference."""
     data = data_of(16, "positive")
-    backends = (ReferenceBackend(), BatchedBackend(host_machine, print))
+    backends = (reference_backend(), GpuBackend(host_machine, print))
     for level in (0.0, 1e-44, 1e-30, 1e-20):
         arrays = {
             "density": np.full((4, 16, 16), level, np.float32),

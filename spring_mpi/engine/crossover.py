@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..settings import Settings
-from .population import Cross, Errors, Indices
+from .backends.protocol import CrossoverPlan, Errors, Indices
 from .random import Purpose, uniforms
 
 
-def plan(settings: Settings, keys: Sequence[int], generation: int) -> Cross:
+def crossover_plan(settings: Settings, keys: Sequence[int], generation: int) -> CrossoverPlan:
     """Donors and weights of all children of a generation, of each problem by its own key.
 
     Donors come from the same island.
     """
     drawn = [_drawn(settings, key, generation) for key in keys]
     firsts = range(0, len(keys) * settings.global_.popsize, settings.global_.popsize)
-    return Cross(
+    return CrossoverPlan(
         np.concatenate([donors + first for (donors, _), first in zip(drawn, firsts, strict=True)]),
         np.concatenate([weights for _, weights in drawn]),
         settings.DE.CR,
@@ -39,7 +39,7 @@ def _drawn(settings: Settings, key: int, generation: int) -> tuple[Indices, NDAr
     weights = np.empty(popsize, np.float32)
     for child in range(popsize):
         numbers = uniforms(key, Purpose.DONORS, generation, child, 4)
-        others = [one for one in np.flatnonzero(home == home[child]) if one != child]
+        others = [index for index in np.flatnonzero(home == home[child]) if index != child]
         donors[child] = [others.pop(int(number * len(others))) for number in numbers[:3]]
         weights[child] = settings.DE.F + settings.DE.dither * (2 * numbers[3] - 1)
     return donors, weights
@@ -57,11 +57,11 @@ def islands(settings: Settings, problems: int = 1) -> Indices:
     return np.arange(problems * popsize) // (popsize // count)
 
 
-def leaders(settings: Settings, scores: Errors) -> Indices:
-    """For every individual the index of the best of its island; the shape of the scores."""
-    home = islands(settings, len(scores) // settings.global_.popsize)
+def best_of_islands(settings: Settings, fitness: Errors) -> Indices:
+    """For every individual the index of the fittest of its island; the shape of the fitness."""
+    home = islands(settings, len(fitness) // settings.global_.popsize)
     best = [
-        int(np.flatnonzero(home == island)[scores[home == island].argmin()])
+        int(np.flatnonzero(home == island)[fitness[home == island].argmin()])
         for island in np.unique(home)
     ]
     return np.array(best)[home]

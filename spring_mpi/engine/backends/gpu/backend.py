@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...settings import Settings
-from ..algorithms import Rule
-from ..genetics import forced_pixel
-from ..population import Areas, Cross, Cut, Errors, Flags, Indices, Problem
-from ..random import Purpose
-from ..start import spheres, start_support
-from .correlation import motions
+from ....settings import Settings
+from ...algorithms import Rule
+from ...crossover import forced_pixel
+from ...random import Purpose
+from ...start import spheres, start_support
+from ..protocol import Areas, CrossoverPlan, Errors, Flags, Indices, Problem, ShrinkWrap
 from .iteration import FusedIteration, Iteration
 from .machine import Array, Machine, blocks
+from .registration import motions
 from .two_pass import TwoPasses, has_two_passes
 from .workspace import Workspace
 
@@ -43,8 +43,8 @@ class Population:
         return len(self.density)
 
 
-class BatchedBackend:
-    """See `spring_mpi.engine.population.Backend`.
+class GpuBackend:
+    """See `spring_mpi.engine.backends.protocol.Backend`.
 
     Parameters
     ----------
@@ -64,20 +64,19 @@ class BatchedBackend:
     def load(self, problems: Sequence[Problem], settings: Settings) -> None:
         xp = self._machine.xp
         self._settings, self._popsize = settings, settings.global_.popsize
-        self._size, self._total = problems[0].interval.size, len(problems) * self._popsize
+        self._size, self._total = problems[0].bounds.size, len(problems) * self._popsize
         self._keys = [problem.key for problem in problems]
-        norms = [problem.interval.norm for problem in problems]
+        norms = [problem.bounds.norm for problem in problems]
         self._norms: Errors = np.repeat(norms, self._popsize)
-        constraint = settings.object.constraint
-        self._is_real, self._is_positive = constraint != "complex", constraint == "positive"
+        self._is_real, self._is_positive = settings.object.is_real, settings.object.is_positive
         columns = slice(0, self._size // 2 + 1) if self._is_real else slice(None)
         self._workspace = Workspace(
             self._machine, self._say, self._size, self._total, is_real=self._is_real
         )
         self._machine.release()
         bounds = (
-            np.stack([problem.interval.lower for problem in problems]),
-            np.stack([problem.interval.upper for problem in problems]),
+            np.stack([problem.bounds.lower for problem in problems]),
+            np.stack([problem.bounds.upper for problem in problems]),
         )
         self._lower, self._upper = (
             xp.asarray(np.ascontiguousarray(bound[:, :, columns])) for bound in bounds
@@ -103,14 +102,14 @@ class BatchedBackend:
             supports = self._machine.xp.asarray(support[None]).repeat(self._total, 0)
             return Population(density, supports)
 
-        population = self._workspace.with_room(make)
+        population = self._workspace.with_memory(make)
         power, overlap = self._sums(population.density)[:, 1:].T
         scales = np.divide(overlap, power, out=np.ones_like(power), where=power > 0)
         population.density *= self._machine.xp.asarray(scales.astype(np.float32))[:, None, None]
         return population
 
     def copy(self, population: Population) -> Population:
-        return self._workspace.with_room(
+        return self._workspace.with_memory(
             lambda: Population(population.density.copy(), population.support.copy())
         )
 
@@ -123,15 +122,15 @@ class BatchedBackend:
 
         self._workspace.in_batches(len(population), improve)
 
-    def shrinkwrap(self, population: Population, cut: Cut) -> None:
-        transfer = self._machine.xp.exp(-2 * (np.pi * cut.sigma) ** 2 * self._squares)
+    def shrinkwrap(self, population: Population, wrap: ShrinkWrap) -> None:
+        transfer = self._machine.xp.exp(-2 * (np.pi * wrap.sigma) ** 2 * self._squares)
         transfer = (transfer / self._size**2).astype(np.float32)
 
-        def wrap(part: slice) -> None:
+        def cut(part: slice) -> None:
             density, support = population.density[part], population.support[part]
-            self._keep(self._blurred(density, transfer), density, support, cut)
+            self._keep(self._blurred(density, transfer), density, support, wrap)
 
-        self._workspace.in_batches(len(population), wrap)
+        self._workspace.in_batches(len(population), cut)
 
     def errors(self, population: Population) -> Errors:
         return np.sqrt(self._sums(population.density)[:, 0] / self._norms)
@@ -142,7 +141,7 @@ class BatchedBackend:
 
     def register(self, population: Population, targets: Indices) -> None:
         asarray, anchors = self._machine.xp.asarray, np.unique(targets)
-        spectra = self._workspace.with_room(
+        spectra = self._workspace.with_memory(
             lambda: self._spectra(population.density[asarray(anchors)])
         )
         places = np.searchsorted(anchors, targets)
@@ -162,14 +161,14 @@ class BatchedBackend:
 
         self._workspace.in_batches(len(population), move)
 
-    def crossover(self, population: Population, cross: Cross) -> Population:
+    def crossover(self, population: Population, plan: CrossoverPlan) -> Population:
         xp, pixels = self._machine.xp, self._size**2
-        children = self._workspace.with_room(
+        children = self._workspace.with_memory(
             lambda: Population(self._empty(self._total), xp.empty_like(population.support))
         )
         forced = np.array(
             [
-                forced_pixel(key, cross.generation, own, pixels)
+                forced_pixel(key, plan.generation, own, pixels)
                 for key in self._keys
                 for own in range(self._popsize)
             ]
@@ -178,9 +177,9 @@ class BatchedBackend:
         self._launch(
             "cross", self._total, population.density, population.support,
             children.density, children.support,
-            xp.asarray(cross.donors.astype(np.int32)), xp.asarray(cross.weights),
+            xp.asarray(plan.donors.astype(np.int32)), xp.asarray(plan.weights),
             xp.asarray(forced), xp.asarray(words), np.int32(self._popsize), np.int64(pixels),
-            np.float32(cross.share), np.uint32(cross.generation), np.uint32(Purpose.MIXING),
+            np.float32(plan.rate), np.uint32(plan.generation), np.uint32(Purpose.MIXING),
             np.int32(self._is_positive), pixels=-(-pixels // 4),
         )  # fmt: skip
         return children
@@ -201,7 +200,7 @@ class BatchedBackend:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Population:
         xp, support = self._machine.xp, arrays["support"].astype(np.uint8)
-        return self._workspace.with_room(
+        return self._workspace.with_memory(
             lambda: Population(xp.array(arrays["density"]), xp.asarray(support))
         )
 
@@ -222,11 +221,11 @@ class BatchedBackend:
         """(popsize, most, 5): radius, row, column, strength as two numbers; and how many."""
         items = np.zeros((self._total, self._settings.init.items, 5))
         counts = np.empty(self._total, np.int32)
-        for one in range(self._total):
-            problem, own = divmod(one, self._popsize)
+        for index in range(self._total):
+            problem, own = divmod(index, self._popsize)
             drawn = spheres(self._settings, self._keys[problem], generation, own)
-            counts[one] = len(drawn)
-            for row, item in zip(items[one], drawn, strict=False):
+            counts[index] = len(drawn)
+            for row, item in zip(items[index], drawn, strict=False):
                 row[:] = (*item[:3], item.strength.real, item.strength.imag)
         return items, counts
 
@@ -239,13 +238,13 @@ class BatchedBackend:
         self._machine.backward(half, image)
         return image
 
-    def _keep(self, blurred: Array, density: Array, support: Array, cut: Cut) -> None:
-        area = min(max(cut.area, cut.least), cut.most)
+    def _keep(self, blurred: Array, density: Array, support: Array, wrap: ShrinkWrap) -> None:
+        area = min(max(wrap.area, wrap.least), wrap.most)
         self._kernels(
             "keep_strongest", (1, len(density)), blurred, density, support,
             np.int64(self._size**2), np.int32(1 if self._is_real else 2),
-            np.float32(-1 if cut.threshold is None else cut.threshold),
-            np.int64(area), np.int64(cut.least), np.int64(cut.most),
+            np.float32(-1 if wrap.threshold is None else wrap.threshold),
+            np.int64(area), np.int64(wrap.least), np.int64(wrap.most),
         )  # fmt: skip
 
     def _sums(self, densities: Array) -> NDArray[np.float64]:

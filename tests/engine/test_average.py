@@ -7,7 +7,7 @@ import pytest
 from physics import Density, disc, lumps, noise, pattern_of, settings_of
 
 from spring_mpi.engine.alignment import canonical, register, twin
-from spring_mpi.engine.final import Average, average
+from spring_mpi.engine.average import Average, average
 from spring_mpi.engine.metrics import correlation
 
 SIZE = 32
@@ -23,10 +23,10 @@ def population(*, spread: float = 0.0, is_complex: bool = False) -> tuple[Densit
     return densities, np.stack([np.abs(one) > 0.2 for one in copies])
 
 
-def averaged(scores: list[float], *, islands: int = 1, spread: float = 0.0) -> Average:
+def averaged(fitness: list[float], *, islands: int = 1, spread: float = 0.0) -> Average:
     settings = settings_of(global__popsize=4 * islands, global__islands=islands)
     densities, supports = (np.concatenate([one] * islands) for one in population(spread=spread))
-    return average(densities, supports, np.array(scores), pattern_of(lumps(SIZE)), settings)
+    return average(densities, supports, np.array(fitness), pattern_of(lumps(SIZE)), settings)
 
 
 def test_motions_of_one_object_average_to_it() -> None:
@@ -37,7 +37,7 @@ def test_motions_of_one_object_average_to_it() -> None:
     assert np.allclose(result.best, target, atol=1e-6)
     assert result.std.max() < 1e-6
     assert np.allclose(result.prtf, 1)
-    assert np.array_equal(result.mask, target > 0.2)
+    assert np.array_equal(result.support, target > 0.2)
     assert set(np.unique(result.support_frequency).tolist()) == {0.0, 1.0}
 
 
@@ -50,17 +50,17 @@ def test_complex_copies_average_too() -> None:
     result = average(turned, supports, np.ones(4), pattern, settings)
     assert correlation(result.best, result.data) == pytest.approx(1)
     assert result.std.max() < 1e-6
-    assert result.data[result.mask > 0].sum().imag == pytest.approx(0, abs=1e-6)
-    assert result.data[result.mask > 0].sum().real > 0
+    assert result.data[result.support > 0].sum().imag == pytest.approx(0, abs=1e-6)
+    assert result.data[result.support > 0].sum().real > 0
 
 
 @pytest.mark.parametrize(
-    ("scores", "members"),
+    ("fitness", "members"),
     [([1, 1.04, 1.06, 2], 2), ([1, 1, 1, 1], 4), ([3, 2, 1, 1.5], 1), ([1.05, 1, 1.05, 9], 3)],
 )
-def test_those_near_the_best_are_averaged(scores: list[float], members: int) -> None:
-    """Members are those within 5 % of the best score."""
-    assert averaged(scores).members == members
+def test_those_near_the_best_are_averaged(fitness: list[float], members: int) -> None:
+    """Members are those within 5 % of the best fitness."""
+    assert averaged(fitness).members == members
 
 
 def test_one_member_claims_no_agreement() -> None:
@@ -81,7 +81,7 @@ def test_the_mean_of_noisy_members_is_nearer_the_truth() -> None:
 
 
 def test_islands_are_compared() -> None:
-    """With two islands each is averaged by its own best score, and the two are correlated."""
+    """With two islands each is averaged by its own best fitness, and the two are correlated."""
     result = averaged([1, 1, 9, 9, 5, 5, 5, 5], islands=2)
     assert result.members == 6
     assert np.allclose(result.ring_correlation, 1)

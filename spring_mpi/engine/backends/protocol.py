@@ -2,6 +2,8 @@
 
 An individual is a density and its support. How a population is laid out in memory is the
 backend's own business; the engine only passes it on. Errors and areas come back as host arrays.
+An operation is added here, in `host` with the `Operators` of the reference and of the cpu, and in
+`gpu.backend`.
 
 A population may serve several problems at once, patterns of one size: it has ``popsize``
 individuals of the first, then as many of the second, and so on, each of them with the numbers that
@@ -17,9 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..settings import Settings
-from .algorithms import Rule
-from .interval import Interval
+from ...settings import Settings
+from ..algorithms import Rule
+from ..bounds import ModulusBounds
 
 Errors = NDArray[np.float64]
 Areas = NDArray[np.int64]
@@ -32,12 +34,12 @@ Arrays = Mapping[str, NDArray[Any]]
 class Problem:
     """One pattern: what its data say, and the key of its random numbers."""
 
-    interval: Interval
+    bounds: ModulusBounds
     key: int
 
 
 @dataclass(frozen=True)
-class Cut:
+class ShrinkWrap:
     """One shrink-wrap: blur the modulus of the density, then keep the strongest pixels."""
 
     sigma: float
@@ -48,18 +50,18 @@ class Cut:
     """Pixels to keep where there is no threshold."""
     least: int
     most: int
-    """Bounds of the area, pixels; a threshold that oversteps one keeps just that many."""
+    """Limits of the area, pixels; a threshold that oversteps one keeps just that many."""
 
 
 @dataclass(frozen=True)
-class Cross:
+class CrossoverPlan:
     """Parents of all children of one generation."""
 
     donors: Indices
     """(popsize, 3): a, b, c, distinct and different from the child's own index."""
     weights: NDArray[np.float32]
     """(popsize,): F of every child."""
-    share: float
+    rate: float
     """CR, the probability that a pixel comes from the donors."""
     generation: int
 
@@ -82,13 +84,13 @@ class Backend(Protocol):
     def iterate(self, population: Any, rule: Rule, count: int) -> None:
         """Run one algorithm ``count`` times on every individual."""
 
-    def shrinkwrap(self, population: Any, cut: Cut) -> None:
-        """Replace every support by the cut of its density, and clear the density outside."""
+    def shrinkwrap(self, population: Any, wrap: ShrinkWrap) -> None:
+        """Replace every support by the wrap of its density, and clear the density outside."""
 
     def errors(self, population: Any) -> Errors:
-        """Relative distance of every individual to the data's intervals, (popsize,).
+        """Relative distance of every individual to the bounds of its data, (popsize,).
 
-        E = sqrt(sum d^2 / sum A^2), d the distance of a modulus to its interval, A the measured
+        E = sqrt(sum d^2 / sum A^2), d the distance of a modulus to its bounds, A the measured
         moduli; on the density as it is, which is feasible after ER.
         """
 
@@ -98,7 +100,7 @@ class Backend(Protocol):
     def register(self, population: Any, targets: Indices) -> None:
         """Move every individual (shift, twin, phase) onto the one with the index given for it."""
 
-    def crossover(self, population: Any, cross: Cross) -> Any:
+    def crossover(self, population: Any, plan: CrossoverPlan) -> Any:
         """The children of a registered population."""
 
     def replace(self, population: Any, others: Any, where: Flags) -> None:

@@ -1,4 +1,4 @@
-"""What the data say of every modulus: an interval [L, U], whatever happened to the pixel.
+"""What the data say of every modulus: its bounds [L, U], whatever happened to the pixel.
 
 A measured pixel has L = U, a masked one [0, inf], a saturated one [L, inf]; a bound on missing
 intensities lowers U. One projection then serves all cases: clip the modulus, keep the phase.
@@ -21,7 +21,7 @@ _SAFETY = 3.0
 
 
 @dataclass(frozen=True)
-class Interval:
+class ModulusBounds:
     """Lower and upper modulus of every Fourier pixel, (size, size) float32."""
 
     lower: Moduli
@@ -34,8 +34,8 @@ class Interval:
         return len(self.lower)
 
 
-def interval(pattern: Pattern, *, symmetric: bool, bounded: bool) -> Interval:
-    """The interval of a pattern.
+def modulus_bounds(pattern: Pattern, *, symmetric: bool, bounded: bool) -> ModulusBounds:
+    """The bounds that a pattern sets.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def interval(pattern: Pattern, *, symmetric: bool, bounded: bool) -> Interval:
         bound = missing_bound(intensity, measured)
         upper = np.where(measured | saturated, upper, np.sqrt(bound, dtype=np.float32))
     norm = float(np.sum(np.square(known[measured], dtype=np.float64)))
-    return Interval(np.fft.ifftshift(lower), np.fft.ifftshift(upper), norm)
+    return ModulusBounds(np.fft.ifftshift(lower), np.fft.ifftshift(upper), norm)
 
 
 def partner(array: NDArray[Any]) -> NDArray[Any]:

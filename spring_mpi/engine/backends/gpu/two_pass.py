@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..algorithms import Rule
+from ...algorithms import Rule
 from .iteration import Block
 from .machine import THREADS, Array, Machine
 from .workspace import Workspace
@@ -21,12 +21,12 @@ def has_two_passes(size: int) -> bool:
 
 
 class TwoPasses:
-    """See `spring_mpi.engine.backends.iteration.Iteration`.
+    """See `spring_mpi.engine.backends.gpu.iteration.Iteration`.
 
     Parameters
     ----------
     lower, upper
-        The interval of every pixel of every problem, (problems, size, size), zero frequency at
+        The bounds of every modulus of every problem, (problems, size, size), zero frequency at
         [0, 0]; where densities are real it must be Friedel-symmetric.
     popsize
         Individuals of a problem; even where there are several and densities are real.
@@ -54,7 +54,8 @@ class TwoPasses:
         )  # fmt: skip
         asarray = machine.xp.asarray
         self._lower, self._upper = (
-            asarray(np.stack([in_tiles(one, lanes) for one in bounds])) for bounds in (lower, upper)
+            asarray(np.stack([in_tiles(moduli, lanes) for moduli in bound]))
+            for bound in (lower, upper)
         )
         # A pair of real densities is one image.
         self._images = -(-popsize // 2) if is_real else popsize
@@ -75,14 +76,14 @@ class TwoPasses:
         def iterate(times: int) -> None:
             rows = (row_blocks, images)
             self._kernels("first_rows", rows, half, density, individuals, self._roots)
-            for one in range(times):
+            for step in range(times):
                 self._kernels(
                     "column_pass", (tiles, images), half, self._lower, self._upper, self._roots,
                     first_image, np.int32(self._images),
                 )  # fmt: skip
                 self._kernels(
                     "row_pass", rows, half, density, support, individuals, self._roots, *numbers,
-                    np.int32(one == times - 1),
+                    np.int32(step == times - 1),
                 )  # fmt: skip
 
         return iterate

@@ -1,4 +1,4 @@
-"""Room on a device for the transforms of as many individuals as its memory allows at once."""
+"""Scratch memory of a device: for the transforms of as many individuals as it allows at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ...errors import LaunchError
+from ....errors import LaunchError
 from .machine import Array, Machine
 
 Value = TypeVar("Value")
@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Scratch:
-    """Room for the transforms of as many individuals as are worked on at once."""
+    """Memory for the transforms of as many individuals as are worked on at once."""
 
     image: Array
     """(n, size, size) float32."""
@@ -57,11 +57,11 @@ class Workspace:
         return scratch.whole[:count], scratch.whole[:count]
 
     def images(self, count: int) -> Array:
-        """Room for complex images, one for each individual or for each pair of real ones."""
+        """Memory for complex images, one for each individual or for each pair of real ones."""
         scratch = self.scratch
         if self._is_real:
-            room = scratch.half.reshape(-1)[: count * self._size**2]
-            return room.reshape(count, self._size, self._size)
+            pixels = scratch.half.reshape(-1)[: count * self._size**2]
+            return pixels.reshape(count, self._size, self._size)
         return scratch.whole[:count]
 
     def in_batches(self, total: int, action: Callable[[slice], None]) -> None:
@@ -74,9 +74,9 @@ class Workspace:
             return stop
 
         while start < total:
-            start = self.with_room(act)
+            start = self.with_memory(act)
 
-    def with_room(self, action: Callable[[], Value]) -> Value:
+    def with_memory(self, action: Callable[[], Value]) -> Value:
         """What the action returns, tried again with half the batch while memory runs out.
 
         Raises

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..alignment import TWIN_MARGIN
-from ..population import Flags
+from ...alignment import TWIN_MARGIN
+from ..protocol import Flags
 from .machine import Array, Machine
 
 
@@ -36,26 +36,28 @@ class Motions:
         )
 
 
-def motions(machine: Machine, spectra: Array, targets: Array, room: Array) -> Motions:
+def motions(machine: Machine, spectra: Array, targets: Array, scratch: Array) -> Motions:
     """The motions of densities onto targets, both given by their spectra.
 
-    ``room`` takes the correlations, (n, size, size) of the densities' type.
+    ``scratch`` takes the correlations, (n, size, size) of the densities' type.
     """
-    straight = _peaks(machine, spectra.conj() * targets, room)
-    mirrored = _peaks(machine, spectra * targets, room)
+    straight = _peaks(machine, spectra.conj() * targets, scratch)
+    mirrored = _peaks(machine, spectra * targets, scratch)
     is_twin = np.abs(mirrored[1]) > np.abs(straight[1]) * TWIN_MARGIN
     places, values = (np.where(is_twin, *pair) for pair in zip(mirrored, straight, strict=True))
-    modulus, size = np.abs(values), room.shape[1]
+    modulus, size = np.abs(values), scratch.shape[1]
     factors = np.divide(values, modulus, out=np.ones_like(values), where=modulus > 0)
     moves = np.stack([is_twin, places // size, places % size], axis=1)
     turns = np.stack([factors.real, factors.imag], axis=1)
     return Motions(moves.astype(np.int32), turns.astype(np.float32))
 
 
-def _peaks(machine: Machine, spectra: Array, room: Array) -> tuple[NDArray[np.int64], NDArray[Any]]:
+def _peaks(
+    machine: Machine, spectra: Array, scratch: Array
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Where the modulus of the correlations is greatest, and their values there."""
-    machine.backward(spectra, room)
-    flat = room.reshape(len(room), -1)
+    machine.backward(spectra, scratch)
+    flat = scratch.reshape(len(scratch), -1)
     places = machine.xp.abs(flat).argmax(axis=1)
     values = flat[machine.xp.arange(len(flat)), places]
     return machine.host(places), machine.host(values)
