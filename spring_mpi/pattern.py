@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .drawing import figure_of
 from .errors import PatternError
 from .names import pid_text
 from .plausibility import doubts
@@ -132,9 +133,7 @@ class Pattern:
 
     def plot(self) -> Figure:
         """A figure of the prepared pattern, logarithmic, with masked and saturated pixels."""
-        from .plots import plot_pattern
-
-        return plot_pattern(self)
+        return figure_of(self)
 
     def _check_content(self) -> None:
         if not self.measured.any():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .drawing import figure_of
 from .errors import HeldFileError, SourceError
 from .names import file_name
 from .settings import Settings
@@ -166,6 +167,4 @@ class Result:
 
     def plot(self) -> Figure:
         """A figure: pattern, reconstruction, support, errors over generations, PRTF."""
-        from .plots import plot_result
-
-        return plot_result(self)
+        return figure_of(self)

@@ -44,6 +44,11 @@ _BAR = 0.8
 """Length of a colour bar, in heights of its image."""
 
 
+def plot(value: Pattern | Result) -> Figure:
+    """The figure of a pattern, or of a result."""
+    return plot_pattern(value) if isinstance(value, Pattern) else plot_result(value)
+
+
 def plot_pattern(pattern: Pattern) -> Figure:
     """The prepared intensities, logarithmic, axes in Fourier pixels from the zero frequency.
 

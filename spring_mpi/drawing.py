@@ -1,0 +1,19 @@
+"""The way from values to their pictures, which are loaded when the first figure is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .pattern import Pattern
+    from .result import Result
+
+
+def figure_of(value: Pattern | Result) -> Figure:
+    """The figure of a pattern or of a result; see `spring_mpi.plots`."""
+    # The only import upwards: pictures know the classes that they draw, so these know them late.
+    from .plots import plot
+
+    return plot(value)
