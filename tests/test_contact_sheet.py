@@ -59,9 +59,9 @@ def test_sheet_keeps_thumbnails_alone(result: Result) -> None:
     large = replace(
         result,
         intensity=np.ones((300, 300), np.float32),
-        excluded=np.zeros((300, 300), np.uint8),
+        mask=np.zeros((300, 300), np.uint8),
         data=np.ones((300, 300), np.float32),
-        mask=np.ones((300, 300), np.uint8),
+        support=np.ones((300, 300), np.uint8),
     )
     images = contact_sheet(large for _ in range(2)).axes[0].images
     assert [image.get_array().shape for image in images] == [(100, 100, 4)] * 4

@@ -123,16 +123,16 @@ def test_panels_of_a_positive_result(result: Result) -> None:
 
 def test_complex_result_has_modulus_and_phase(result: Result) -> None:
     """Modulus and phase are shown apart, the phase in the support alone."""
-    phases = np.where(result.mask, 0.5, 3.0)
+    phases = np.where(result.support, 0.5, 3.0)
     data = (result.data * np.exp(1j * phases)).astype(np.complex64)
     settings = settings_of(object__constraint="complex")
     figure = plot_result(replace(result, data=data, best=data, settings=settings))
     modulus, phase = (
         panel(figure, name).images[0].get_array() for name in ("Reconstruction", "Phase")
     )
-    window = zoom(result.mask)
+    window = zoom(result.support)
     assert np.allclose(modulus, result.data[window], atol=1e-6)
-    assert np.array_equal(~np.ma.getmaskarray(phase), result.mask[window] == 1)
+    assert np.array_equal(~np.ma.getmaskarray(phase), result.support[window] == 1)
     assert np.allclose(phase.compressed(), 0.5)
     assert panel(figure, "Standard deviation").images[0].get_array().max() == result.std.max()
 

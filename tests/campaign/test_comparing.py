@@ -28,9 +28,9 @@ def result(**changes):
     """What a job left whose pattern was the frame's."""
     pattern, image = prepared(**changes).pattern, np.zeros((SIZE, SIZE), np.float32)
     return Result(
-        name="1", pid=(1,), tag="", data=image, mask=image.astype(np.uint8), best=image, std=image,
-        support_frequency=image, intensity=pattern.intensity,
-        excluded=(~pattern.measured).astype(np.uint8), error=0.1, error_history=image,
+        name="1", pid=(1,), tag="", data=image, support=image.astype(np.uint8), best=image,
+        std=image, support_frequency=image, intensity=pattern.intensity,
+        mask=(~pattern.measured).astype(np.uint8), error=0.1, error_history=image,
         prtf=np.zeros(1), ring_correlation=np.zeros(0), resolution_px=None, members=1,
         settings=Settings(),
     )  # fmt: skip

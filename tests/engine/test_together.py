@@ -45,7 +45,7 @@ def make(backend: str, host_machine: HostMachine, native: Callable[..., HostBack
     """Makes the backend."""
     small = SmallMachine(host_machine.builder, 6)
     makers: dict[str, Make] = {
-        "reference": HostBackend,
+        "reference": reference_backend,
         "cpu": lambda: native(threads=2),
         "batched": lambda: GpuBackend(host_machine, print),
         "two-pass": lambda: GpuBackend(host_machine, print, two_pass=True),
