@@ -3,41 +3,21 @@
 // Blocks run one after the other, and a block's threads between two barriers too, so that shared
 // memory may be static, and atomics are plain. Enough CUDA for kernels.cu, and no more.
 #undef _FORTIFY_SOURCE  // its longjmp takes other stacks for a fault
-#include <cmath>
+#include "cuda_types.h"
 #include <csetjmp>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <memory>
 #include <ucontext.h>
 #include <utility>
 #include <vector>
 
-#define __global__
-#define __device__
 #define __shared__ static
 
-struct float2 { float x, y; };
-struct double2 { double x, y; };
-struct dim3 { unsigned x, y; };
-static inline float2 make_float2(float x, float y) { return {x, y}; }
-static inline double2 make_double2(double x, double y) { return {x, y}; }
-static inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
-static inline unsigned __float_as_uint(float value)
-{
-    unsigned bits;
-    memcpy(&bits, &value, 4);
-    return bits;
-}
 static inline unsigned atomicAdd(unsigned *at, unsigned value)
 {
     unsigned before = *at;
     *at += value;
     return before;
 }
-using std::pow;
-
-static dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 // A context is entered once, by the system's means; the many jumps after that need no system call.
 struct Thread {
