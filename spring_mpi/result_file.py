@@ -96,6 +96,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _write_dataset(file: h5py.File, name: str, value: Any, units: str) -> None:
+    # Profiles and numbers would grow by their chunks.
     compression = "gzip" if np.ndim(value) == 2 else None
     dataset = file.create_dataset(name, data=value, compression=compression)
     if units:

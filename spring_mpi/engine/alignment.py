@@ -196,6 +196,7 @@ def _vertex(line: NDArray[np.floating], position: int) -> float:
 
 def _centre_of_mass(weight: NDArray[np.floating]) -> tuple[float, float]:
     """(row, column) on the periodic grid."""
+    # The two coordinates are independent: profiles are enough.
     rows, columns = (weight.sum(axis=1 - axis, dtype=np.float64) for axis in (0, 1))
     return (_middle(rows), _middle(columns))
 

@@ -57,6 +57,7 @@ def average(
     home, best = islands(settings), int(fitness.argmin())
     chosen = np.flatnonzero(fitness <= settings.final.error_factor * _island_best(fitness, home))
     aligned, frames = _aligned(densities, supports, chosen, best)
+    # All by one motion: what they agree on decides how it lies, not each for itself.
     motion = canonical(aligned.mean(axis=0), frames.mean(axis=0) > 0.5)
     for density in aligned:
         density[...] = motion.move(density)

@@ -75,6 +75,7 @@ def _friedel_mean(
     twin, twin_measured, twin_saturated = map(partner, (intensity, measured, saturated))
     counts = np.where(measured, intensity, 0) + np.where(twin_measured, twin, 0)
     number = measured.astype(np.float32) + twin_measured
+    # Both partners are at least as bright as either says.
     floor = np.maximum(np.where(saturated, intensity, 0), np.where(twin_saturated, twin, 0))
     known = number > 0
     mean = np.where(known, counts / np.maximum(number, 1), floor).astype(np.float32)
@@ -98,6 +99,7 @@ def missing_bound(
     inner = int(rings[measured].min())
     fit = np.arange(inner, min(inner + 4, len(envelope)))
     positive = envelope[fit] > 0
+    # log I = log I0 - b q^2 is a line; it must not rise inwards, nor overflow.
     if positive.sum() >= 2:
         slope, level = np.polyfit(fit[positive] ** 2.0, np.log(envelope[fit][positive]), 1)
         centre = np.arange(inner)

@@ -39,6 +39,7 @@ def _drawn(settings: Settings, key: int, generation: int) -> tuple[Indices, NDAr
     weights = np.empty(popsize, np.float32)
     for child in range(popsize):
         numbers = uniforms(key, Purpose.DONORS, generation, child, 4)
+        # Drawn without replacement: a, b, c and the child are four individuals.
         others = [index for index in np.flatnonzero(home == home[child]) if index != child]
         donors[child] = [others.pop(int(number * len(others))) for number in numbers[:3]]
         weights[child] = settings.DE.F + settings.DE.dither * (2 * numbers[3] - 1)

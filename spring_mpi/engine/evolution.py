@@ -19,6 +19,7 @@ from .crossover import best_of_islands, crossover_plan
 from .sequence import SHRINKWRAP, improvement_steps
 from .shrinkwrap import fitness, shrink_wrap
 
+# Iterations of ER after which a density lies within its support, so that errors can be compared.
 _SETTLING = 3
 _NO_AREA = -1
 _FITNESS = "scores"
@@ -88,7 +89,8 @@ class Evolution:
         self._count = len(keys) * settings.global_.popsize
         self._pulse = pulse
         self._steps = improvement_steps(settings)
-        self._memory = settings.SW.elitism and settings.SW.mode == "threshold"
+        # In area mode the area shrinks, and an individual of before had more pixels to fit with.
+        self._is_elitist = settings.SW.elitism and settings.SW.mode == "threshold"
 
     def start(self) -> State:
         """The initial population, nothing improved yet."""
@@ -178,7 +180,7 @@ class Evolution:
         population = state.population
         wrap = shrink_wrap(self._settings, self._size, state.generation)
         trials = self._trials(state)
-        before = self._backend.copy(population) if self._memory else None
+        before = self._backend.copy(population) if self._is_elitist else None
         rating = self._improve(population, wrap)
         if before is not None:
             rating = self._select(population, rating, before, state.rating)

@@ -80,6 +80,7 @@ def resolution(profile: Profile, level: float = 1 / np.e) -> float | None:
     None where the profile starts below the level or is unknown, as that of a single individual is;
     2.0 where it never is.
     """
+    # A period of size / q pixels belongs to radius q; a profile has size / 2 rings.
     radius = crossing(profile, level)
     return float(2 * len(profile) / radius) if radius else None
 

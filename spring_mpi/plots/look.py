@@ -91,6 +91,7 @@ def intensity_norm(intensity: Image, measured: Flags) -> LogNorm:
     """Logarithmic colours from the noise to the strongest pixel, photons."""
     positive = intensity[measured & (intensity > 0)]
     low, high = np.percentile(positive, [5, 100]) if positive.size else (1.0, 1.0)
+    # Colours for noise would hide the fringes; of a weak pattern two decades are shown.
     low = max(low, min(_FAINTEST, high / 100))
     return LogNorm(float(low), float(max(high, 10 * low)), clip=True)
 

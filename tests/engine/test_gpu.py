@@ -1,4 +1,4 @@
-"""The batched backend with its CUDA kernels' own source against the reference, operation by one."""
+"""The gpu backend with its CUDA kernels' own source against the reference, one by one."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def distance(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 def both(pair: tuple[Any, Any], generation: int = 0) -> tuple[Any, Any]:
     """The same population for both."""
-    reference, batched = pair
+    reference, gpu = pair
     population = reference.create(generation)
-    return population, batched.restore(reference.save(population))
+    return population, gpu.restore(reference.save(population))
 
 
 def agree(pair: tuple[Any, Any], populations: tuple[Any, Any], limit: float = 1e-5) -> None:
@@ -124,7 +124,7 @@ def test_shrinkwrap(pair: tuple[Any, Any], cut: ShrinkWrap) -> None:
 @on_sizes
 def test_registration(pair: tuple[Any, Any]) -> None:
     """Shifted, mirrored and turned individuals move alike; the leaders stay as they are."""
-    reference, batched = pair
+    reference, gpu = pair
     size = reference.create(0).density.shape[1]
     leader = lumps(size).astype(reference.create(0).density.dtype)
     turn = np.exp(0.7j) if np.iscomplexobj(leader) else -1
@@ -133,7 +133,7 @@ def test_registration(pair: tuple[Any, Any]) -> None:
         [np.roll(leader, 4, axis=0), leader, turn * mirrored, leader[::-1], turn * leader, leader.T]
     ).astype(leader.dtype)
     arrays = {"density": densities, "support": np.abs(densities) > 0.2}
-    populations = (reference.restore(arrays), batched.restore(arrays))
+    populations = (reference.restore(arrays), gpu.restore(arrays))
     for backend, population in zip(pair, populations, strict=True):
         backend.register(population, np.array([1, 1, 1, 5, 5, 5]))
     agree(pair, populations)
@@ -152,11 +152,11 @@ def test_crossover(pair: tuple[Any, Any]) -> None:
 @on_all
 @pytest.mark.parametrize("size", [32])
 def test_copies_and_replacements(pair: tuple[Any, Any]) -> None:
-    _, batched = pair
-    population, others = batched.create(0), batched.create(1)
-    before = batched.copy(population)
+    _, gpu = pair
+    population, others = gpu.create(0), gpu.create(1)
+    before = gpu.copy(population)
     flags = np.array([True, False, True, False, False, True])
-    batched.replace(population, others, flags)
+    gpu.replace(population, others, flags)
     assert np.array_equal(population.density[flags], others.density[flags])
     assert np.array_equal(population.density[~flags], before.density[~flags])
     assert not np.array_equal(population.density[flags], before.density[flags])

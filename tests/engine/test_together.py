@@ -34,7 +34,7 @@ MODES = {
 # The emulated kernels are slow: not every mode for each.
 CHOICES = [
     *((backend, mode) for backend in ("reference", "cpu") for mode in MODES),
-    ("batched", "area"), ("batched", "two islands"), ("short of memory", "complex"),
+    ("gpu", "area"), ("gpu", "two islands"), ("short of memory", "complex"),
     ("two-pass", "threshold"), ("two-pass", "complex"),
 ]  # fmt: skip
 Make = Callable[[], Backend]
@@ -47,7 +47,7 @@ def make(backend: str, host_machine: HostMachine, native: Callable[..., HostBack
     makers: dict[str, Make] = {
         "reference": reference_backend,
         "cpu": lambda: native(threads=2),
-        "batched": lambda: GpuBackend(host_machine, print),
+        "gpu": lambda: GpuBackend(host_machine, print),
         "two-pass": lambda: GpuBackend(host_machine, print, two_pass=True),
         "short of memory": lambda: GpuBackend(small, lambda text: None),
     }

@@ -172,6 +172,7 @@ class HostBackend:
         return np.array([np.count_nonzero(support) for support in population.support], np.int64)
 
     def register(self, population: Population, targets: Indices) -> None:
+        # Taken before anything moves: a target may be moved itself, onto another one.
         anchors = {
             index: self._operators_of(index).anchor(population.density[index])
             for index in set(targets.tolist())
@@ -227,6 +228,7 @@ class HostBackend:
         for problem, (operators, step) in enumerate(zip(self._operators, together, strict=True)):
             first = problem * self._popsize
             last = min(first + self._popsize, len(population))
+            # No pair belongs to two problems, and so none changes with the number of problems.
             for start in range(first, last, step):
                 stop = min(start + step, last)
                 yield operators, [population[index] for index in range(start, stop)]

@@ -54,11 +54,13 @@ class NativeOperators:
         known = settings.object
         self._library, self._size, self._is_real = library, bounds.size, known.is_real
         self._is_positive = known.is_positive
+        # Two real densities are the real and the imaginary part of one complex image.
         self.iterated_together = 2 if known.is_real else 1
         self._type = np.dtype(np.float32 if known.is_real else np.complex64)
         addresses = (self._address(moduli, np.float32) for moduli in (bounds.lower, bounds.upper))
         self._handle = _obtained(library.grid_new(bounds.size, *addresses, known.is_real))
         self._scratch: list[int] = []
+        # Not __del__: an interpreter that ends may have taken the library away by then.
         weakref.finalize(self, _free, library, self._handle, self._scratch)
 
     def scaled(self, density: Image) -> Image:

@@ -82,6 +82,7 @@ class GpuBackend:
             xp.asarray(np.ascontiguousarray(bound[:, :, columns])) for bound in bounds
         )
         self._squares = _squared_frequencies(xp, self._size)
+        # Both give the same to single precision, not to the last bit: chosen, never measured.
         if self._two_pass and has_two_passes(self._size):
             self._iteration: Iteration = TwoPasses(
                 self._machine, self._workspace, *bounds,

@@ -117,6 +117,7 @@ class NumpyOperators:
     def _update(self, density: Image, support: Flags, rule: Rule) -> None:
         projected = self.project(density)
         inside = support
+        # The projection onto the support, with the sign where it is known.
         if self._is_positive:
             tested = 2 * projected - density if rule.reflected else projected
             inside = support & (tested >= 0)
