@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
 from .assembly import assemble, no_events
+from .detectors import refuse_mixed
 from .finding import find_sources
 from .formats.reader import READ_FAULTS, Extent, PidDatasets, Reader
 from .formats.registry import facts_of, find_reader, guess_file_reader
 from .index import EventIndex
-from .mixed import refuse_mixed
 from .remarks import left_out
 from .scans import ROW_NAMES, Scanned, scan_source, scans_of
 from .sharing import shared

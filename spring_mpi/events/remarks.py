@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..names import pid_text
+from .detectors import several
 from .flags import FLAGS
 from .index import EventIndex
 from .left_out import NO_FRAME, LeftOut
-from .mixed import several
 
 _MOST_SHOWN, _MOST_DATASETS = 8, 3
 
