@@ -57,13 +57,13 @@ class Experiment:
         prefixes = re.escape(self.name) + ("" if _is_number(self.name) else r"|e\d+")
         return (
             bool(re.fullmatch(prefixes, prefix, re.IGNORECASE))
-            and any(run in one for one in self.runs)
+            and any(run in numbers for numbers in self.runs)
             and self.takes_stream(stream)
         )
 
     def takes_stream(self, stream: int) -> bool:
         """Whether the stream is asked for; all are where none is named."""
-        return not self.streams or any(stream in one for one in self.streams)
+        return not self.streams or any(stream in numbers for numbers in self.streams)
 
 
 def names_experiment(text: str) -> bool:
@@ -73,7 +73,7 @@ def names_experiment(text: str) -> bool:
 
 def with_folder(text: str, absolute: Callable[[str], str]) -> str:
     """The same source string, the path behind its ``dir=`` made absolute."""
-    return re.sub(r"(^|:)dir=([^:]+)", lambda one: f"{one[1]}dir={absolute(one[2])}", text)
+    return re.sub(r"(^|:)dir=([^:]+)", lambda found: f"{found[1]}dir={absolute(found[2])}", text)
 
 
 def located(text: str, absolute: Callable[[str], str]) -> str:
@@ -122,7 +122,7 @@ def _key_and_value(part: str, text: str) -> tuple[str, str]:
         return key, ""
     if key not in _VALUES:
         near = difflib.get_close_matches(key, (*_VALUES, *MODES), n=1)
-        known = f"{', '.join(f'{one}=' for one in _VALUES)}, {', '.join(MODES)}"
+        known = f"{', '.join(f'{key}=' for key in _VALUES)}, {', '.join(MODES)}"
         hint = f"did you mean {near[0]!r}?" if near and near[0] != key else f"known: {known}"
         raise SourceError(f"{text}: unknown key {part!r}; {hint}")
     if not value:

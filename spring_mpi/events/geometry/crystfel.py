@@ -192,10 +192,10 @@ def _flags(file: _File, panels: Mapping[str, Panel]) -> Iterator[ValueFlag]:
     """What excludes pixels by their raw values: one for each key that is there."""
     for key, relation in _FLAGS.items():
         rules = tuple(
-            (panels[name].place, fields.limit(one, relation))
+            (panels[name].place, fields.limit(entry, relation))
             for name, fields in file.panels.items()
-            for one in fields.values
-            if one.partition(" ")[0] == key
+            for entry in fields.values
+            if entry.partition(" ")[0] == key
         )
         if rules:
             yield ValueFlag(key, rules)
@@ -206,8 +206,8 @@ def _unread(file: _File) -> Iterator[tuple[str, str]]:
         data, _, *bits = (f"mask{number}_{key}" for key in _MASK_KEYS)
         named = {panel.text(data) for panel in file.panels.values()
                  if data in panel.values and not any(map(panel.bits, bits))}  # fmt: skip
-        for one in sorted(named):
-            yield f"the geometry's mask {one}", f"there is neither {bits[0]} nor {bits[1]} for it"
+        for mask in sorted(named):
+            yield f"the geometry's mask {mask}", f"there is neither {bits[0]} nor {bits[1]} for it"
     last = max(panel.line for panel in file.panels.values())
     for key, (_, line) in file.whole.values.items():
         if line > last and _EXCLUDING.match(key):

@@ -111,11 +111,11 @@ def _parse(number: int, line: str) -> _Object:
 def _sensors(objects: Sequence[_Object]) -> Iterator[_Sensor]:
     """The leaves in the order of the data: depth first, children as in the file."""
     children: dict[Key, list[_Object]] = {}
-    for one in objects:
-        children.setdefault(one.parent, []).append(one)
+    for node in objects:
+        children.setdefault(node.parent, []).append(node)
     _check_tree(objects, children)
-    root = next(iter(children.keys() - {one.key for one in objects}))
-    waiting = [_Sensor(one, np.eye(3), np.zeros(3)) for one in reversed(children[root])]
+    root = next(iter(children.keys() - {node.key for node in objects}))
+    waiting = [_Sensor(node, np.eye(3), np.zeros(3)) for node in reversed(children[root])]
     seen = 0
     while waiting:
         outer, seen = waiting.pop(), seen + 1
@@ -124,19 +124,22 @@ def _sensors(objects: Sequence[_Object]) -> Iterator[_Sensor]:
         shift = outer.turn @ np.asarray(made.shift) + outer.shift
         if made.key not in children:
             yield _Sensor(made, turn, shift)
-        waiting += [_Sensor(one, turn, shift) for one in reversed(children.get(made.key, []))]
+        waiting += [_Sensor(node, turn, shift) for node in reversed(children.get(made.key, []))]
     if seen < len(objects):
         raise ValueError("some objects are their own parents")
 
 
 def _check_tree(objects: Sequence[_Object], children: dict[Key, list[_Object]]) -> None:
     """There is one root, and no two objects that could be the parents of the same ones."""
-    for what in (lambda one: (one.parent, one.key), lambda one: one.key in children and one.key):
+    for what in (
+        lambda node: (node.parent, node.key),
+        lambda node: node.key in children and node.key,
+    ):
         count = Counter(filter(None, map(what, objects)))
-        for one in objects:
-            if count[what(one)] > 1:
-                raise ValueError(f"line {one.line}: there are two {one.key[0]} {one.key[1]}")
-    roots = sorted(children.keys() - {one.key for one in objects})
+        for node in objects:
+            if count[what(node)] > 1:
+                raise ValueError(f"line {node.line}: there are two {node.key[0]} {node.key[1]}")
+    roots = sorted(children.keys() - {node.key for node in objects})
     if len(roots) != 1:
         named = ", ".join(f"{name} {number}" for name, number in roots[:4]) or "none"
         raise ValueError(f"must have one outermost object, but has {len(roots)}: {named}")
@@ -145,10 +148,10 @@ def _check_tree(objects: Sequence[_Object], children: dict[Key, list[_Object]]) 
 def _common_segment(leaves: Sequence[_Object]) -> Segment:
     """The sensor, which must be the same for all leaves."""
     first = leaves[0]
-    for one in leaves:
-        if one.key[0] != first.key[0]:
+    for leaf in leaves:
+        if leaf.key[0] != first.key[0]:
             raise ValueError(
-                f"line {one.line}: {one.key[0]} beside {first.key[0]}: "
+                f"line {leaf.line}: {leaf.key[0]} beside {first.key[0]}: "
                 "detectors of several kinds of sensors make no stack"
             )
     segment = find_segment(first.key[0])

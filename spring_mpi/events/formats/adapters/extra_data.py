@@ -88,7 +88,9 @@ class ExtraDataHandle:
         Its mask is that beside corrected data.
         """
         with faults_told(self._source, "extra_data"):
-            frames = [frame for one in self._channels(dataset) if (frame := _frame(one, row))]
+            frames = [
+                frame for channel in self._channels(dataset) if (frame := _frame(channel, row))
+            ]
         if not frames:
             raise KeyError(f"{dataset} has no frame for this event any more")
         return joined(frames)
@@ -133,8 +135,8 @@ class _Channel:
         """Of a `SourceData`."""
         data, group = source[key], key.rpartition(".")[0]
         mask, ids, gain = (
-            source[name] if (name := f"{group}.{one}") in source else None
-            for one in ("mask", "pulseId", "gain")
+            source[name] if (name := f"{group}.{word}") in source else None
+            for word in ("mask", "pulseId", "gain")
         )
         cells = data.entry_shape[0] if len(data.entry_shape) == 3 and group == "data" else 0
         planes = data.entry_shape[0] if len(data.entry_shape) == 3 and not cells else 0
@@ -213,7 +215,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _scan(name: str, channels: Sequence[_Channel], gain: int | None, run: int) -> Scan:
-    columns = zip(*(_events(one, gain) for one in channels), strict=True)
+    columns = zip(*(_events(channel, gain) for channel in channels), strict=True)
     keys, pulses, flags = (np.concatenate(column) for column in columns)
     rows, first, event, counts = np.unique(
         keys, return_index=True, return_inverse=True, return_counts=True

@@ -26,7 +26,7 @@ class Psana1Run:
         self._run, self._times = run, run.times()
         # A detector belongs to the data source that was made last.
         name, method = _split(dataset)
-        known = {one for names in psana.DetNames("detectors") for one in names if one}
+        known = {name for names in psana.DetNames("detectors") for name in names if name}
         if name not in known:
             raise unknown_detector(source, name, known)
         self._method = getattr(psana.Detector(name), method)
@@ -37,7 +37,7 @@ class Psana1Run:
 
         What is in them psana tells only when they are read.
         """
-        pids = [(self._number, one.time(), one.fiducial()) for one in self._times]
+        pids = [(self._number, time.time(), time.fiducial()) for time in self._times]
         return Events(
             pid_names=("run", "time", "fiducial"),
             pids=np.array(pids, np.int64).reshape(-1, 3),

@@ -189,7 +189,7 @@ def _full_name(source: str, dataset: str | None, interfaces: Mapping[tuple[str, 
         for (name, algorithm), calls in interfaces.items()
         for call in calls if call in METHODS
     }  # fmt: skip
-    raw = [one for one in known if one.endswith(".raw")]
+    raw = [name for name in known if name.endswith(".raw")]
     if dataset is None and len(raw) == 1:
         return raw[0]
     words = (dataset or "").split(".")

@@ -56,7 +56,7 @@ def raw_form(dataset: str, dtype: np.dtype[Any]) -> RawForm | None:
 
 def only_run(source: str) -> int:
     """The run of a source string; `SourceError` where it names several."""
-    numbers = [number for one in parse_experiment(source).runs for number in one]
+    numbers = [number for numbers in parse_experiment(source).runs for number in numbers]
     if len(numbers) != 1:
         raise SourceError(f"{source}: reader psana takes one run; list one source for each")
     return numbers[0]

@@ -63,7 +63,7 @@ class TrainFile:
             codes = self._values(layout.gain, rows, np.empty)
             data = [with_codes(*pair) for pair in zip(data, codes, strict=True)]
         if stage is not None and layout.raw and layout.raw.gain_bits:
-            data = [layout.raw.gain_bits.word(one, stage) for one in data]
+            data = [layout.raw.gain_bits.word(values, stage) for values in data]
         masks = self._values(layout.mask, rows, np.empty) if layout.mask else [None] * len(rows)
         holes = self.file.holes(dataset, [row * max(planes, 1) for row in rows])
         return [

@@ -100,7 +100,7 @@ def module_frame(
         bad = np.asarray(bad.any(axis=-1))
     if data.ndim == 3 and len(data) == 1:
         data = data[0]
-        bad, hole = (None if one is None else one.reshape(data.shape) for one in (bad, hole))
+        bad, hole = (None if mask is None else mask.reshape(data.shape) for mask in (bad, hole))
     told = () if bad is None else (Exclusion("the files' mask", int(bad.sum())),)
     return Frame(
         data, union(bad, hole), info=modules_of(data) or dict(info),

@@ -103,7 +103,7 @@ def _scan(file: h5py.File, name: str, gain: int | None) -> Scan:
     pulses = row_numbers(ids, len(frames))[ranges.first[which] + place] if known else place
     flags = flags[which] | torn | np.where(pulses < 0, DAMAGED, 0)
     chosen, pulses = of_gain(f"{file.filename}: {name}", gain, which, place, pulses)
-    which, place, pulses, flags = (one[chosen] for one in (which, place, pulses, flags))
+    which, place, pulses, flags = (column[chosen] for column in (which, place, pulses, flags))
     run = np.full_like(which, run_of(file))
     return Scan(
         name if gain is None else f"{name}@{GAINS[gain]}",
@@ -160,4 +160,4 @@ def _beside(path: str) -> list[str]:
     folder, name = os.path.split(path)
     run = _RUN_OF_FILE.search(name)
     found = glob.glob(f"{glob.escape(folder)}/*{run[0]}*.h5") if run else []
-    return [one for one in sorted(found) if one != path and not _DETECTOR_FILE.search(one)]
+    return [other for other in sorted(found) if other != path and not _DETECTOR_FILE.search(other)]

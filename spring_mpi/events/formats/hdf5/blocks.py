@@ -102,7 +102,11 @@ def _frames(file: h5py.File, name: str) -> h5py.Dataset:
 
 def _of_dataset(dataset: h5py.Dataset) -> list[Block]:
     """The parts of a virtual dataset if they follow each other, else the dataset itself."""
-    parts = [_part(dataset, one) for one in dataset.virtual_sources()] if dataset.is_virtual else []
+    parts = (
+        [_part(dataset, source) for source in dataset.virtual_sources()]
+        if dataset.is_virtual
+        else []
+    )
     ordered = sorted((part for part in parts if part is not None), key=itemgetter(0))
     starts = [start for start, _ in ordered]
     ends = [0, *accumulate(block.count for _, block in ordered)]

@@ -155,7 +155,7 @@ def choose(file: h5py.File, names: Iterable[str], wanted: str | None) -> str:
     known = list(names)
     found = meant(wanted, known)
     # Two names of one dataset, as a link gives it, are no choice.
-    distinct = [name for name in found if all(file[name] != file[one] for one in found[:1])]
+    distinct = [name for name in found if all(file[name] != file[first] for first in found[:1])]
     if found and not distinct:
         return found[0]
     what = "frames" if wanted is None else f"frames of {wanted!r}"

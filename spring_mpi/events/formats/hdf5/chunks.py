@@ -47,7 +47,7 @@ def decoder(dataset: h5py.Dataset) -> Decode | None:
     """What undoes the filters of a dataset; None where only HDF5 can."""
     plist = dataset.id.get_create_plist()
     filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
-    codes = tuple(one[0] for one in filters)
+    codes = tuple(entry[0] for entry in filters)
     if codes == (h5py.h5z.FILTER_DEFLATE,):
         return partial(inflate, _deflate_library())
     if codes == (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE):

@@ -231,14 +231,14 @@ def _raw_form(frames: h5py.Dataset, ways: Sequence[h5py.Group]) -> RawForm | Non
     if frames.dtype != np.uint16:
         return None
     beside = [group.get(name) for group in ways for name in ("gain", "description", "name")]
-    known = [one for one in beside if isinstance(one, h5py.Dataset)]
-    if any(one.shape == frames.shape for one in known):
+    known = [item for item in beside if isinstance(item, h5py.Dataset)]
+    if any(item.shape == frames.shape for item in known):
         return undecodable(
             "its integers have a gain beside them, which says in which stage a pixel was and is "
             "not decoded"
         )
     names = " ".join(
-        [frames.name or "", *(text_of(one) for one in known if one.dtype.kind in "OS")]
+        [frames.name or "", *(text_of(item) for item in known if item.dtype.kind in "OS")]
     )
     return coded_form(names, frames.dtype)
 

@@ -73,8 +73,8 @@ class FlashReader(ChannelReader):
         run = re.search(r"run\d+", os.path.basename(path))
         folder = glob.escape(os.path.dirname(path))
         return [
-            one for one in sorted(glob.glob(f"{folder}/*{run[0]}[!0-9]*.h5") if run else [])
-            if one != path
+            other for other in sorted(glob.glob(f"{folder}/*{run[0]}[!0-9]*.h5") if run else [])
+            if other != path
         ]  # fmt: skip
 
 

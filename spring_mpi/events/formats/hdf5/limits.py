@@ -51,8 +51,8 @@ def own_limits(groups: Iterable[h5py.Group], kind: np.dtype[Any]) -> list[OwnLim
     """The limits in some groups for frames of that type, each once."""
     found: dict[str, OwnLimit] = {}
     for group in groups:
-        for one in _in_group(group, kind):
-            found.setdefault(one.origin, one)
+        for limit in _in_group(group, kind):
+            found.setdefault(limit.origin, limit)
     return list(found.values())
 
 
@@ -61,10 +61,10 @@ def limited(frame: Frame, limits: Sequence[OwnLimit], owner: str) -> Frame:
     if not limits:
         return frame
     mask, told = frame.mask, []
-    for one in limits:
-        excluded = None if one.limit is None else one.limit.excluded(frame.data)
+    for own in limits:
+        excluded = None if own.limit is None else own.limit.excluded(frame.data)
         pixels = 0 if excluded is None else int(excluded.sum())
-        told.append(Exclusion(f"{owner} {one.origin}", pixels, one.remark))
+        told.append(Exclusion(f"{owner} {own.origin}", pixels, own.remark))
         mask = union(mask, excluded)
     return frame._replace(mask=mask, exclusions=(*frame.exclusions, *told))
 

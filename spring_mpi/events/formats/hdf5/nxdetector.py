@@ -65,7 +65,7 @@ def detectors_of(file: h5py.File, name: str, shape: tuple[int, ...]) -> Iterator
     """The detectors of a master that may have made frames of (rows, columns), at that path."""
     for detector in _detectors(file, name):
         known = [*masks_beside(detector), detector.get("data")]
-        shapes = [one.shape[-2:] for one in known if isinstance(one, h5py.Dataset)]
+        shapes = [detector.shape[-2:] for detector in known if isinstance(detector, h5py.Dataset)]
         if not shapes or shape[-2:] in shapes:
             yield detector
 
@@ -123,20 +123,24 @@ def _detectors(file: h5py.File, name: str) -> list[h5py.Group]:
     """
     known = list(_all_detectors(file))
     entry = name.strip("/").split("/")[0]
-    own = [one for one in known if str(one.name).strip("/").split("/")[0] == entry] or known
+    own = [
+        detector for detector in known if str(detector.name).strip("/").split("/")[0] == entry
+    ] or known
     frames = file.get(name)
     frames = frames.get("data") if isinstance(frames, h5py.Group) else frames
-    held = [one.get("data") for one in own]
+    held = [detector.get("data") for detector in own]
     if not any(isinstance(data, h5py.Dataset) and data == frames for data in held):
         return own
-    return [one for one, data in zip(own, held, strict=True) if data is None or data == frames]
+    return [
+        detector for detector, data in zip(own, held, strict=True) if data is None or data == frames
+    ]
 
 
 def _all_detectors(file: h5py.File) -> Iterator[h5py.Group]:
     for entry in entries(file):
         for instrument in _groups(entry, "instrument", "NXinstrument"):
             found = (instrument.get(name) for name in sorted(instrument))
-            yield from (one for one in found if isinstance(one, h5py.Group))
+            yield from (group for group in found if isinstance(group, h5py.Group))
 
 
 def _groups(parent: h5py.Group, start: str, kind: str) -> Iterator[h5py.Group]:

@@ -40,7 +40,7 @@ def lacking(dataset: h5py.Dataset) -> NDArray[np.bool_]:
     if dataset.chunks is None:
         return np.full(rows, _is_unwritten(dataset))
     per_chunk = dataset.chunks[0]
-    grid = [-(-extent // one) for extent, one in zip(dataset.shape, dataset.chunks, strict=True)]
+    grid = [-(-extent // side) for extent, side in zip(dataset.shape, dataset.chunks, strict=True)]
     if dataset.id.get_num_chunks() == math.prod(grid):
         return np.zeros(rows, np.bool_)
     present = np.zeros(grid[0], np.int64)
@@ -66,7 +66,7 @@ def unwritten(dataset: h5py.Dataset, place: Sequence[int]) -> NDArray[np.bool_] 
         if dataset.id.get_chunk_info_by_coord((*place, *corner)).byte_offset is None:
             hole = np.zeros(shape, np.bool_) if hole is None else hole
             sides = zip(corner, chunks[len(place) :], strict=True)
-            hole[tuple(slice(start, start + one) for start, one in sides)] = True
+            hole[tuple(slice(start, start + extent) for start, extent in sides)] = True
     return hole
 
 

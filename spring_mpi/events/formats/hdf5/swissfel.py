@@ -67,7 +67,7 @@ class SwissfelReader(ChannelReader):
     def beside(self, path: str) -> list[str]:
         """The files of the same acquisition, ``acq0001.BSDATA.h5`` for ``acq0001.JF06.h5``."""
         stem = glob.escape(os.path.join(os.path.dirname(path), _acquisition(path)))
-        return [one for one in sorted(glob.glob(f"{stem}.*.h5")) if one != path]
+        return [other for other in sorted(glob.glob(f"{stem}.*.h5")) if other != path]
 
 
 def _acquisition(path: str) -> str:

@@ -120,7 +120,7 @@ class VirtualParts:
         found = (number >= 0) & (
             ((number < count) & (inside < block)) | ((count == 1) & (row - start < block))
         )
-        return [self._parts[one] for one in np.flatnonzero(found)]
+        return [self._parts[number] for number in np.flatnonzero(found)]
 
     def _fault(self, part: Part) -> str:
         """Why the values of a part cannot be read; empty where they can."""
@@ -229,9 +229,9 @@ def _skipped(dataset: h5py.Dataset) -> Iterator[str]:
         folder = os.path.dirname(os.path.abspath(dataset.file.filename))
         path = os.path.join(folder, source.file_name)
         start, _, end = path.replace("%%", "%").partition(_NUMBER)
-        others = (one[len(start) : len(one) - len(end)]
-                  for one in glob.iglob(f"{glob.escape(start)}*{glob.escape(end)}"))  # fmt: skip
-        if not count or any(one.isdecimal() and int(one) > count for one in others):
+        others = (text[len(start) : len(text) - len(end)]
+                  for text in glob.iglob(f"{glob.escape(start)}*{glob.escape(end)}"))  # fmt: skip
+        if not count or any(text.isdecimal() and int(text) > count for text in others):
             yield f"{_named(source.file_name, count)} is missing"
 
 
@@ -241,7 +241,7 @@ def _unlimited_axis(space: Any) -> int | None:
         return None
     _, _, counts, blocks = space.get_regular_hyperslab()
     largest = map(max, counts, blocks)
-    return next((axis for axis, one in enumerate(largest) if one >= _ENDLESS), None)
+    return next((axis for axis, extent in enumerate(largest) if extent >= _ENDLESS), None)
 
 
 def _spans(space: Any, shape: Sequence[int]) -> Iterator[tuple[Span, ...]]:
@@ -254,7 +254,9 @@ def _spans(space: Any, shape: Sequence[int]) -> Iterator[tuple[Span, ...]]:
     elif space.get_select_type() == h5py.h5s.SEL_HYPERSLABS:
         for first, last in space.get_select_hyper_blocklist():
             extents = (int(end - start + 1) for start, end in zip(first, last, strict=True))
-            yield tuple((int(start), 1, 1, one) for start, one in zip(first, extents, strict=True))
+            yield tuple(
+                (int(start), 1, 1, extent) for start, extent in zip(first, extents, strict=True)
+            )
 
 
 def _is_regular(space: Any) -> bool:

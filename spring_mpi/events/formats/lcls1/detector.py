@@ -59,7 +59,9 @@ def config_of(file: XtcFile, slot: Slot) -> Config | None:
             "were recorded, and cannot be decoded"
         )
     places = ((slot.phy, kind) for kind in config_types(slot.type))
-    return next((file.configuration[one] for one in places if one in file.configuration), None)
+    return next(
+        (file.configuration[place] for place in places if place in file.configuration), None
+    )
 
 
 def find_images(file: XtcFile, dataset: str | None) -> tuple[str, Layout | None]:
@@ -106,12 +108,12 @@ def held(file: XtcFile, events: NDArray[Any]) -> tuple[str, ...]:
 def _find_in_run(path: str, dataset: str | None) -> str:
     """Address of the detector in the first file of the run that has it; empty without images."""
     seen: dict[str, None] = {}
-    for one in files_of_run(path):
-        with XtcFile(one) as file:
+    for other in files_of_run(path):
+        with XtcFile(other) as file:
             try:
                 address, layout = _first_images(file, dataset)
             except READ_FAULTS:
-                if one == path:
+                if other == path:
                     raise
                 continue
             if layout is not None:

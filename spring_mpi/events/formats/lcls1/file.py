@@ -196,7 +196,7 @@ def files_of_run(path: str) -> list[str]:
     if not found:
         return [path]
     beside = glob.glob(f"{glob.escape(found[1])}-s*-c*.xtc*")
-    return sorted(one for one in beside if re.search(r"\d\.xtc(\.inprogress)?$", one))
+    return sorted(path for path in beside if re.search(r"\d\.xtc(\.inprogress)?$", path))
 
 
 def _idx_beside(path: str) -> str | None:

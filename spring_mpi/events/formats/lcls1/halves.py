@@ -84,7 +84,8 @@ def _damage(file: XtcFile, event: NDArray[Any], address: str) -> int | None:
     except ValueError:
         return None
     image = next(
-        (one for one in slots if one.size and is_image(one.type) and one.address == address), None
+        (slot for slot in slots if slot.size and is_image(slot.type) and slot.address == address),
+        None,
     )
     if image is None:
         return None

@@ -102,7 +102,7 @@ class XtcHandle:
         address = find_address(dataset, (slot.address for slot in found))
         if address is None and dataset not in self._variables:
             others = other_halves(self._file, row)
-            found += tuple(slot for one in others for slot in self._file.slots(one))
+            found += tuple(slot for other in others for slot in self._file.slots(other))
             address = find_address(dataset, (slot.address for slot in found))
         if address is None:
             return self._slow_value(dataset, row, found)

@@ -36,7 +36,7 @@ def is_ioc(path: str) -> bool:
 
 def clock_files(path: str) -> list[str]:
     """The files of the other streams of the run, which have the facility's times."""
-    return [one for one in files_of_run(path) if not is_ioc(one)]
+    return [other for other in files_of_run(path) if not is_ioc(other)]
 
 
 def on_their_clock(events: NDArray[Any], path: str, clock_files: Sequence[str]) -> NDArray[Any]:

@@ -279,11 +279,11 @@ EVENT_ID = np.dtype(
 
 def event_id(header: Octets, run: int) -> NDArray[Any]:
     """`EVENT_ID` () of the datagram that begins so."""
-    one = np.frombuffer(header, HEADER, count=1)[0]
-    low, high = int(one["low"]), int(one["high"])
+    start = np.frombuffer(header, HEADER, count=1)[0]
+    low, high = int(start["low"]), int(start["high"])
     return np.array(
         (
-            one["seconds"], one["nanoseconds"], high & INVALID_FIDUCIAL,
+            start["seconds"], start["nanoseconds"], high & INVALID_FIDUCIAL,
             low & 0xFFFFFF, high >> 17, low >> 24, run,
         ),
         EVENT_ID,

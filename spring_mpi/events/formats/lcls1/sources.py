@@ -67,8 +67,8 @@ def find_address(name: str, known: Iterable[str]) -> str | None:
         If it stands for several.
     """
     wanted = _plain(name)
-    found = [one for one in dict.fromkeys(known) if _matches(wanted, one.casefold())]
-    exact = [one for one in found if one.casefold() == wanted]
+    found = [address for address in dict.fromkeys(known) if _matches(wanted, address.casefold())]
+    exact = [address for address in found if address.casefold() == wanted]
     if len(found) > 1 and not exact:
         raise SourceError(f"{name!r} stands for {', '.join(found)}; name one of them (dataset)")
     return next(iter(exact or found), None)

@@ -51,7 +51,7 @@ def datasets_of(names: Mapping[int, Block]) -> dict[str, Dataset]:
         for field in block.fields:
             name = f"{block.detector}.{block.algorithm}.{field.name}"
             found.setdefault(name, (field, {}))[1][source] = block
-    return {name: Dataset(name, *one) for name, one in found.items()}
+    return {name: Dataset(name, *parts) for name, parts in found.items()}
 
 
 def matching(known: Mapping[str, Dataset], text: str | None) -> list[Dataset]:
@@ -63,12 +63,12 @@ def matching(known: Mapping[str, Dataset], text: str | None) -> list[Dataset]:
         return list(known.values())
     if text in known:
         return [known[text]]
-    return [one for one in known.values() if text in _short_names(one)]
+    return [dataset for dataset in known.values() if text in _short_names(dataset)]
 
 
 def told(known: Iterable[Dataset], text: str | None = None) -> str:
     """What there is, for a message; with a text, what it may have been meant for."""
-    names = [one.name for one in known]
+    names = [dataset.name for dataset in known]
     near = difflib.get_close_matches(text, names, n=1) if text else []
     hint = f"did you mean {near[0]!r}? " if near else ""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""

@@ -88,7 +88,7 @@ class Form:
             raise ValueError(f"byte {offset}: the event holds no {dataset.name}")
         spans = _joined((max(start, offset + _TIME_BYTES), end) for start, end in looked)
         return cls(
-            tuple(sorted(found, key=lambda one: one.number)),
+            tuple(sorted(found, key=lambda segment: segment.number)),
             tuple((start - offset, bytes(take(start, end - start))) for start, end in spans),
             len(dataset.blocks) == 1 and dataset.field.rank == 2,
             dataset.raw,
@@ -102,8 +102,8 @@ class Form:
         if any(part(start, start + len(text)).tobytes() != text for start, text in self.told):
             return None
         planes = [
-            part(one.start, one.end).view(one.dtype).reshape(-1, *one.shape[-2:])
-            for one in self.segments
+            part(segment.start, segment.end).view(segment.dtype).reshape(-1, *segment.shape[-2:])
+            for segment in self.segments
         ]
         stack = planes[0] if len(planes) == 1 else _stacked(planes, empty)
         frame = stack[0] if self.is_camera else stack
@@ -128,18 +128,18 @@ class Form:
 
     @cached_property
     def _numbers(self) -> tuple[int, ...]:
-        return tuple(chain.from_iterable(one.planes for one in self.segments))
+        return tuple(chain.from_iterable(segment.planes for segment in self.segments))
 
     @cached_property
     def _is_dense(self) -> bool:
         """Whether what is read at once is frames for the better part."""
-        return 2 * sum(one.end - one.start for one in self.segments) > self._end
+        return 2 * sum(segment.end - segment.start for segment in self.segments) > self._end
 
     @cached_property
     def _end(self) -> int:
         """Of what is read of an event."""
         texts = (start + len(text) for start, text in self.told)
-        return max(*texts, *(one.end for one in self.segments))
+        return max(*texts, *(segment.end for segment in self.segments))
 
 
 class Forms:
@@ -171,11 +171,11 @@ def _joined(spans: Iterable[Span]) -> Iterator[Span]:
     """The spans in ascending order, as few as there can be."""
     ordered = sorted(spans)
     start, end = ordered[0]
-    for one in ordered:
-        if one[0] > end:
+    for span in ordered:
+        if span[0] > end:
             yield start, end
-            start = one[0]
-        end = max(end, one[1])
+            start = span[0]
+        end = max(end, span[1])
     yield start, end
 
 

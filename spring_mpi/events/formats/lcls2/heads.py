@@ -135,4 +135,4 @@ def _integer(value: NDArray[Any]) -> int:
 
 
 def _field_names(block: Block) -> set[str]:
-    return {one.name for one in block.fields}
+    return {field.name for field in block.fields}

@@ -168,17 +168,17 @@ class Xtc2Handle:
         chain = self._whole()
         others = chain.records[chain.records["service"] != L1_ACCEPT]
         before = others[(others["offset"] < offset) & (chain.epoch(others) == epoch)]
-        for one in reversed(before["offset"].tolist()):
-            if one not in self._sources:
-                held = (part.source for part in values_in(self._data.take, one))
-                self._sources[one] = frozenset(held)
-            if self._sources[one] & dataset.blocks.keys():
-                return self._parts(one, dataset)
+        for earlier in reversed(before["offset"].tolist()):
+            if earlier not in self._sources:
+                held = (part.source for part in values_in(self._data.take, earlier))
+                self._sources[earlier] = frozenset(held)
+            if self._sources[earlier] & dataset.blocks.keys():
+                return self._parts(earlier, dataset)
         raise ValueError(f"byte {offset}: no {dataset.name} is recorded in this file before")
 
     def _unknown(self, epoch: int, text: str) -> str:
         known = self._known(epoch)
-        several = [one.name for one in matching(known, text)]
+        several = [dataset.name for dataset in matching(known, text)]
         if several:
             return f"{text!r} is not enough; it may be {', '.join(several)}"
         return f"no dataset {text!r}; {told(known.values(), text)}"

@@ -68,17 +68,19 @@ def values_in(take: Take, offset: int) -> Iterator[Node]:
 def _resolve(chain: Chain, text: str | None) -> Dataset | None:
     """The frames that are meant; None if another stream of the run has them."""
     epochs = [datasets_of(names) for names in chain.names]
-    declared = [[one for one in matching(known, text) if one.is_frames] for known in epochs]
+    declared = [
+        [dataset for dataset in matching(known, text) if dataset.is_frames] for known in epochs
+    ]
     for number, candidates in enumerate(declared):
         if text is not None and len(candidates) == 1:
             return candidates[0]
         sources = _first_sources(chain, number) if candidates else set()
-        for one in candidates:
-            if sources & one.blocks.keys():
-                return one
+        for dataset in candidates:
+            if sources & dataset.blocks.keys():
+                return dataset
     if text is not None and any(declared):
         return next(itertools.chain(*declared))
-    known = {name: one for epoch in epochs for name, one in epoch.items()}
+    known = {name: dataset for epoch in epochs for name, dataset in epoch.items()}
     if text is None:
         raise SourceError(
             f"{chain.file.path}: no event holds frames; leave the file out, or name the dataset "
@@ -90,13 +92,13 @@ def _resolve(chain: Chain, text: str | None) -> Dataset | None:
 
 def _check_elsewhere(chain: Chain, text: str, known: dict[str, Dataset]) -> None:
     """Raise `SourceError` unless another stream of the run declares such frames."""
-    for one in matching(known, text):
+    for dataset in matching(known, text):
         raise SourceError(
-            f"{chain.file.path}: {one.name} has {one.field.rank} axes; frames are numbers with "
-            "the axes (rows, columns) or (modules, rows, columns)"
+            f"{chain.file.path}: {dataset.name} has {dataset.field.rank} axes; frames are numbers "
+            "with the axes (rows, columns) or (modules, rows, columns)"
         )
     for head in other_heads(chain.file.path):
-        if any(one.is_frames for one in matching(datasets_of(head.names or {}), text)):
+        if any(dataset.is_frames for dataset in matching(datasets_of(head.names or {}), text)):
             return
     raise SourceError(f"{chain.file.path}: no dataset {text!r}; {told(known.values(), text)}")
 
@@ -142,12 +144,12 @@ def _held(chain: Chain, epoch: int, events: NDArray[np.void]) -> tuple[str, ...]
     """Frames in the first of some events by their full names, and detectors without any."""
     sources, names = _sources(chain, events), chain.names[epoch]
     frames = [
-        one for one in datasets_of(names).values()
-        if one.is_frames and sources & one.blocks.keys()
+        dataset for dataset in datasets_of(names).values()
+        if dataset.is_frames and sources & dataset.blocks.keys()
     ]  # fmt: skip
-    told = {source for one in frames for source in one.blocks}
+    told = {source for dataset in frames for source in dataset.blocks}
     others = {names[source].detector for source in sources & names.keys() - told}
-    return tuple(sorted(others | {one.name for one in frames}))
+    return tuple(sorted(others | {dataset.name for dataset in frames}))
 
 
 def _all_flags(file: File, sources: Set[int], events: NDArray[np.void]) -> NDArray[np.int64]:
