@@ -9,11 +9,8 @@ from typing import Any
 
 from ..hypervisor.journal import replay
 from ..hypervisor.lines import Exit, Header, JobLine, Line, MessageLine, RecipeLine, Start
-from ..hypervisor.verbs import VERBS, Replay
+from ..hypervisor.verbs import UNKNOWN, VERBS
 from ..outcome import State
-
-_NO_VERB = Replay()
-"""Of a verb that this version does not know."""
 
 
 @dataclass
@@ -79,7 +76,7 @@ class Past:
 
     def _take_message(self, line: MessageLine) -> None:
         self.answered[line.id] = line.reply, line.refused
-        meaning = VERBS[line.verb].replay if line.verb in VERBS else _NO_VERB
+        meaning = VERBS.get(line.verb, UNKNOWN).replay
         names = tuple(record.name for record in line.records)
         if meaning.forgets:
             for name in names:

@@ -6,31 +6,22 @@ To people in a notebook it is SPRING's ``hv``: ``from spring_mpi import hypervis
 
 from __future__ import annotations
 
-import atexit
-from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .interactive import Interactive
-
-
-@cache
-def _interactive() -> Interactive:
-    """The one object behind the verbs, made when it is first asked for something."""
-    from .interactive import Interactive
-
-    steering = Interactive()
-    atexit.register(steering.close)
-    return steering
+from typing import Any
 
 
 def __getattr__(name: str) -> Any:
     # Modules are looked for here first; they do without the object behind the verbs.
     if name.startswith("_") or find_spec(f"{__name__}.{name}"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(_interactive(), name)
+    return getattr(_shared(), name)
 
 
 def __dir__() -> list[str]:
-    return dir(_interactive())
+    return dir(_shared())
+
+
+def _shared() -> Any:
+    """The object behind the verbs, made when it is first asked for something."""
+    return import_module(".interactive", __name__).shared()

@@ -10,7 +10,7 @@ from .lines import JobLine, MessageLine
 from .mailbox import Mailbox
 from .mailbox_messages import Message, Reply
 from .steering import Answer, Steering
-from .verbs import VERBS, Changes
+from .verbs import UNKNOWN, VERBS, Changes, Verb
 
 
 @dataclass(frozen=True)
@@ -21,23 +21,25 @@ class Asked:
     answer: Answer
 
     @property
+    def verb(self) -> Verb:
+        """What was asked for."""
+        return VERBS.get(self.message.verb, UNKNOWN)
+
+    @property
     def changes_something(self) -> bool:
-        """Whether the journal has to know; of a verb that is none it keeps the refusal."""
-        verb = VERBS.get(self.message.verb)
-        return verb is None or verb.changes is not Changes.NOTHING
+        """Whether the journal has to know."""
+        return self.verb.changes is not Changes.NOTHING
 
     def line(self, records: Iterable[JobLine]) -> MessageLine:
         """For the journal, with the lines of the decision's records."""
         message, answer = self.message, self.answer
-        verb = VERBS.get(message.verb)
-        to_front = verb is not None and verb.replay.moves == "front"
         return MessageLine(
             id=message.id,
             sender=message.sender,
             verb=message.verb,
             reply=answer.reply.lines,
             refused=answer.reply.refused,
-            front=answer.decision.names if to_front else (),
+            front=answer.decision.names if self.verb.replay.moves == "front" else (),
             records=tuple(
                 replace(record, request=answer.requests.get(record.name)) for record in records
             ),

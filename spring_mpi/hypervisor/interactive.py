@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import operator
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -190,6 +192,14 @@ class Interactive:
         if self._cell is not None:
             self._cell.end()
             self._cell = None
+
+
+@cache
+def shared() -> Interactive:
+    """The one of this process, with which its local hypervisor ends."""
+    steering = Interactive()
+    atexit.register(steering.close)
+    return steering
 
 
 def _require_hypervisor(rundir: Path) -> None:

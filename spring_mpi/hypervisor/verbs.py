@@ -236,6 +236,8 @@ _TABLE = (
 
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in _TABLE}
 """Name -> verb."""
+UNKNOWN = Verb("", Changes.JOBS, "")
+"""Stands for a verb of another version: the journal keeps what was answered, no more follows."""
 
 
 def documentation() -> str:
