@@ -77,7 +77,15 @@ def test_damaged_pattern_is_refused(own):
     own.start()
     (own.campaign.rundir / "spool").mkdir()
     (own.campaign.rundir / "spool" / "x.npz").write_bytes(b"PK\x03\x04 and no more")
-    reply = Client(own.campaign.rundir / "control").ask("append", {"spool": "spool/x.npz"})
+    given = {
+        "spool": "spool/x.npz",
+        "tag": "",
+        "settings": {},
+        "cropsize": 64,
+        "size": 32,
+        "seed": 1,
+    }
+    reply = Client(own.campaign.rundir / "control").ask("append", given)
     assert reply.refused
     assert "cannot use" in reply.lines[0]
     own.info()
