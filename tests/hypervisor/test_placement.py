@@ -83,10 +83,10 @@ def test_instances_one_by_one(names: list[str]) -> None:
     workers = {rank: worker("a", *there) for rank in (1, 2, 3)}
     placed = place(workers, CUDA, "1")
     equipment = [placed[rank] for rank in (1, 2, 3)]
-    assert [one.gpu and one.gpu.uuid for one in equipment] == names
-    assert {one.device for one in equipment} == {"cuda"}
-    children = [child_environment({"CUDA_VISIBLE_DEVICES": "all"}, one) for one in equipment]
-    assert [one["CUDA_VISIBLE_DEVICES"] for one in children] == names
+    assert [given.gpu and given.gpu.uuid for given in equipment] == names
+    assert {given.device for given in equipment} == {"cuda"}
+    children = [child_environment({"CUDA_VISIBLE_DEVICES": "all"}, given) for given in equipment]
+    assert [child["CUDA_VISIBLE_DEVICES"] for child in children] == names
     with pytest.raises(LaunchError, match="4 workers on a are too many for 3 GPUs"):
         place(workers | {4: workers[1]}, CUDA, "1")
 
@@ -117,7 +117,7 @@ def test_full_nodes_fit(gpus_per_node: list[int], per_device: int) -> None:
     """As many workers as GPUs x per_device always fit, equally; one more never does."""
     workers: dict[int, Inventory] = {}
     for node, number in zip("abcd", gpus_per_node, strict=False):
-        there = worker(node, *(gpu(f"{node}{one}") for one in range(number)))
+        there = worker(node, *(gpu(f"{node}{ordinal}") for ordinal in range(number)))
         for _ in range(number * per_device):
             workers[len(workers) + 1] = there
     common = Equipment("cuda", sharers=per_device)
@@ -182,7 +182,7 @@ def test_threads_are_spread() -> None:
         3: worker("b", cpus=four),
     }
     placed = place(workers, Equipment("cpu", threads=2), "1")
-    assert [one.cpus for one in placed.values()] == [(0, 1), (2, 3), (0, 1)]
+    assert [given.cpus for given in placed.values()] == [(0, 1), (2, 3), (0, 1)]
     assert list(table(placed))[1] == "worker 2 on a: processors 2-3"
 
 
@@ -195,4 +195,4 @@ def test_threads_are_not_bound_where_that_harms() -> None:
         {1: worker("a", cpus=two), 2: worker("a", cpus=(2, 3))},
     ):
         placed = place(workers, Equipment("cpu", threads=2), "1")
-        assert [one.cpus for one in placed.values()] == [(), ()]
+        assert [given.cpus for given in placed.values()] == [(), ()]
