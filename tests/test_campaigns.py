@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
@@ -26,10 +25,9 @@ def test_finished_campaign_is_complete(alone):
     names = sorted(alone.in_state("done"))
     assert len(names) == 4
     assert sorted(alone.results()) == [f"{name}.h5" for name in names]
-    with open(alone.rundir / "summary.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert sorted(row["name"] for row in rows) == names
-    assert {row["file"] for row in rows} == {f"results/{name}.h5" for name in names}
+    rows = alone.summary()
+    assert sorted(rows) == names
+    assert {row["file"] for row in rows.values()} == {f"results/{name}.h5" for name in names}
     status = json.loads((alone.rundir / "status.json").read_text())
     assert (status["state"], status["exit"], status["counts"]["done"]) == ("done", 0, 4)
     assert alone.log().splitlines()[-1].endswith("exit 0")

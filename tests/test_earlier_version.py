@@ -7,7 +7,6 @@ its CXI file lies beside what the frames are a link to, where that version did n
 
 from __future__ import annotations
 
-import csv
 import json
 import tarfile
 from pathlib import Path
@@ -51,12 +50,6 @@ def masked(former):
     return former
 
 
-def summary(campaign):
-    """Name -> line of the summary."""
-    with open(campaign.rundir / "summary.csv", newline="") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
-
-
 def change(campaign, **sections):
     """Replace sections of the config."""
     config = yaml.safe_load(campaign.config.read_text())
@@ -73,7 +66,7 @@ def test_it_goes_on(former):
     assert "0-0 started" not in output
     assert before.items() <= former.results().items()
     assert len(former.results()) == 3
-    assert {row["remark"] for row in summary(former).values()} == {""}
+    assert {row["remark"] for row in former.summary().values()} == {""}
     code, output = former.run()
     assert (code, "earlier version" in output) == (0, False), "it was looked into only once"
 
@@ -100,13 +93,13 @@ def test_keep(masked):
     code, output = masked.run("--keep")
     assert code == 0, output
     assert before.items() <= masked.results().items()
-    remarks = {name: row["remark"] for name, row in summary(masked).items()}
+    remarks = {name: row["remark"] for name, row in masked.summary().items()}
     assert remarks["0-0"].startswith("kept: 64 pixels of its pattern are excluded that were not")
     assert (remarks["0-1"], remarks["0-2"]) == ("", "")
     assert excluded(masked, "0-2") == 64
     code, output = masked.run()
     assert code == 0, output
-    assert summary(masked)["0-0"]["remark"] == remarks["0-0"]
+    assert masked.summary()["0-0"]["remark"] == remarks["0-0"]
     code, output = masked.run("--redo")
     assert code == 0, output
     assert "1 jobs are done again" in output
@@ -121,7 +114,7 @@ def test_redo(masked):
     assert "1 jobs are done again" in output
     assert excluded(masked, "0-0") == 64
     assert (masked.rundir / "former/2/results/0-0.h5").read_bytes() == content
-    assert {row["remark"] for row in summary(masked).values()} == {""}
+    assert {row["remark"] for row in masked.summary().values()} == {""}
 
 
 def excluded(campaign, name):

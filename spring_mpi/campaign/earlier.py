@@ -112,10 +112,10 @@ class _Recipes:
         now = made.recipe.digest
         # Jobs that have one recipe now had one before: it is tried first.
         likely = [self._last[now]] if now in self._last else []
-        for one in (*likely, *self._known):
-            if fingerprint(one, made.event) == given:
-                self._last[now] = one
-                return self._known[one]
+        for digest in (*likely, *self._known):
+            if fingerprint(digest, made.event) == given:
+                self._last[now] = digest
+                return self._known[digest]
         return None
 
     def revisions(self, given: str, made: Blueprint) -> Mapping[str, int] | None:
@@ -147,10 +147,10 @@ def _made(plan: Plan, names: list[str]) -> list[Made]:
     jobs = ((name, plan.blueprint(name)) for name in names)
     return [
         Made(
-            name, str(plan.folder / plan.result_file(name)), one.event, one.calibration,
-            one.cropsize, one.size,
+            name, str(plan.folder / plan.result_file(name)), made.event, made.calibration,
+            made.cropsize, made.size,
         )
-        for name, one in jobs
+        for name, made in jobs
     ]  # fmt: skip
 
 
@@ -214,12 +214,12 @@ def _source_changes(rundir: RunDirectory, event: EventRef) -> Iterator[str]:
         return
     if len(before.parts) != len(event.parts):
         yield f"its event has {len(event.parts)} parts in the sources, not {len(before.parts)}"
-    for one, other in zip(before.parts, event.parts, strict=False):
-        names = [os.path.basename(part.source.path) for part in (one, other)]
+    for former, now in zip(before.parts, event.parts, strict=False):
+        names = [os.path.basename(part.source.path) for part in (former, now)]
         if names[0] != names[1]:
             yield f"its source: {names[0]} -> {names[1]}"
-        elif one.source.size != other.source.size:
-            yield f"its source {names[0]}: {one.source.size} -> {other.source.size} bytes"
-        elif (one.dataset, one.row) != (other.dataset, other.row):
-            places = [f"{part.dataset or 'event'} at {part.row}" for part in (one, other)]
+        elif former.source.size != now.source.size:
+            yield f"its source {names[0]}: {former.source.size} -> {now.source.size} bytes"
+        elif (former.dataset, former.row) != (now.dataset, now.row):
+            places = [f"{part.dataset or 'event'} at {part.row}" for part in (former, now)]
             yield f"its place in {names[0]}: {places[0]} -> {places[1]}"

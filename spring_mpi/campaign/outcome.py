@@ -167,13 +167,13 @@ class EndedCampaign:
 def _tally(counts: Mapping[str, int]) -> str:
     words = {State.RUNNING: "cut off"}  # nobody is there that they would run under
     return ", ".join(
-        f"{number} {words.get(State(one), one)}" for one, number in counts.items() if number
+        f"{number} {words.get(State(state), state)}" for state, number in counts.items() if number
     )
 
 
 def _counts(given: Mapping[str, Any]) -> dict[str, int]:
     """Of the states that there are; empty where none is told."""
-    return {one.value: _whole(given[one], 0) or 0 for one in State if one in given}
+    return {state.value: _whole(given[state], 0) or 0 for state in State if state in given}
 
 
 def _whole(value: Any, absent: int | None) -> int | None:

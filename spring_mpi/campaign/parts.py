@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ..errors import ConfigError
 from ..hypervisor.summary import read_summary, write_summary
 from ..outcome import Outcome, State
 from .config import load_config
 from .event_choice import parse_part
+from .outcome import Status, read_status
 from .rundir import RunDirectory
 
 _FOLDER = re.compile(r"(\d+)-of-(\d+)")
@@ -46,14 +46,12 @@ class _Part:
     """What became of a part so far."""
 
     folder: Path
-    status: dict[str, Any]
-    """Empty where it has not begun."""
+    status: Status
 
     @property
     def code(self) -> int:
         """Its exit code; 3 where it has none."""
-        code = self.status.get("exit")
-        return code if isinstance(code, int) else 3
+        return 3 if self.status.code is None else self.status.code
 
     def ended(self) -> Iterator[Outcome]:
         """The jobs in its summary, with files relative to the whole campaign's folder."""
@@ -62,11 +60,9 @@ class _Part:
             yield replace(job, file=f"parts/{self.folder.name}/{job.file}") if job.file else job
 
     def __str__(self) -> str:
-        if not self.status:
+        if not self.status.state:
             return f"part {self.folder.name}: not begun"
-        counts: dict[str, int] = self.status.get("counts", {})
-        tally = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        return f"part {self.folder.name}: {self.status['state']}, {tally or 'no jobs'}"
+        return f"part {self.folder.name}: {self.status.state}, {_tally(self.status.counts)}"
 
 
 def merge(path: str, overrides: Sequence[str]) -> int:
@@ -92,17 +88,16 @@ def merge(path: str, overrides: Sequence[str]) -> int:
     results = sum(job.state is State.DONE for job in ended)
     counts: Counter[str] = Counter()
     for part in parts:
-        counts.update(part.status.get("counts", {}))
+        counts.update(part.status.counts)
         print(part)
-    tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
-    print(f"all {len(parts)} parts: {tally or 'no jobs'}; {results} results in {folder}")
+    print(f"all {len(parts)} parts: {_tally(counts)}; {results} results in {folder}")
     codes = {part.code for part in parts}
     return 3 if codes - {0, 1} else max(codes)
 
 
 def _parts(folder: Path) -> list[_Part]:
     """All parts of the division that the folder holds."""
-    found = [_FOLDER.fullmatch(one.name) for one in (folder / "parts").glob("*")]
+    found = [_FOLDER.fullmatch(path.name) for path in (folder / "parts").glob("*")]
     sizes = {int(match[2]) for match in found if match}
     if not sizes:
         raise ConfigError([f"{folder}: there are no parts; make them with --part K/N"])
@@ -112,12 +107,10 @@ def _parts(folder: Path) -> list[_Part]:
             [f"{folder}/parts: divided into {numbers} parts; move those of one division away"]
         )
     of = sizes.pop()
-    return [_read(folder / "parts" / f"{number}-of-{of}") for number in range(1, of + 1)]
+    folders = (folder / "parts" / f"{number}-of-{of}" for number in range(1, of + 1))
+    return [_Part(part, read_status(part)) for part in folders]
 
 
-def _read(folder: Path) -> _Part:
-    try:
-        status = json.loads(RunDirectory(folder).status.read_bytes())
-    except FileNotFoundError:
-        status = {}
-    return _Part(folder, status)
+def _tally(counts: Mapping[str, int]) -> str:
+    numbers = (f"{counts[state]} {state}" for state in State if counts.get(state))
+    return ", ".join(numbers) or "no jobs"

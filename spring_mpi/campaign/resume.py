@@ -39,7 +39,7 @@ class Interrupted:
     def of(cls, plan: Plan, past: Past, name: str) -> Interrupted:
         """From what the journal says, and from its checkpoint."""
         line = past.jobs[name]
-        owners = (owner_of(name, one) for one in plan.fingerprints(name))
+        owners = (owner_of(name, fingerprint) for fingerprint in plan.fingerprints(name))
         generation = saved_generation(plan.folder / checkpoint_file(name), *owners)
         outages = before = line.outages or 0
         if generation not in (0, line.generation or 0):

@@ -221,10 +221,10 @@ def _first_lines(plan: Plan, past: Past, resumption: Resumption, *, is_new: bool
         config, index = digest(dump_config(plan.config)), plan.index_digest()
         yield Header(1, config, index, len(plan), plan.is_sharded)
     yield Start(past.starts + 1, round(time.time(), 3), platform.node())
-    recipes = [*plan.recipes, *(one.recipe for one in plan.added.values())]
-    for made in {one.digest: one for one in recipes}.values():
-        if made.digest not in past.recipes:
-            yield RecipeLine(made.digest, made.parts)
+    recipes = [*plan.recipes, *(blueprint.recipe for blueprint in plan.added.values())]
+    for recipe in {recipe.digest: recipe for recipe in recipes}.values():
+        if recipe.digest not in past.recipes:
+            yield RecipeLine(recipe.digest, recipe.parts)
     yield from resumption.earlier.renewed.values()
     yield from resumption.adopted
     for job in resumption.interrupted:
@@ -257,7 +257,7 @@ def _first_words(
     if resumption.adopted:
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
     if withdrawn := sum(
-        resumption.queue.jobs.counts[one] for one in (State.REMOVED, State.STOPPED)
+        resumption.queue.jobs.counts[state] for state in (State.REMOVED, State.STOPPED)
     ):
         yield (
             f"{withdrawn} jobs were removed or stopped by people and stay so; to run them after "
