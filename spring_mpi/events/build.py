@@ -6,14 +6,16 @@ import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..comm import Communicator, NullCommunicator
 from ..errors import SourceError
 from .assembly import assemble, no_events
-from .detectors import refuse_mixed
 from .finding import find_sources
 from .formats.reader import READ_FAULTS, Extent, PidDatasets, Reader
 from .formats.registry import facts_of, find_reader, guess_file_reader
 from .index import EventIndex
+from .mixed import refuse_mixed_event
 from .remarks import left_out
 from .scans import ROW_NAMES, Scanned, scan_source, scans_of
 from .sharing import shared
@@ -96,11 +98,31 @@ def build(wanted: Wanted, communicator: Communicator, known: EventIndex | None =
     index = assemble(sorted([*kept, *fresh], key=lambda each: each.source.path), wanted)
     if not len(index):
         raise SourceError(_no_events(wanted, index))
-    refuse_mixed(index)
+    _refuse_mixed(index)
     gone = len({source.path for source in before.sources} - found.keys())
     if not (fresh or gone):
         index = replace(index, statistics=before.statistics)
     return Built(index, len(kept), len(fresh), gone)
+
+
+def _refuse_mixed(index: EventIndex) -> None:
+    """Raises `SourceError` where an event of the index has parts of several detectors.
+
+    Streams of a run may hold one each; without the name of a dataset all of them are taken.
+    """
+    formats = [facts_of(source.reader) for source in index.sources]
+    names = [
+        facts.detector_of(frames.dataset) if facts.extent is Extent.RUN else ""
+        for facts, frames in zip(formats, index.frames, strict=True)
+    ]
+    known = sorted(set(names))
+    if len(known) < 2 or not len(index):
+        return
+    detector = np.array([known.index(name) for name in names])[index.source]
+    first = np.minimum.reduceat(detector, index.starts)
+    last = np.maximum.reduceat(detector, index.starts)
+    for place in np.flatnonzero(first != last)[:1].tolist():
+        refuse_mixed_event(index.ref(place))
 
 
 def _unchanged(index: EventIndex) -> dict[str, Source]:

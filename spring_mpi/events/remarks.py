@@ -8,17 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..names import pid_text
-from .detectors import several
 from .flags import FLAGS
+from .formats.registry import facts_of
 from .index import EventIndex
 from .left_out import NO_FRAME, LeftOut
 
-_MOST_SHOWN, _MOST_DATASETS = 8, 3
+_MOST_SHOWN, _MOST_DATASETS, _MOST_DETECTORS = 8, 3, 4
 
 
 def remarks(index: EventIndex) -> list[str]:
     """Sentences on frames of different datasets, and on events that are left out; maybe none."""
-    return [*several(index), *left_out(index)]
+    return [*_several(index), *left_out(index)]
+
+
+def _several(index: EventIndex) -> list[str]:
+    """What a person should know of an index whose events have frames of different datasets."""
+    if not len(index):
+        return []
+    events = np.bincount(index.source[index.starts], minlength=len(index.sources)).tolist()
+    counts: dict[str, int] = {}
+    for source, frames, count in zip(index.sources, index.frames, events, strict=True):
+        if count:
+            name = facts_of(source.reader).detector_of(frames.dataset)
+            counts[name] = counts.get(name, 0) + count
+    if len(counts) < 2:
+        return []
+    named = [f"{count} of {name or 'no name'}" for name, count in counts.items()]
+    more = f", and {len(named) - _MOST_DETECTORS} more" if len(named) > _MOST_DETECTORS else ""
+    return [
+        f"events have frames of {len(counts)} datasets: {', '.join(named[:_MOST_DETECTORS])}"
+        f"{more}; name one (dataset) if the others are not meant"
+    ]
 
 
 def flagged(index: EventIndex, positions: NDArray[np.int64]) -> str:
