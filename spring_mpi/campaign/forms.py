@@ -58,6 +58,7 @@ def form_of(hint: Any) -> Form:
         return ListForm(form_of(typing.get_args(hint)[0]), list_length(hint))
     if is_dataclass(hint):
         return SectionForm(typing.cast(type, hint))
+    # Scalars take null by themselves, so that their messages name it: "must be float or null".
     members = [member for member in alternatives(hint) if member is not type(None)]
     inner = form_of(members[0]) if members != [hint] and len(members) == 1 else None
     return PlainForm(hint) if inner is None or isinstance(inner, PlainForm) else NullableForm(inner)

@@ -108,6 +108,7 @@ class PatternedText(TextForm):
         return text
 
     def schema(self) -> Json:
+        # A schema looks for the pattern anywhere in a text, unlike `re.fullmatch`.
         return {"type": "string", "pattern": f"^({self.pattern})$"}
 
 
@@ -238,6 +239,7 @@ class MaskForm(Form):
         return _MASK.write_given(value)
 
     def schema(self) -> Json:
+        # Without a meaning there is no mask: unlike other sections it may not be null.
         made = _MASK.schema() | {
             "type": "object",
             "oneOf": [has_value(key) for key in self._MEANINGS],
@@ -266,6 +268,7 @@ class GeometryForm(Form):
 
     def schema(self) -> Json:
         made = _GEOMETRY.schema()
+        # The type of the field cannot say how many there are.
         quadrants = array_of(ListForm(_NUMBER, 2).schema(), 4, 4) | {"type": ["array", "null"]}
         text = made["properties"]["quadrants"]["description"]
         made["properties"]["quadrants"] = {"description": text} | quadrants
@@ -274,12 +277,14 @@ class GeometryForm(Form):
 
 _NUMBER = PlainForm(float)
 _DATA_PATH = PathForm(Origin.from_root)
+# Specs of `events` hold absolute paths; only a config knows where a written one starts.
 _IN_FILE = {"file": Annotated[str, _DATA_PATH] | None}
 _ARRAY = SectionForm(ArraySpec, _IN_FILE, hidden=("value",))
 _MASK = SectionForm(MaskSpec, _IN_FILE)
 _GEOMETRY = SectionForm(GeometrySpec, {"file": Annotated[str, _DATA_PATH]})
 _FLOAT = _NUMBER.schema()
 
+# The types of options: what the program gets, and the form in which a config has it.
 ConfigPath = Annotated[str, PathForm(Origin.from_config)]
 DataPath = Annotated[str, _DATA_PATH]
 HerePath = Annotated[str, PathForm(Origin.from_here)]

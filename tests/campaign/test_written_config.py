@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spring_mpi.campaign.config import dump_config
 from spring_mpi.campaign.event_choice import parse_slice
-from spring_mpi.campaign.reference import reference_yaml
+from spring_mpi.campaign.reference import reference_yaml, schema_json
 from spring_mpi.campaign.sections import legal_cropsizes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -45,9 +45,13 @@ def test_any_text_survives_the_round_trip(load, text):
     assert load(dump_config(config)) == config
 
 
-def test_the_reference_file_is_the_generated_one():
-    """The committed reference is what the schema says; make it again where this fails."""
+def test_the_files_of_the_options_are_the_generated_ones():
+    """Reference and schema are what the options say.
+
+    Where this fails: ``python -m spring_mpi.campaign.reference``.
+    """
     assert (CONFIGS / "reference.yaml").read_text(encoding="utf-8") == reference_yaml()
+    assert (CONFIGS / "schema.json").read_text(encoding="utf-8") == schema_json()
 
 
 def test_the_reference_shows_the_defaults(load):
