@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from ...errors import SourceError
 from .reader import Reader
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 GROUP = "spring_mpi.readers"
 
 
 def plugin_names() -> tuple[str, ...]:
     """The names of all plug-ins; none is loaded."""
-    return tuple(sorted(entry_points(group=GROUP).names))
+    return tuple(sorted(_points().names))
 
 
 def load_plugin(name: str) -> Reader:
@@ -25,7 +28,7 @@ def load_plugin(name: str) -> Reader:
     SourceError
         If it cannot be loaded, or gives no reader.
     """
-    point = entry_points(group=GROUP)[name]
+    point = _points()[name]
     try:
         reader = point.load()()
     except Exception as fault:  # whatever a foreign package does wrong
@@ -44,3 +47,10 @@ def load_plugin(name: str) -> Reader:
 def _place(point: EntryPoint) -> str:
     package = f"{point.dist.name} {point.dist.version}, " if point.dist else ""
     return f"{package}{point.value}"
+
+
+def _points() -> EntryPoints:
+    # Every worker imports the registry, and hardly any needs this, which takes 15 ms.
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
