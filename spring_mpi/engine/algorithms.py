@@ -11,6 +11,7 @@ data in an iteration.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..settings import IA
@@ -26,12 +27,17 @@ class Rule:
     """Test the constraint on 2q - x instead of q."""
 
 
+ALGORITHMS: Mapping[str, Callable[[IA], Rule]] = {
+    "ER": lambda settings: Rule(0.0, 0.0, reflected=False),
+    "HIO": lambda settings: Rule(1.0, -settings.beta_hio, reflected=False),
+    "RAAR": lambda settings: Rule(
+        settings.beta_raar, 1.0 - 2.0 * settings.beta_raar, reflected=True
+    ),
+    "DM": lambda settings: Rule(1.0, -1.0, reflected=True),
+}
+"""What a sequence may name, and the rule of each with the relaxations of the settings."""
+
+
 def rule(algorithm: str, settings: IA) -> Rule:
-    """The rule of ``ER``, ``HIO``, ``RAAR`` or ``DM`` with the relaxations of the settings."""
-    rules = {
-        "ER": Rule(0.0, 0.0, reflected=False),
-        "HIO": Rule(1.0, -settings.beta_hio, reflected=False),
-        "RAAR": Rule(settings.beta_raar, 1.0 - 2.0 * settings.beta_raar, reflected=True),
-        "DM": Rule(1.0, -1.0, reflected=True),
-    }
-    return rules[algorithm]
+    """The rule of one of the `ALGORITHMS`."""
+    return ALGORITHMS[algorithm](settings)

@@ -16,8 +16,8 @@ from itertools import groupby
 
 from ..errors import SettingsError
 from ..settings import Settings
+from .algorithms import ALGORITHMS
 
-ALGORITHMS = ("ER", "HIO", "RAAR", "DM")
 SHRINKWRAP = "SW"
 _TOKEN = re.compile(r"\s*(?:(?P<count>[0-9]+)|(?P<name>[A-Za-z]+)|(?P<sign>[+*()])|(?P<bad>\S))")
 _MOST_STEPS = 100_000
