@@ -22,7 +22,9 @@ import numpy as np
 from campaigns import AS_ROOT
 
 ROOT = Path(__file__).parents[1]
-_FENCE = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^( *)```(\S*)(?: title=\"([^\"\n]*)\")?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL
+)
 _NOT_RUN = re.compile(r"<!-- not run: (\S.*) -->\n *$")
 _LAUNCHER = re.compile(r"(mpirun|mpiexec|srun)( -\S+( \d+)?)*$")
 
@@ -42,6 +44,8 @@ class Block:
     line: int
     language: str
     text: str
+    title: str
+    """The file that it is; empty for one that is none."""
     not_run: str
     """Why it cannot run here; empty where it can."""
 
@@ -61,13 +65,12 @@ def blocks(page: str) -> list[Block]:
     text = (ROOT / page).read_text(encoding="utf-8")
     found = []
     for fence in _FENCE.finditer(text):
-        indent, language, content = fence.groups()
+        indent, language, title, content = fence.groups()
         content = re.sub(f"^{indent}", "", content, flags=re.MULTILINE)
         before = text[: fence.start()]
-        reason = _NOT_RUN.search(before)
-        found.append(
-            Block(page, before.count("\n") + 1, language, content, reason[1] if reason else "")
-        )
+        line, reason = before.count("\n") + 1, _NOT_RUN.search(before)
+        why = reason[1] if reason else ""
+        found.append(Block(page, line, language, content, title or "", why))
     return found
 
 
@@ -159,7 +162,10 @@ def furnish(folder: Path, mpirun: str) -> None:
     (folder / "bin/mpirun").write_text(_MPIRUN % shlex.quote(mpirun))
     (folder / "bin/mpirun").chmod(0o755)
     (folder / ".venv").symlink_to(sys.prefix)
-    (folder / "configs").symlink_to(ROOT / "configs")
+    (folder / "configs").mkdir()
+    for config in ROOT.glob("configs/*.yaml"):
+        text = config.read_text().replace("generations: 20", "generations: 2")
+        (folder / "configs" / config.name).write_text(text)
     for name, size, events in (("run34", 64, 8), ("data/run34", 1064, 2)):
         (folder / name).mkdir(parents=True)
         _write_cxi(folder / name / "shots_r0071.cxi", size, events)
