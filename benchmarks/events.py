@@ -27,9 +27,9 @@ import h5py
 import hdf5plugin
 import numpy as np
 
+from spring_mpi.events.event import EventRef, source_of_file
 from spring_mpi.events.formats.registry import find_reader
-from spring_mpi.events.loader import Loader
-from spring_mpi.events.source import EventRef, source_of_file
+from spring_mpi.events.reading.loader import Loader
 
 SHAPE = (512, 512)
 SOURCE = "SPB_DET_AGIPD1M-1/DET/7CH0:xtdf"

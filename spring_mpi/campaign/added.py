@@ -18,9 +18,9 @@ from zipfile import BadZipFile
 
 from ..engine.requirements import check
 from ..errors import SettingsError, SourceError
-from ..events.calibration import Calibration
+from ..events.event import EventRef, Source
 from ..events.formats.npz import NpzReader
-from ..events.source import EventRef, Source
+from ..events.reading.calibration import Calibration
 from ..events.specs import ArraySpec
 from ..hypervisor.jobs import Request
 from ..names import file_name, job_name, parse_pid

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..engine.requirements import check as check_settings
 from ..errors import ConfigError, SpringError
-from ..events.calibrator import Calibrator
 from ..events.geometry import read_geometry
-from ..events.loader import Loader
-from ..events.preparation import Prepared, Preparer
-from ..events.remarks import flagged, remarks
+from ..events.index.remarks import flagged, remarks
+from ..events.reading.calibrator import Calibrator
+from ..events.reading.loader import Loader
+from ..events.reading.preparation import Prepared, Preparer
 from ..hypervisor.placement import table
 from ..hypervisor.transport import Transport
 from ..names import pid_text

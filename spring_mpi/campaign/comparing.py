@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import SpringError
-from ..events.calibration import Calibration
-from ..events.preparation import Prepared, Preparer
-from ..events.source import EventRef
+from ..events.event import EventRef
+from ..events.reading.calibration import Calibration
+from ..events.reading.preparation import Prepared, Preparer
 from ..hypervisor.subprocess_question import ask, question_of
 from ..result import Result
 

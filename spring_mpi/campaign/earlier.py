@@ -10,10 +10,10 @@ from typing import Any
 
 from ..engine.requirements import REVISION as ENGINE
 from ..errors import ConfigError, SpringError
+from ..events.event import EventRef
 from ..events.formats.user_file import names_user_file
-from ..events.preparation import REVISION as PREPARATION
-from ..events.source import EventRef
-from ..events.storage import load_index
+from ..events.index.loading import load_index
+from ..events.reading.preparation import REVISION as PREPARATION
 from ..hypervisor.lines import JobLine
 from ..outcome import State
 from . import version_0_1_0

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, final
 
-from ..events.condition import parse_condition
+from ..events.index.condition import parse_condition
 from ..names import parse_pid
 from ..schema import option
 from .decode import refusal, shown

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpringError
-from ..events.follow import Follower
-from ..events.index import EventIndex
+from ..events.index.event_index import EventIndex
+from ..events.index.follow import Follower
 from ..hypervisor.disk_space import fault_text
 from ..hypervisor.log import Level, Log
 from ..hypervisor.queue import Queue

@@ -9,14 +9,14 @@ from shlex import quote
 
 from ..comm import NullCommunicator
 from ..errors import ConfigError, SpringError
-from ..events.build import build
-from ..events.finding import source_paths
-from ..events.follow import Follower
-from ..events.index import EventIndex
-from ..events.origin import differences
+from ..events.index.build import build
+from ..events.index.event_index import EventIndex
+from ..events.index.finding import source_paths
+from ..events.index.follow import Follower
+from ..events.index.loading import load_index
+from ..events.index.origin import differences
+from ..events.index.wanted import Wanted
 from ..events.specs import ArraySpec, MaskSpec
-from ..events.storage import load_index
-from ..events.wanted import Wanted
 from .config import load_config
 from .rundir import RunDirectory
 from .sections import Config

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..engine.requirements import can_share
 from ..errors import ConfigError
-from ..events.calibration import Calibration
-from ..events.index import EventIndex
-from ..events.source import EventRef
-from ..events.suspects import NOTHING_SUSPECT
+from ..events.event import EventRef
+from ..events.index.event_index import EventIndex
+from ..events.reading.calibration import Calibration
+from ..events.reading.suspects import NOTHING_SUSPECT
 from ..hypervisor.messages import Job
 from ..names import file_name, job_name, pid_text
 from ..outcome import Outcome, State

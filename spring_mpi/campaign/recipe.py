@@ -17,11 +17,11 @@ from pathlib import PurePath
 from typing import Any
 
 from ..engine.requirements import REVISION as ENGINE
-from ..events.calibration import Calibration, named_files
+from ..events.event import EventRef, file_digest
 from ..events.formats.user_file import loader_digest
 from ..events.geometry import read_geometry
-from ..events.preparation import REVISION as PREPARATION
-from ..events.source import EventRef, file_digest
+from ..events.reading.calibration import Calibration, named_files
+from ..events.reading.preparation import REVISION as PREPARATION
 from ..settings import Settings
 from . import version_0_1_0
 from .sections import Config, key_form

@@ -15,7 +15,7 @@ from shlex import quote
 from types import FrameType
 
 from ..errors import ConfigError, SpringError
-from ..events.remarks import flagged, remarks
+from ..events.index.remarks import flagged, remarks
 from ..files import replace_file
 from ..hypervisor.control import Control
 from ..hypervisor.disk_space import fault_text

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pickle
 import subprocess
 
+from ..events.event import EventRef
 from ..events.formats.registry import facts_of, takes_texts
 from ..events.gain_stages import UndecodedError
-from ..events.source import EventRef
-from ..events.suspects import NOTHING_SUSPECT, Suspects
+from ..events.reading.suspects import NOTHING_SUSPECT, Suspects
 from ..hypervisor.subprocess_question import ask
 from .plan import Plan
 

@@ -10,12 +10,12 @@ import pickle
 import sys
 from collections.abc import Sequence
 
-from ..events.calibration import Calibration
-from ..events.calibrator import Calibrator
-from ..events.loader import Loader
-from ..events.source import EventRef
-from ..events.suspect_search import find_suspects
-from ..events.suspects import Suspects
+from ..events.event import EventRef
+from ..events.reading.calibration import Calibration
+from ..events.reading.calibrator import Calibrator
+from ..events.reading.loader import Loader
+from ..events.reading.suspects import Suspects
+from ..events.survey.suspect_search import find_suspects
 from ..hypervisor.subprocess_question import question_of
 
 

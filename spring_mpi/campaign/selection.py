@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, SourceError
-from ..events.condition import parse_condition
-from ..events.index import EventIndex
-from ..events.search import first_not_below
+from ..events.index.condition import parse_condition
+from ..events.index.event_index import EventIndex
+from ..events.index.search import first_not_below
 from ..files import read_text
 from ..names import parse_pid, pid_text
 from .event_choice import EventSelection, parse_slice

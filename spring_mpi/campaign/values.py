@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, final
 
-from ..events.bits import MOST_BITS
+from ..events.formats.bits import MOST_BITS
 from ..events.formats.experiment import located, names_experiment
 from ..events.formats.registry import BUILT_IN, reader_names
 from ..events.gain_stages import CODINGS, NO_GAIN_BITS

@@ -13,9 +13,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..events.calibration import Calibration
+from ..events.event import EventRef
 from ..events.geometry import FileMask
-from ..events.source import EventRef
+from ..events.reading.calibration import Calibration
 from ..events.specs import ArraySpec
 from ..settings import Settings
 

@@ -18,8 +18,8 @@ from . import add_transport, command, command_parser, leave, positive
 from .index_views import describe, duplicates, list_events, show_event
 
 if TYPE_CHECKING:
-    from ..events.index import EventIndex
-    from ..events.wanted import Wanted
+    from ..events.index.event_index import EventIndex
+    from ..events.index.wanted import Wanted
 
 _EXAMPLE = """\
 example:
@@ -126,7 +126,7 @@ def _finite(text: str) -> float:
 
 def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
     """Exit code of an action of rank 0, with which the other ranks share its work."""
-    from ..events.sharing import dismiss, serve
+    from ..events.index.sharing import dismiss, serve
 
     communicator = connect(arguments.transport)
     if communicator.rank > 0:
@@ -143,9 +143,9 @@ def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
-    from ..events.build import build
-    from ..events.remarks import remarks
-    from ..events.wanted import wanted_sources
+    from ..events.index.build import build
+    from ..events.index.remarks import remarks
+    from ..events.index.wanted import wanted_sources
 
     output = arguments.output
     wanted = wanted_sources(
@@ -178,8 +178,8 @@ def _build(arguments: argparse.Namespace, communicator: Communicator) -> int:
 
 def _earlier(path: str, wanted: Wanted) -> EventIndex | None:
     """The index that is there, if the wanted one can be built upon it; else why not is told."""
-    from ..events.storage import read_index
-    from ..events.writing import is_index
+    from ..events.index.loading import read_index
+    from ..events.index.writing import is_index
 
     if not is_index(path):
         return None
@@ -198,9 +198,9 @@ def _earlier(path: str, wanted: Wanted) -> EventIndex | None:
 def _stats(arguments: argparse.Namespace, communicator: Communicator) -> int:
     from dataclasses import replace
 
-    from ..events.columns import Statistics
-    from ..events.statistics import measure, write_images
-    from ..events.storage import load_index
+    from ..events.index.columns import Statistics
+    from ..events.index.loading import load_index
+    from ..events.survey.statistics import measure, write_images
 
     index = load_index(arguments.index)
     index.check()
@@ -220,9 +220,9 @@ def _stats(arguments: argparse.Namespace, communicator: Communicator) -> int:
 
 
 def _check(arguments: argparse.Namespace, communicator: Communicator) -> int:
-    from ..events.checking import faults
-    from ..events.remarks import remarks
-    from ..events.storage import load_index
+    from ..events.index.loading import load_index
+    from ..events.index.remarks import remarks
+    from ..events.survey.checking import faults
 
     index = load_index(arguments.index)
     for sentence in remarks(index):

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..errors import UnknownPidError
 from ..events.flags import DUPLICATE, FLAGS
 from ..events.formats.reader import STEP
-from ..events.index import EventIndex
-from ..events.loader import Loader
-from ..events.remarks import remarks
-from ..events.storage import load_index
+from ..events.index.event_index import EventIndex
+from ..events.index.loading import load_index
+from ..events.index.remarks import remarks
+from ..events.reading.loader import Loader
 from ..names import parse_pid, pid_text
 
 _MOST_LISTED = 5

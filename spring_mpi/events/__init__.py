@@ -6,14 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .build import build_index
-    from .calibration import Calibration
-    from .datasource import DataSource
-    from .index import EventIndex
-    from .loader import Loader
-    from .preparation import Preparer
-    from .source import Event, EventRef, Source
-    from .storage import load_index
+    from .event import Event, EventRef, Source
+    from .index.build import build_index
+    from .index.datasource import DataSource
+    from .index.event_index import EventIndex
+    from .index.loading import load_index
+    from .reading.calibration import Calibration
+    from .reading.loader import Loader
+    from .reading.preparation import Preparer
 
 __all__ = [
     "Calibration", "DataSource", "Event", "EventIndex", "EventRef", "Loader", "Preparer", "Source",
@@ -21,9 +21,10 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "build_index": "build", "load_index": "storage", "EventIndex": "index",
-    "Event": "source", "EventRef": "source", "Source": "source", "Loader": "loader",
-    "DataSource": "datasource", "Calibration": "calibration", "Preparer": "preparation",
+    "build_index": "index.build", "load_index": "index.loading", "EventIndex": "index.event_index",
+    "Event": "event", "EventRef": "event", "Source": "event", "Loader": "reading.loader",
+    "DataSource": "index.datasource", "Calibration": "reading.calibration",
+    "Preparer": "reading.preparation",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schema import option
-from .bits import has_bits
+from .formats.bits import has_bits
 
 Stages = tuple[float, ...]
 """A number for each gain stage, from the highest gain to the lowest."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..devices import Gpu
-from ..events.calibration import Calibration
-from ..events.source import EventRef
-from ..events.suspects import NOTHING_SUSPECT, Suspects
+from ..events.event import EventRef
+from ..events.reading.calibration import Calibration
+from ..events.reading.suspects import NOTHING_SUSPECT, Suspects
 from ..outcome import Outcome
 from ..relayed_warnings import RelayedWarning
 from ..settings import Settings

@@ -13,7 +13,7 @@ from ..devices import gpu_of, processor_name
 from ..engine.backends import make_backend
 from ..engine.mpr import Case, Progress, reconstruct_together
 from ..errors import PatternError, SpringError
-from ..events.preparation import Prepared, Preparer
+from ..events.reading.preparation import Prepared, Preparer
 from ..outcome import Outcome
 from ..result import Result
 from .checkpoint import CheckpointFile

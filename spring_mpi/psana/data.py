@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PatternError, SourceError, UnknownPidError
-from ..events.build import build_index
 from ..events.formats.lcls1.sources import find_address
 from ..events.formats.reader import Frame
 from ..events.formats.registry import facts_of
-from ..events.index import EventIndex
-from ..events.loader import Loader
-from ..events.wanted import AnyPath
+from ..events.index.build import build_index
+from ..events.index.event_index import EventIndex
+from ..events.index.wanted import AnyPath
+from ..events.reading.loader import Loader
 
 _log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import pytest
 
 from spring_mpi.campaign.comparing import Made, compared, difference
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.preparation import Prepared
-from spring_mpi.events.source import Exclusion
+from spring_mpi.events.event import Exclusion
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.preparation import Prepared
 from spring_mpi.pattern import Pattern
 from spring_mpi.result import Result
 from spring_mpi.settings import Settings

@@ -15,9 +15,9 @@ from spring_mpi.campaign import recipe as recipe_module
 from spring_mpi.campaign import version_0_1_0
 from spring_mpi.campaign.recipe import Recorded, changes, digest, of_spooled
 from spring_mpi.errors import SourceError
-from spring_mpi.events.calibration import Calibration
+from spring_mpi.events.event import EventRef, Part, Source, file_digest
 from spring_mpi.events.geometry import GeometrySpec
-from spring_mpi.events.source import EventRef, Part, Source, file_digest
+from spring_mpi.events.reading.calibration import Calibration
 from spring_mpi.events.specs import ArraySpec, MaskSpec
 from spring_mpi.schema import option
 from spring_mpi.settings import Settings

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.loader import Loader
+from spring_mpi.events.reading.loader import Loader
 
 
 def dumped(

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from spring_mpi.campaign.config import load_config
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.follow import Follower
 from spring_mpi.events.formats.reader import DAMAGED, INCOMPLETE
 from spring_mpi.events.formats.registry import find_reader
-from spring_mpi.events.remarks import left_out
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.index.follow import Follower
+from spring_mpi.events.index.remarks import left_out
+from spring_mpi.events.index.wanted import Wanted
 
 PACKAGES = Path(__file__).with_name("packages")
 DETECTOR = MODULE.partition("/")[0]

@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spring_mpi.errors import PatternError, SourceError
-from spring_mpi.events import EventIndex, Loader, build_index, loader
+from spring_mpi.events import EventIndex, Loader, build_index
+from spring_mpi.events.event import Source
 from spring_mpi.events.formats.hdf5.chunks import decoder
 from spring_mpi.events.formats.hdf5.rows import row_reader
-from spring_mpi.events.source import Source
+from spring_mpi.events.reading import loader
 
 COUNT, SHAPE = 9, (8, 16)
 FRAMES = np.arange(COUNT * 128, dtype=np.uint16).reshape(COUNT, *SHAPE) % 997

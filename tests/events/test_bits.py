@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spring_mpi.errors import PatternError
-from spring_mpi.events.bits import has_bits, lacks_bits
+from spring_mpi.events.formats.bits import has_bits, lacks_bits
 from spring_mpi.events.specs import MaskSpec
 
 WHOLE = [f"{order}{kind}{width}" for order in "<>" for kind in "iu" for width in (1, 2, 4, 8)]

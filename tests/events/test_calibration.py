@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import Event, EventRef, Loader, build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.calibrator import Calibrator
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.calibrator import Calibrator
 from spring_mpi.events.specs import ArraySpec, MaskSpec
 
 Frames = NDArray[np.uint16]

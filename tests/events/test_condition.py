@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import EventIndex, Source
-from spring_mpi.events.columns import TRANSITIONS, Frames, Statistics
-from spring_mpi.events.condition import parse_condition
 from spring_mpi.events.formats.reader import DAMAGED, INCOMPLETE, STEP
+from spring_mpi.events.index.columns import TRANSITIONS, Frames, Statistics
+from spring_mpi.events.index.condition import parse_condition
 
 SUM = [5.0, 1e6, -3.0, 0.0, 7.0, np.nan]
 LIT = [0, 9, 2, 4, 7, 0]

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError, UnknownPidError
-from spring_mpi.events import DataSource, loader
-from spring_mpi.events.assembly import no_events
-from spring_mpi.events.columns import Statistics
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events import DataSource
+from spring_mpi.events.index.assembly import no_events
+from spring_mpi.events.index.columns import Statistics
+from spring_mpi.events.index.wanted import Wanted
+from spring_mpi.events.reading import loader
 
 COUNT = 12
 FRAMES = np.arange(COUNT * 20, dtype=np.uint16).reshape(COUNT, 4, 5)

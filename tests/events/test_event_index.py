@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import PatternError, SourceError, StaleIndexError, UnknownPidError
 from spring_mpi.events import EventIndex, EventRef, Source, build_index, load_index
-from spring_mpi.events.columns import Frames
 from spring_mpi.events.flags import DUPLICATE
-from spring_mpi.events.search import repeated, sorting
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.index.columns import Frames
+from spring_mpi.events.index.search import repeated, sorting
+from spring_mpi.events.index.wanted import Wanted
 
 Frames16 = NDArray[np.uint16]
 Write = Callable[..., Path]

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from spring_mpi.cli.index import main
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.experiment_files import choose_files, experiment_files
-from spring_mpi.events.follow import Follower
 from spring_mpi.events.formats.experiment import names_experiment, parse_experiment, with_folder
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.index.experiment_files import choose_files, experiment_files
+from spring_mpi.events.index.follow import Follower
+from spring_mpi.events.index.wanted import Wanted
 
 FRAME = np.arange(6, dtype=np.uint16).reshape(2, 3)
 IMAGE = write.segment(write.frame(FRAME))

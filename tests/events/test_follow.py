@@ -16,9 +16,9 @@ from writers import Writer, frame, write_shot
 
 from spring_mpi.errors import StaleIndexError
 from spring_mpi.events import Loader, build_index, load_index
-from spring_mpi.events.follow import Follower
 from spring_mpi.events.formats.hdf5.plain import Hdf5Reader
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.index.follow import Follower
+from spring_mpi.events.index.wanted import Wanted
 
 Frames = NDArray[np.uint16]
 
@@ -177,7 +177,7 @@ def test_a_worker_waits_for_the_writer(
     follower = Follower(wanted(tmp_path, "run.h5"))
     follower.look()
     release = locked()
-    monkeypatch.setattr("spring_mpi.events.loader.time.sleep", lambda _: release())
+    monkeypatch.setattr("spring_mpi.events.reading.loader.time.sleep", lambda _: release())
     with Loader() as loader:
         assert loader.read(follower.index.ref(4)).data.tolist() == frames[4].tolist()
 

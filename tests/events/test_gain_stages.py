@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from spring_mpi.comm import NullCommunicator
 from spring_mpi.errors import PatternError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.calibrator import Calibrator
+from spring_mpi.events.event import Event, EventRef, Source
 from spring_mpi.events.formats.reader import Frame
 from spring_mpi.events.gain_stages import (
     CODINGS,
@@ -27,12 +26,13 @@ from spring_mpi.events.gain_stages import (
     coding_of,
 )
 from spring_mpi.events.geometry import GeometrySpec, read_geometry
-from spring_mpi.events.intensity import Intensity, intensity, remarks
-from spring_mpi.events.loader import Loader
-from spring_mpi.events.source import Event, EventRef, Source
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.calibrator import Calibrator
+from spring_mpi.events.reading.intensity import Intensity, intensity, remarks
+from spring_mpi.events.reading.loader import Loader
+from spring_mpi.events.reading.stacking import assembled
 from spring_mpi.events.specs import ArraySpec
-from spring_mpi.events.stacking import assembled
-from spring_mpi.events.statistics import images, measure
+from spring_mpi.events.survey.statistics import images, measure
 
 SHAPE = (6, 8)
 kinds = pytest.mark.parametrize("bits", CODINGS.values(), ids=CODINGS)

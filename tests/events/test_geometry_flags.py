@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.calibrator import Calibrator
+from spring_mpi.events.event import Event, Exclusion
+from spring_mpi.events.formats.limits import as_limit
 from spring_mpi.events.formats.reader import Frame
 from spring_mpi.events.geometry import Geometry, GeometrySpec, read_geometry
-from spring_mpi.events.limits import as_limit
-from spring_mpi.events.loader import Loader
-from spring_mpi.events.source import Event, Exclusion
-from spring_mpi.events.stacking import assembled
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.calibrator import Calibrator
+from spring_mpi.events.reading.loader import Loader
+from spring_mpi.events.reading.stacking import assembled
 
 PANEL = """\
 {name}/min_fs = 0

@@ -15,13 +15,13 @@ from spring_mpi.campaign.config import dump_config, load_config
 from spring_mpi.campaign.recipe import calibration_of
 from spring_mpi.errors import ConfigError, PatternError, SourceError
 from spring_mpi.events import EventRef, Loader, build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.calibrator import Calibrator
 from spring_mpi.events.formats.reader import Frame
 from spring_mpi.events.geometry import Geometry, GeometrySpec, read_geometry
-from spring_mpi.events.preparation import Preparer
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.calibrator import Calibrator
+from spring_mpi.events.reading.preparation import Preparer
+from spring_mpi.events.reading.stacking import assembled
 from spring_mpi.events.specs import ArraySpec, MaskSpec
-from spring_mpi.events.stacking import assembled
 
 # Two modules of 4 x 6 pixels of 0.1 mm in one slab, one above and one below the beam.
 GEOM = """\

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import EventIndex, Source
-from spring_mpi.events.assembly import assemble, no_events
 from spring_mpi.events.formats.reader import Scan
-from spring_mpi.events.growth import grow
-from spring_mpi.events.scans import Scanned, joined, scans_of
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.index.assembly import assemble, no_events
+from spring_mpi.events.index.growth import grow
+from spring_mpi.events.index.scans import Scanned, joined, scans_of
+from spring_mpi.events.index.wanted import Wanted
 
 NOTHING = no_events(Wanted(root="/"))
 PIDS = st.integers(1, 3).flatmap(

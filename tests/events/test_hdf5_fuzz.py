@@ -24,13 +24,13 @@ from events.writers.swissfel import write_jungfrau
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spring_mpi.events.assembly import assemble
+from spring_mpi.events.event import Source
 from spring_mpi.events.formats.hdf5.sizes import LEAST_LIMIT
 from spring_mpi.events.formats.reader import READ_FAULTS
 from spring_mpi.events.formats.registry import find_reader
-from spring_mpi.events.scans import Scanned
-from spring_mpi.events.source import Source
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.index.assembly import assemble
+from spring_mpi.events.index.scans import Scanned
+from spring_mpi.events.index.wanted import Wanted
 
 FRAMES = np.arange(6 * 4 * 5, dtype=np.uint16).reshape(6, 4, 5)
 EXTENTS = st.sampled_from([0, 1, 2, 3, 5, 6, 7, 1000, 2**20, 2**31, 2**40, 2**60])

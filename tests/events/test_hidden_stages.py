@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from spring_mpi.events import Loader, build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.calibrator import Calibrator
-from spring_mpi.events.hidden_stages import hidden_stages
-from spring_mpi.events.suspect_search import find_suspects
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.calibrator import Calibrator
+from spring_mpi.events.survey.hidden_stages import hidden_stages
+from spring_mpi.events.survey.suspect_search import find_suspects
 
 Frames = NDArray[Any]
 COUNT = 4

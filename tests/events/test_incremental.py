@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from spring_mpi.cli.index import main
 from spring_mpi.comm import NullCommunicator
 from spring_mpi.events import EventIndex, Source, build_index, load_index
-from spring_mpi.events.build import Built, build
-from spring_mpi.events.columns import Statistics
-from spring_mpi.events.wanted import wanted_sources
+from spring_mpi.events.index.build import Built, build
+from spring_mpi.events.index.columns import Statistics
+from spring_mpi.events.index.wanted import wanted_sources
 
 VERSIONS = 3
 PLAIN = {"reader": "auto", "dataset": None, "pid": None, "run": None}

@@ -21,12 +21,12 @@ from spring_mpi.cli.index import main
 from spring_mpi.comm import NullCommunicator
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index, load_index
-from spring_mpi.events.build import build
-from spring_mpi.events.follow import Follower
-from spring_mpi.events.leaving_out import settled
+from spring_mpi.events.index.build import build
+from spring_mpi.events.index.follow import Follower
+from spring_mpi.events.index.leaving_out import settled
+from spring_mpi.events.index.remarks import left_out
+from spring_mpi.events.index.wanted import wanted_sources
 from spring_mpi.events.left_out import LeftOut
-from spring_mpi.events.remarks import left_out
-from spring_mpi.events.wanted import wanted_sources
 
 PLANES = np.arange(64 * 64, dtype=np.uint16).reshape(1, 64, 64) % 97
 NAME = "exp-r0034-s000-c000.xtc2"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spring_mpi.events import Loader, build_index
-from spring_mpi.events.memory import Memory
+from spring_mpi.events.reading.memory import Memory
 
 SHAPES = [(128, 512), (256, 512), (2, 256, 128), (8, 8), (0, 5)]
 TYPES = [np.dtype(name) for name in ("u1", "u2", "f4", "f8")]

@@ -11,9 +11,9 @@ from events.writers.xtc2 import Stream
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.follow import Follower
-from spring_mpi.events.remarks import remarks
-from spring_mpi.events.wanted import wanted_sources
+from spring_mpi.events.index.follow import Follower
+from spring_mpi.events.index.remarks import remarks
+from spring_mpi.events.index.wanted import wanted_sources
 
 NAME = "exp-r0034-s00{}-c000.xtc2"
 

@@ -13,7 +13,7 @@ import pytest
 
 from spring_mpi.errors import StaleIndexError
 from spring_mpi.events import build_index, load_index
-from spring_mpi.events.wanted import parse_command
+from spring_mpi.events.index.wanted import parse_command
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from facilities import FORMATS, Shots, write_hdf5
 
 from spring_mpi.events import build_index
-from spring_mpi.events.index import EventIndex
+from spring_mpi.events.index.event_index import EventIndex
 
 ODD = "[run] r*1 {a} 'b' %d -c0.é"
 

@@ -13,14 +13,14 @@ import pytest
 
 from spring_mpi import hdf5
 from spring_mpi.errors import HeldFileError, SourceError
-from spring_mpi.events.build import build_index
-from spring_mpi.events.follow import Follower
 from spring_mpi.events.formats.hdf5 import opening
 from spring_mpi.events.formats.hdf5.opening import open_file
 from spring_mpi.events.geometry import GeometrySpec, read_geometry
-from spring_mpi.events.storage import load_index
-from spring_mpi.events.wanted import Wanted
-from spring_mpi.events.writing import is_index
+from spring_mpi.events.index.build import build_index
+from spring_mpi.events.index.follow import Follower
+from spring_mpi.events.index.loading import load_index
+from spring_mpi.events.index.wanted import Wanted
+from spring_mpi.events.index.writing import is_index
 
 
 def _written(path: Path, count: int = 2) -> str:

@@ -12,9 +12,9 @@ import pytest
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
 from spring_mpi.events.formats.hdf5.plain import Hdf5Reader
-from spring_mpi.events.index import EventIndex
-from spring_mpi.events.origin import differences
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.index.event_index import EventIndex
+from spring_mpi.events.index.origin import differences
+from spring_mpi.events.index.wanted import Wanted
 
 FRAMES = np.zeros((2, 3, 3), np.uint16)
 

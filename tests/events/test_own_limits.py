@@ -12,7 +12,7 @@ import pytest
 from events.writers.nexus import write_master
 
 from spring_mpi.events import Event, build_index
-from spring_mpi.events.source import Exclusion
+from spring_mpi.events.event import Exclusion
 
 FRAMES = np.arange(2 * 3 * 4).reshape(2, 3, 4)
 Write = Callable[[Path, np.ndarray, dict[str, Any]], dict[str, str]]

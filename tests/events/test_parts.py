@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spring_mpi.errors import PatternError
-from spring_mpi.events.assembly import assemble
+from spring_mpi.events.event import Exclusion, Source
 from spring_mpi.events.flags import DUPLICATE
 from spring_mpi.events.formats.parts import joined
 from spring_mpi.events.formats.reader import (
@@ -24,12 +24,12 @@ from spring_mpi.events.formats.reader import (
     Frame,
     Scan,
 )
-from spring_mpi.events.index import EventIndex
-from spring_mpi.events.scans import Scanned, scans_of
-from spring_mpi.events.scans import joined as joined_scans
-from spring_mpi.events.source import Exclusion, Source
-from spring_mpi.events.storage import load_index
-from spring_mpi.events.wanted import Wanted
+from spring_mpi.events.index.assembly import assemble
+from spring_mpi.events.index.event_index import EventIndex
+from spring_mpi.events.index.loading import load_index
+from spring_mpi.events.index.scans import Scanned, scans_of
+from spring_mpi.events.index.scans import joined as joined_scans
+from spring_mpi.events.index.wanted import Wanted
 
 STREAM = st.lists(st.integers(0, 12), max_size=8, unique=True).map(sorted)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spring_mpi.events import build_index
-from spring_mpi.events.patterns import matching
+from spring_mpi.events.index.patterns import matching
 
 
 def files(root: Path, *names: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from spring_mpi.errors import PatternError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.preparation import Prepared, Preparer
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.preparation import Prepared, Preparer
 from spring_mpi.events.specs import MaskSpec
 
 SIDE = 16

@@ -12,7 +12,7 @@ import pytest
 
 from spring_mpi.comm import NullCommunicator, RankDied
 from spring_mpi.errors import LaunchError, SourceError
-from spring_mpi.events.sharing import dismiss, serve, shared
+from spring_mpi.events.index.sharing import dismiss, serve, shared
 
 
 class ThreadCommunicator:

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from spring_mpi.comm import NullCommunicator
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index, load_index
-from spring_mpi.events.assembly import assemble
-from spring_mpi.events.columns import Statistics
 from spring_mpi.events.formats.reader import Frame
-from spring_mpi.events.moments import IMAGE, Planes, merged_planes, planes_of
-from spring_mpi.events.scans import scans_of
-from spring_mpi.events.statistics import Block, images, measure, write_images
+from spring_mpi.events.index.assembly import assemble
+from spring_mpi.events.index.columns import Statistics
+from spring_mpi.events.index.scans import scans_of
+from spring_mpi.events.survey.moments import IMAGE, Planes, merged_planes, planes_of
+from spring_mpi.events.survey.statistics import Block, images, measure, write_images
 
 ALONE = NullCommunicator()
 
@@ -91,7 +91,7 @@ def test_integers_are_summed_exactly(most: int, data: st.DataObject) -> None:
     number = st.sampled_from([limits.min, limits.max - 1, limits.max, 0, 1])
     rows = data.draw(st.lists(st.tuples(number, st.booleans()), min_size=1, max_size=12))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spring_mpi.events.moments._MOST_SUMMED", most)
+        patch.setattr("spring_mpi.events.survey.moments._MOST_SUMMED", most)
         found = images(
             planes_of(
                 Frame(np.array([[value]], dtype), np.array([[True]]) if is_bad else None)

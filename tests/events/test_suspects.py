@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from spring_mpi.events import Loader, build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.calibrator import Calibrator
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.calibrator import Calibrator
+from spring_mpi.events.reading.suspects import Suspects
 from spring_mpi.events.specs import MaskSpec
-from spring_mpi.events.suspect_search import find_suspects, suspects_in
-from spring_mpi.events.suspects import Suspects
+from spring_mpi.events.survey.suspect_search import find_suspects, suspects_in
 
 Frames = NDArray[np.generic]
 

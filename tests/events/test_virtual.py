@@ -14,13 +14,13 @@ import pytest
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration
-from spring_mpi.events.calibrator import Calibrator
-from spring_mpi.events.checking import _stretches, check_stretch
 from spring_mpi.events.formats.reader import INCOMPLETE
 from spring_mpi.events.formats.registry import find_reader
-from spring_mpi.events.loader import Loader
+from spring_mpi.events.reading.calibration import Calibration
+from spring_mpi.events.reading.calibrator import Calibrator
+from spring_mpi.events.reading.loader import Loader
 from spring_mpi.events.specs import ArraySpec, MaskSpec
+from spring_mpi.events.survey.checking import _stretches, check_stretch
 
 COUNT, ROWS, COLUMNS, MODULES = 6, 4, 8, 3
 UNLIMITED = h5py.h5s.UNLIMITED

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from spring_mpi.events.formats.lcls2.form import Form
 from spring_mpi.events.formats.lcls2.reader import Xtc2Reader
 from spring_mpi.events.formats.reader import Frame
-from spring_mpi.events.memory import Memory
+from spring_mpi.events.reading.memory import Memory
 
 NAME = "exp-r0034-s000-c000.xtc2"
 SHAPES = [(2, 3), (3, 2), (40, 60), (201, 333)]

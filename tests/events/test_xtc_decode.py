@@ -20,7 +20,7 @@ from spring_mpi.events.formats.lcls1.reader import XtcHandle
 from spring_mpi.events.formats.reader import Scan
 from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.geometry.psana import read as read_objects
-from spring_mpi.events.stacking import assembled
+from spring_mpi.events.reading.stacking import assembled
 from spring_mpi.psana.contents import FrameV1
 
 SECTIONS = np.arange(8 * 185 * 388, dtype=np.int64).reshape(8, 185, 388).astype(np.int16)

@@ -16,7 +16,7 @@ from spring_mpi.events.formats.reader import Frame, Scan
 from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.gain_stages import CODINGS
 from spring_mpi.events.geometry.psana import read as read_objects
-from spring_mpi.events.stacking import assembled
+from spring_mpi.events.reading.stacking import assembled
 
 NOISE = np.random.default_rng(5)
 SMALL = NOISE.integers(0, 2**16, (12, 16)).astype(np.uint16)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from physics import settings_of
 
 from spring_mpi.events import build_index
-from spring_mpi.events.calibration import Calibration
+from spring_mpi.events.reading.calibration import Calibration
 from spring_mpi.hypervisor.checkpoint import CheckpointFile, packed, read
 from spring_mpi.hypervisor.messages import Job, Progressed, Remark
 from spring_mpi.hypervisor.running import Runner

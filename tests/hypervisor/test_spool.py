@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from spring_mpi import MPR, Pattern, Settings
 from spring_mpi.errors import RunDirectoryError
-from spring_mpi.events.loader import Loader
-from spring_mpi.events.source import EventRef, source_of_file
+from spring_mpi.events.event import EventRef, source_of_file
+from spring_mpi.events.reading.loader import Loader
 from spring_mpi.hypervisor.mailbox_messages import Reply
 from spring_mpi.hypervisor.spool import Submission, request, spool
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PatternError
-from ..source import Exclusion
+from ..event import Exclusion
 from .reader import Frame
 
 

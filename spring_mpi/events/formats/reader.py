@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
+from ..event import Exclusion
 from ..flags import DAMAGED as DAMAGED
 from ..flags import INCOMPLETE as INCOMPLETE
 from ..gain_stages import RawForm
 from ..left_out import LeftOut
-from ..source import Exclusion
 
 PidDatasets = str | Sequence[str] | None
 Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from ..source import file_digest
+from ..event import file_digest
 from .fields import as_center
 from .pids import as_pid, numbered_scan
 from .reader import Frame, PidDatasets, Scan, refuse_names

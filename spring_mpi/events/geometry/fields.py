@@ -6,8 +6,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from ..bits import MOST_BITS
-from ..limits import Limit, as_limit
+from ..formats.bits import MOST_BITS
+from ..formats.limits import Limit, as_limit
 from .panels import Vector
 
 _FARTHEST = 1e9

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PatternError
-from ..limits import Limit
+from ..formats.limits import Limit
 
 Place = tuple[int, slice, slice]
 """A panel in a stack: module, rows, columns."""

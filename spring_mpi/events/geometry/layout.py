@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PatternError
-from ..bits import has_bits, lacks_bits
+from ..formats.bits import has_bits, lacks_bits
 from .flags import Extents, ValueFlag, only_in
 
 LARGEST = 2**25

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ....errors import SourceError
+from ...event import run_in_name
 from ...left_out import LeftOut
-from ...source import run_in_name
 from ..experiment import names_experiment, parse_experiment
 from ..reader import INCOMPLETE, Frame
 from .psana_run import METHODS, Events, only_run, raw_form, unknown_detector

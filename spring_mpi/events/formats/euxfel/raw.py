@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...event import Exclusion
 from ...gain_stages import RawForm, coding_of, undecodable
-from ...source import Exclusion
 from ..hdf5.frames import holes_told, modules_of
 from ..hdf5.stored import union
 from ..reader import Frame

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import h5py
 
-from ...source import Exclusion
+from ...event import Exclusion
 from ..reader import Frame
 from .limits import OwnLimit, limited, own_limits
 from .masks import groups_on_the_way

@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ...event import Exclusion, run_in_name
 from ...gain_stages import RawForm, coded_form, undecodable
 from ...left_out import LeftOut
-from ...source import Exclusion, run_in_name
 from ..reader import Empty, Extent, Facts, Frame, PidDatasets, Scan
 from .axes import Axes, axes_of
 from .contents import is_frames

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...event import Exclusion
 from ...gain_stages import coded_form
-from ...source import Exclusion
 from ..reader import Empty, Frame
 from .file import Hdf5File
 

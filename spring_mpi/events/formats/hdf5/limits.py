@@ -16,8 +16,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...limits import Limit, as_limit
-from ...source import Exclusion
+from ...event import Exclusion
+from ..limits import Limit, as_limit
 from ..reader import Frame
 from .faults import broken_link
 from .sizes import read_all

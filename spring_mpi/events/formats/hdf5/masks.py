@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import SourceError
-from ...bits import has_bits
+from ..bits import has_bits
 from .axes import Axes, said_axes
 from .faults import missing_filter
 

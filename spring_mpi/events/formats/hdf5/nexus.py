@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import SourceError
+from ...event import Exclusion
 from ...left_out import LeftOut
-from ...source import Exclusion
 from ..reader import Empty, Facts, Frame, PidDatasets, Scan
 from .blocks import Block, block_names, blocks_of, flags_of, listed
 from .contents import candidates, is_frames

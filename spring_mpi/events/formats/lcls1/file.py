@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...source import run_in_name
+from ...event import run_in_name
 from ..file_bytes import Bytes
 from ..reader import Empty
 from .idx import Idx, complete, read_idx

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from ....errors import SourceError
-from ...source import run_in_name
+from ...event import run_in_name
 from ..reader import READ_FAULTS
 from .file import File, first_chunk_of, other_streams, walk
 from .layout import (
