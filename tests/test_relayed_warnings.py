@@ -75,7 +75,7 @@ def test_warnings_of_children_reach_the_log_once(
 
 BUILDING = """
 import logging, sys
-from spring_mpi.events import build
+from spring_mpi.events.index import build
 scan = build.scan_source
 def warning(wanted, path, name, reader):
     logging.getLogger("reader").warning("%s: the last 3 bytes are torn", path)

@@ -151,7 +151,7 @@ class Done:
     outcome: Outcome
     """As far as its child knows it."""
     masks: tuple[str, ...] = ()
-    """Of its pattern; see `events.source.Exclusion`."""
+    """Of its pattern; see `events.event.Exclusion`."""
 
     @property
     def name(self) -> str:
