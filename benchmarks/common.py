@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spring_mpi.devices import processor_name
+from spring_mpi.launch.devices import processor_name
 
 Figures = Mapping[str, float]
 

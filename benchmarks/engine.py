@@ -25,10 +25,10 @@ from loops import Loop, backend_of, loops, make_job
 from numpy.typing import NDArray
 from peers import peers
 
-from spring_mpi.engine.alignment import register
 from spring_mpi.engine.mpr import Case, reconstruct, reconstruct_together
 from spring_mpi.errors import SpringError
-from spring_mpi.settings import Settings
+from spring_mpi.model.alignment import register
+from spring_mpi.model.settings import Settings
 
 OPERATIONS = (
     "load", "create", "copy", "iterate", "shrinkwrap", "errors", "areas", "register", "crossover",

@@ -20,21 +20,21 @@ from typing import Any
 import numpy as np
 from common import options, peak_memory, report
 
-from spring_mpi.campaign.config import load_config
 from spring_mpi.campaign.jobs import PlannedJobs
 from spring_mpi.campaign.plan import Plan
+from spring_mpi.config.config import load_config
 from spring_mpi.events import build_index
-from spring_mpi.hypervisor.inventory import Inventory, InventoryRequest
-from spring_mpi.hypervisor.lines import Line, to_line
-from spring_mpi.hypervisor.log import Log
-from spring_mpi.hypervisor.messages import Assign, Done, Equipment, Order, Ready, Report
-from spring_mpi.hypervisor.progress import Progress
-from spring_mpi.hypervisor.queue import Queue
-from spring_mpi.hypervisor.rank0 import Hypervisor
-from spring_mpi.hypervisor.reporting import Reporter, ReportFiles
-from spring_mpi.hypervisor.screen import NoScreen
-from spring_mpi.hypervisor.summary import SummaryFile
-from spring_mpi.outcome import Outcome, State
+from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.rank0.log import Log
+from spring_mpi.rank0.loop import Hypervisor
+from spring_mpi.rank0.progress import Progress
+from spring_mpi.rank0.queue import Queue
+from spring_mpi.rank0.reporting import Reporter, ReportFiles
+from spring_mpi.rank0.screen import NoScreen
+from spring_mpi.rundir.lines import Line, to_line
+from spring_mpi.rundir.summary import SummaryFile
+from spring_mpi.worker.inventory import Inventory, InventoryRequest
+from spring_mpi.worker.messages import Assign, Done, Equipment, Order, Ready, Report
 
 _COMMIT_SECONDS = 0.010
 

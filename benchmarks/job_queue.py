@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from common import options, peak_memory, report
 
-from spring_mpi.hypervisor.queue import Queue
-from spring_mpi.outcome import State
+from spring_mpi.model.outcome import State
+from spring_mpi.rank0.queue import Queue
 
 
 def names(jobs: int) -> list[str]:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.backend import Backend, Problem
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.backends.protocol import Backend, Problem
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.bounds import modulus_bounds
-from spring_mpi.pattern import Pattern
-from spring_mpi.settings import IA, Settings
+from spring_mpi.model.pattern import Pattern
+from spring_mpi.model.settings import IA, Settings
 
 BETA = 0.9
 PHOTONS = 1e8

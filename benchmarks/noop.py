@@ -14,8 +14,9 @@ from collections.abc import Callable
 from unittest.mock import patch
 
 from spring_mpi.cli import batch
-from spring_mpi.hypervisor import child
-from spring_mpi.hypervisor.messages import (
+from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.worker import child
+from spring_mpi.worker.messages import (
     Assign,
     Done,
     Equipment,
@@ -24,8 +25,7 @@ from spring_mpi.hypervisor.messages import (
     Ready,
     Report,
 )
-from spring_mpi.hypervisor.worker import Child
-from spring_mpi.outcome import Outcome, State
+from spring_mpi.worker.supervisor import Child
 
 _READY = Ready(platform.node(), "nothing", 0.0)
 
@@ -37,7 +37,7 @@ def _outcome(name: str) -> Outcome:
 
 
 class NoopWorker:
-    """A `spring_mpi.hypervisor.worker.Worker` without a child, whose jobs are done at once."""
+    """A `spring_mpi.worker.supervisor.Worker` without a child, whose jobs are done at once."""
 
     def __init__(self, equipment: Equipment, clock: Callable[[], float]) -> None:
         self._reports: list[Report] = [_READY]
@@ -57,7 +57,7 @@ class NoopWorker:
 
 
 class NoopRunner:
-    """A `spring_mpi.hypervisor.running.Runner` that only says that a job is done."""
+    """A `spring_mpi.worker.runner.Runner` that only says that a job is done."""
 
     def __init__(self, device: str, threads: int) -> None:
         """Any device will do."""
@@ -86,12 +86,12 @@ class NoopChild(Child):
 def main(kind: str, *arguments: str) -> int:
     """Run ``spring-batch``, or the child of one; the exit code."""
     if kind == "as-child":
-        with patch("spring_mpi.hypervisor.running.Runner", NoopRunner):
+        with patch("spring_mpi.worker.runner.Runner", NoopRunner):
             child.main(int(arguments[0]), int(arguments[1]), arguments[2], int(arguments[3]))
         return 0
     replaced = {
-        "rank": ("spring_mpi.hypervisor.worker_rank.Worker", NoopWorker),
-        "child": ("spring_mpi.hypervisor.worker.Child", NoopChild),
+        "rank": ("spring_mpi.worker.rank.Worker", NoopWorker),
+        "child": ("spring_mpi.worker.supervisor.Child", NoopChild),
     }
     with patch(*replaced[kind]):
         return batch.main(arguments)

@@ -31,7 +31,7 @@ from typing import Any
 
 from common import options, report, summary
 
-from spring_mpi.hypervisor.mailbox import Client
+from spring_mpi.rundir.mailbox import Client
 
 _NOOP = Path(__file__).with_name("noop.py")
 _BATCH = ("-m", "spring_mpi.cli.batch")

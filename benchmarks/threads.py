@@ -19,10 +19,10 @@ import numpy as np
 from loops import BETA, make_job
 
 from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.backend import Problem
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.backends.protocol import Problem
 from spring_mpi.engine.bounds import modulus_bounds
-from spring_mpi.settings import IA, Settings
+from spring_mpi.model.settings import IA, Settings
 
 INDIVIDUALS = 8
 Work = Callable[[], object]

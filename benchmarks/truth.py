@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spring_mpi.engine.alignment import register
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.metrics import band_correlation, correlation
 from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.events.formats.simulated.diffraction import Detector, diffraction, shapes, truth
-from spring_mpi.pattern import Pattern
-from spring_mpi.settings import Settings
+from spring_mpi.model.alignment import register
+from spring_mpi.model.pattern import Pattern
+from spring_mpi.model.settings import Settings
 
 # Shape and diameter; hit i is drawn with seed 1000 + i. Fixed before any setting was tuned.
 HITS = (

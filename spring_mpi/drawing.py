@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .pattern import Pattern
-    from .result import Result
+    from .model.pattern import Pattern
+    from .model.result import Result
 
 
 def figure_of(value: Pattern | Result) -> Figure:
-    """The figure of a pattern or of a result; see `spring_mpi.plots`."""
+    """The figure of a pattern or of a result; see `spring_mpi.view`."""
     # The only import upwards: pictures know the classes that they draw, so these know them late.
-    from .plots import plot
+    from .view import plot
 
     return plot(value)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from campaigns import Campaign, children, is_gone, make_campaign
+from helpers.campaigns import Campaign, children, is_gone, make_campaign
 from hypothesis import settings
+
+pytest_plugins = ["helpers.configs"]
 
 # Laws hold for the same examples every time, however slow the machine; seeds vary on request.
 settings.register_profile("steady", deadline=None, derandomize=True)

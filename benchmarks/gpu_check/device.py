@@ -16,9 +16,9 @@ from spring_mpi.engine.backends.gpu import cupy as cupy_module
 from spring_mpi.engine.backends.gpu.backend import GpuBackend
 from spring_mpi.engine.backends.gpu.cupy import CupyMachine
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.pattern import Pattern
-from spring_mpi.result import Result
-from spring_mpi.settings import Settings
+from spring_mpi.model.pattern import Pattern
+from spring_mpi.model.result import Result
+from spring_mpi.model.settings import Settings
 
 REPORT = str(Path(__file__).with_name("report.py"))
 """The program that runs the steps."""

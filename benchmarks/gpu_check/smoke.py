@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from device import gpu_backend, output, pattern, sanitizer, settings_for, small_job
 
-from spring_mpi.devices import gpus
 from spring_mpi.engine.algorithms import rule
-from spring_mpi.engine.backends.protocol import Problem
+from spring_mpi.engine.backend import Problem
 from spring_mpi.engine.bounds import modulus_bounds
+from spring_mpi.launch.devices import gpus
 
 _QUERY = (
     "name,uuid,driver_version,memory.total,memory.used,utilization.gpu,clocks.sm,clocks.max.sm,"

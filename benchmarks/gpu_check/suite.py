@@ -81,7 +81,7 @@ class SmallMachine(HostMachine):
 
 FIXTURE = """
 import pytest
-from hostmachine import Builder, HostMachine
+from helpers.hostmachine import Builder, HostMachine
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,13 @@ from device import gpu_backend, partial, pattern, settings_for
 
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.average import average
+from spring_mpi.engine.backend import Problem, ShrinkWrap
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.backends.protocol import Problem, ShrinkWrap
 from spring_mpi.engine.bounds import modulus_bounds
 from spring_mpi.engine.crossover import best_of_islands, crossover_plan, forced_pixel
 from spring_mpi.engine.mpr import Case, reconstruct, reconstruct_together
 from spring_mpi.engine.start import spheres
-from spring_mpi.settings import IA
+from spring_mpi.model.settings import IA
 
 Action = Callable[[], Any]
 _KEY = 12345

@@ -16,18 +16,18 @@ from collections.abc import Mapping
 from typing import Any
 from zipfile import BadZipFile
 
+from ..config.sweep import value_text
 from ..engine.requirements import check
 from ..errors import SettingsError, SourceError
 from ..events.event import EventRef, Source
 from ..events.formats.npz import NpzReader
 from ..events.reading.calibration import Calibration
 from ..events.specs import ArraySpec
-from ..hypervisor.jobs import Request
-from ..names import file_name, job_name, parse_pid
-from ..settings import Settings
+from ..model.names import file_name, job_name, parse_pid
+from ..model.settings import Settings
+from ..rank0.jobs import Request
 from .plan import LONGEST_NAME, Blueprint, Plan
 from .recipe import of_spooled
-from .sweep import value_text
 
 _LONGEST_TAG = 80
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config.config import load_config
+from ..config.sections import Config
 from ..engine.requirements import check as check_settings
 from ..errors import ConfigError, SpringError
 from ..events.geometry import read_geometry
@@ -17,20 +19,18 @@ from ..events.index.remarks import flagged, remarks
 from ..events.reading.calibrator import Calibrator
 from ..events.reading.loader import Loader
 from ..events.reading.preparation import Prepared, Preparer
-from ..hypervisor.placement import table
-from ..hypervisor.transport import Transport
-from ..names import pid_text
-from ..pattern import Pattern
-from .config import load_config
+from ..model.names import pid_text
+from ..model.pattern import Pattern
+from ..rank0.placement import table
+from ..rank0.transport import Transport
+from ..rundir.paths import RunDirectory
 from .earlier import Choice, judge
 from .indexing import open_index
 from .past import Past
 from .placing import placed
 from .plan import Plan
 from .recipe import calibration_of
-from .rundir import RunDirectory
 from .sampling import suspects_of
-from .sections import Config
 from .selection import SLICE_OF_GROWING, WHERE_OF_GROWING
 
 _BASE_MB = 200

@@ -20,8 +20,8 @@ from ..errors import SpringError
 from ..events.event import EventRef
 from ..events.reading.calibration import Calibration
 from ..events.reading.preparation import Prepared, Preparer
-from ..hypervisor.subprocess_question import ask, question_of
-from ..result import Result
+from ..model.result import Result
+from ..worker.subprocess_question import ask, question_of
 
 _log = logging.getLogger(__name__)
 _MANY = 100

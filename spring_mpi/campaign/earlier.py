@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from ..config.config import load_config
+from ..config.sections import Config
 from ..engine.requirements import REVISION as ENGINE
 from ..errors import ConfigError, SpringError
 from ..events.event import EventRef
 from ..events.formats.user_file import names_user_file
 from ..events.index.loading import load_index
 from ..events.reading.preparation import REVISION as PREPARATION
-from ..hypervisor.lines import JobLine
-from ..outcome import State
+from ..model.outcome import State
+from ..rundir.lines import JobLine
+from ..rundir.paths import RunDirectory
 from . import version_0_1_0
 from .comparing import Made, compared
-from .config import load_config
 from .past import Past
 from .plan import Blueprint, Plan
 from .recipe import REVISIONS, calibration_of, changes, described, fingerprint, shape_parts
-from .rundir import RunDirectory
-from .sections import Config
 
 _TOLD = 10
 _KEPT = "kept: "

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config.event_choice import EventSelection
 from ..errors import SpringError
 from ..events.index.event_index import EventIndex
 from ..events.index.follow import Follower
-from ..hypervisor.disk_space import fault_text
-from ..hypervisor.log import Level, Log
-from ..hypervisor.queue import Queue
-from ..outcome import State
-from .event_choice import EventSelection
+from ..model.outcome import State
+from ..rank0.log import Level, Log
+from ..rank0.queue import Queue
+from ..rundir.disk_space import fault_text
 from .plan import Plan
 from .selection import grown
 

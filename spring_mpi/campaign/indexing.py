@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from ..comm import NullCommunicator
+from ..config.config import load_config
+from ..config.sections import Config
 from ..errors import ConfigError, SpringError
 from ..events.index.build import build
 from ..events.index.event_index import EventIndex
@@ -17,9 +18,8 @@ from ..events.index.loading import load_index
 from ..events.index.origin import differences
 from ..events.index.wanted import Wanted
 from ..events.specs import ArraySpec, MaskSpec
-from .config import load_config
-from .rundir import RunDirectory
-from .sections import Config
+from ..launch.communicator import NullCommunicator
+from ..rundir.paths import RunDirectory
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""The plan, as rank 0 knows it: `spring_mpi.hypervisor.jobs.Jobs`."""
+"""The plan, as rank 0 knows it: `spring_mpi.rank0.jobs.Jobs`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..hypervisor.jobs import Request
-from ..outcome import Outcome
+from ..model.outcome import Outcome
+from ..rank0.jobs import Request
 from .added import blueprint, requested
 from .plan import Plan
 from .resume import complete

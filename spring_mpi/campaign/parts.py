@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..config.config import load_config
+from ..config.event_choice import parse_part
 from ..errors import ConfigError
-from ..hypervisor.summary import read_summary, write_summary
-from ..outcome import Outcome, State
-from .config import load_config
-from .event_choice import parse_part
-from .outcome import Status, read_status
-from .rundir import RunDirectory
+from ..model.outcome import Outcome, State
+from ..rundir.ended import Status, read_status
+from ..rundir.paths import RunDirectory
+from ..rundir.summary import read_summary, write_summary
 
 _FOLDER = re.compile(r"(\d+)-of-(\d+)")
 

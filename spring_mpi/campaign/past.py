@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..hypervisor.journal import replay
-from ..hypervisor.lines import Exit, Header, JobLine, Line, MessageLine, RecipeLine, Start
-from ..hypervisor.verbs import UNKNOWN, VERBS
-from ..outcome import State
+from ..model.outcome import State
+from ..rundir.journal import replay
+from ..rundir.lines import Exit, Header, JobLine, Line, MessageLine, RecipeLine, Start
+from ..rundir.verbs import UNKNOWN, VERBS
 
 
 @dataclass

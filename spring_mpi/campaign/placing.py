@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from ..hypervisor.inventory import InventoryRequest
-from ..hypervisor.lock import Lock
-from ..hypervisor.messages import Equipment
-from ..hypervisor.placement import place
-from ..hypervisor.transport import Transport
-from .rundir import RunDirectory
-from .sections import Config
+from ..config.sections import Config
+from ..rank0.placement import place
+from ..rank0.transport import Transport
+from ..rundir.lock import Lock
+from ..rundir.paths import RunDirectory
+from ..worker.inventory import InventoryRequest
+from ..worker.messages import Equipment
 
 
 def placed(
@@ -26,7 +26,7 @@ def placed(
     Raises
     ------
     LaunchError
-        See `spring_mpi.hypervisor.placement.place`.
+        See `spring_mpi.rank0.placement.place`.
     """
     request = InventoryRequest(
         wants_gpus=config.workers.device != "cpu",

@@ -11,21 +11,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config.event_choice import parse_part
+from ..config.sections import Config
+from ..config.sweep import Variant, value_text
 from ..engine.requirements import can_share
 from ..errors import ConfigError
 from ..events.event import EventRef
 from ..events.index.event_index import EventIndex
 from ..events.reading.calibration import Calibration
 from ..events.reading.suspects import NOTHING_SUSPECT
-from ..hypervisor.messages import Job
-from ..names import file_name, job_name, pid_text
-from ..outcome import Outcome, State
-from ..settings import Settings
-from .event_choice import parse_part
+from ..model.names import file_name, job_name, pid_text
+from ..model.outcome import Outcome, State
+from ..model.settings import Settings
+from ..worker.messages import Job
 from .recipe import Recipe, Recorded, calibration_of
-from .sections import Config
 from .selection import select, select_present
-from .sweep import Variant, value_text
 
 _SHARDED_FROM = 10_000
 LONGEST_NAME = 200

@@ -16,16 +16,16 @@ from operator import attrgetter
 from pathlib import PurePath
 from typing import Any
 
+from ..config.sections import Config, key_form
+from ..config.sweep import sweepable
 from ..engine.requirements import REVISION as ENGINE
 from ..events.event import EventRef, file_digest
 from ..events.formats.user_file import loader_digest
 from ..events.geometry import read_geometry
 from ..events.reading.calibration import Calibration, named_files
 from ..events.reading.preparation import REVISION as PREPARATION
-from ..settings import Settings
+from ..model.settings import Settings
 from . import version_0_1_0
-from .sections import Config, key_form
-from .sweep import sweepable
 
 RULE = 2
 """Of fingerprints; version 0.1.0 had the first one."""

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..errors import SourceError
-from ..hypervisor.checkpoint import owner_of, saved_generation
-from ..hypervisor.lines import JobLine
-from ..hypervisor.queue import Queue
-from ..outcome import Outcome, State
-from ..result import Result
+from ..model.outcome import Outcome, State
+from ..model.result import Result
+from ..rank0.queue import Queue
+from ..rundir.lines import JobLine
+from ..rundir.paths import RunDirectory
+from ..worker.checkpoint import owner_of, saved_generation
 from .earlier import Choice, Verdict, is_as_now, judge
 from .past import Past
 from .plan import Plan, checkpoint_file
-from .rundir import RunDirectory
 
 _GIVEN_UP = "given up: {} runs in a row ended while it ran, the last one while it ran alone"
 

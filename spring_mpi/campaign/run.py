@@ -14,33 +14,35 @@ from pathlib import Path
 from shlex import quote
 from types import FrameType
 
+from ..config.config import dump_config, load_config
+from ..config.sections import Config
 from ..errors import ConfigError, SpringError
 from ..events.index.remarks import flagged, remarks
-from ..files import replace_file
-from ..hypervisor.control import Control
-from ..hypervisor.disk_space import fault_text
-from ..hypervisor.journal import Journal
-from ..hypervisor.lines import Header, JobLine, Line, RecipeLine, Start
-from ..hypervisor.log import Early, Level, Log
-from ..hypervisor.mailbox import Mailbox
-from ..hypervisor.messages import Equipment
-from ..hypervisor.placement import table
-from ..hypervisor.progress import Progress
-from ..hypervisor.queue import Queue
-from ..hypervisor.rank0 import Hypervisor
-from ..hypervisor.reporting import Reporter, ReportFiles
-from ..hypervisor.screen import NoScreen, open_screen
-from ..hypervisor.status import write_status
-from ..hypervisor.steering import Steering
-from ..hypervisor.summary import SummaryFile
-from ..hypervisor.transport import Transport
-from ..hypervisor.walltime import Walltime, end_of_allocation, words_of_end
-from ..launcher import restart_words
-from ..outcome import State
-from ..relayed_warnings import relaying_warnings
+from ..launch.environment import restart_words
+from ..model.outcome import State
+from ..rank0.control import Control
+from ..rank0.log import Early, Level, Log
+from ..rank0.loop import Hypervisor
+from ..rank0.placement import table
+from ..rank0.progress import Progress
+from ..rank0.queue import Queue
+from ..rank0.reporting import Reporter, ReportFiles
+from ..rank0.screen import NoScreen, open_screen
+from ..rank0.steering import Steering
+from ..rank0.transport import Transport
+from ..rank0.walltime import Walltime, end_of_allocation, words_of_end
+from ..rundir.disk_space import fault_text
+from ..rundir.journal import Journal
+from ..rundir.lines import Header, JobLine, Line, RecipeLine, Start
+from ..rundir.mailbox import Mailbox
+from ..rundir.paths import RunDirectory
+from ..rundir.status import write_status
+from ..rundir.summary import SummaryFile
+from ..system.files import replace_file
+from ..system.relayed_warnings import relaying_warnings
+from ..worker.messages import Equipment
 from .added import blueprint
 from .check import faults, refuse_wrong_stacks
-from .config import dump_config, load_config
 from .earlier import Choice, Verdict
 from .following import Following
 from .indexing import Opened, open_index
@@ -50,9 +52,7 @@ from .placing import placed
 from .plan import Plan, checkpoint_file
 from .recipe import digest
 from .resume import Resumption, resume
-from .rundir import RunDirectory
 from .sampling import suspects_of
-from .sections import Config
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 

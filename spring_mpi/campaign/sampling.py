@@ -9,7 +9,7 @@ from ..events.event import EventRef
 from ..events.formats.registry import facts_of, takes_texts
 from ..events.gain_stages import UndecodedError
 from ..events.reading.suspects import NOTHING_SUSPECT, Suspects
-from ..hypervisor.subprocess_question import ask
+from ..worker.subprocess_question import ask
 from .plan import Plan
 
 _EVENTS, _EVENTS_IN_TURN = 8, 2

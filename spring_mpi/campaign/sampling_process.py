@@ -16,7 +16,7 @@ from ..events.reading.calibrator import Calibrator
 from ..events.reading.loader import Loader
 from ..events.reading.suspects import Suspects
 from ..events.survey.suspect_search import find_suspects
-from ..hypervisor.subprocess_question import question_of
+from ..worker.subprocess_question import question_of
 
 
 def main(parent: int) -> None:

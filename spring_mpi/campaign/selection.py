@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config.event_choice import EventSelection, parse_slice
 from ..errors import ConfigError, SourceError
 from ..events.index.condition import parse_condition
 from ..events.index.event_index import EventIndex
 from ..events.index.search import first_not_below
-from ..files import read_text
-from ..names import parse_pid, pid_text
-from .event_choice import EventSelection, parse_slice
+from ..model.names import parse_pid, pid_text
+from ..system.files import read_text
 
 SLICE_OF_GROWING = (
     "events.slice: positions change while the data grow (data.follow); "

@@ -17,7 +17,7 @@ from ..events.event import EventRef
 from ..events.geometry import FileMask
 from ..events.reading.calibration import Calibration
 from ..events.specs import ArraySpec
-from ..settings import Settings
+from ..model.settings import Settings
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "global": ("generations", "popsize", "bounds", "islands"),

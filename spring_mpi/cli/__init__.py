@@ -12,8 +12,8 @@ from functools import wraps
 from typing import Any, NoReturn, Protocol
 
 from ..errors import SpringError
-from ..relayed_warnings import RelayedWarning, relaying_warnings
-from ..streams import in_utf8, standard_streams
+from ..system.relayed_warnings import RelayedWarning, relaying_warnings
+from ..system.streams import in_utf8, standard_streams
 
 
 class Command(Protocol):

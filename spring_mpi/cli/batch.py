@@ -8,11 +8,11 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from ..comm import Communicator, connect
-from ..hypervisor.parent_death import die_with
-from ..hypervisor.transport import LocalTransport, MpiTransport, Transport
-from ..hypervisor.worker_rank import serve_rank
-from ..launcher import PARENT
+from ..launch.communicator import Communicator, connect
+from ..launch.environment import PARENT
+from ..rank0.transport import LocalTransport, MpiTransport, Transport
+from ..system.parent_death import die_with
+from ..worker.rank import serve_rank
 from . import add_transport, command, command_parser, leave, positive
 
 _EXAMPLE = """examples:
@@ -115,7 +115,7 @@ def _serve(arguments: argparse.Namespace, communicator: Communicator) -> int:
         from ..campaign.earlier import Choice
         from ..campaign.parts import merge, part_overrides
         from ..campaign.run import Options, run_campaign
-        from ..hypervisor.log import Level
+        from ..rank0.log import Level
 
         overrides = arguments.overrides
         if arguments.merge:

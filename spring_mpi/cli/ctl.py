@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NoAnswerError, RunDirectoryError
-from ..hypervisor.verbs import FLAG, MAPPING, TEXTS, VERBS, Argument, Changes
+from ..rundir.verbs import FLAG, MAPPING, TEXTS, VERBS, Argument, Changes
 from . import command, command_parser
 
 _NO_HYPERVISOR = 4
@@ -71,8 +71,8 @@ def _add_argument(parser: argparse.ArgumentParser, argument: Argument) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..hypervisor.lock import Lock
-    from ..hypervisor.mailbox import Client
+    from ..rundir.lock import Lock
+    from ..rundir.mailbox import Client
 
     control = arguments.rundir / "control"
     if not Lock(control / "lock").is_held():
@@ -92,7 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _tell_outcome(arguments: argparse.Namespace) -> int:
     """Say that no hypervisor lives; who asks how it is gets what its files tell."""
-    from ..campaign.outcome import EndedCampaign
+    from ..rundir.ended import EndedCampaign
 
     rundir: Path = arguments.rundir
     if not (rundir / "control").is_dir():
@@ -136,7 +136,7 @@ def _message(arguments: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    from ..campaign.document import resolve
+    from ..config.document import resolve
     from ..errors import SettingsError
 
     key, sign, value = text.partition("=")

@@ -12,8 +12,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from ..comm import Communicator, connect
 from ..errors import SourceError
+from ..launch.communicator import Communicator, connect
 from . import add_transport, command, command_parser, leave, positive
 from .index_views import describe, duplicates, list_events, show_event
 

@@ -17,7 +17,7 @@ from ..events.index.event_index import EventIndex
 from ..events.index.loading import load_index
 from ..events.index.remarks import remarks
 from ..events.reading.loader import Loader
-from ..names import parse_pid, pid_text
+from ..model.names import parse_pid, pid_text
 
 _MOST_LISTED = 5
 

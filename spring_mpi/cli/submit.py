@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..campaign.config import load_config
-from ..campaign.rundir import RunDirectory
-from ..campaign.schedulers import SCHEDULERS, Request, default_scheduler, render
-from ..campaign.sections import Config
-from ..campaign.submission import submit
-from ..durations import TIME_FORMS, TimeLimit, caution, time_limit
+from ..config.config import load_config
+from ..config.sections import Config
 from ..errors import LaunchError
-from ..streams import print_exactly
+from ..launch.schedulers import SCHEDULERS, Request, default_scheduler, render
+from ..launch.submission import submit
+from ..model.durations import TIME_FORMS, TimeLimit, caution, time_limit
+from ..rundir.paths import RunDirectory
+from ..system.streams import print_exactly
 from . import command, command_parser, positive
 
 _EXAMPLE = """examples:

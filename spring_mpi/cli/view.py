@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..campaign.outcome import by_error, in_state, read_ended, read_status
 from ..errors import RunDirectoryError, SourceError, SpringError
-from ..outcome import Outcome, State
-from ..result import Result
+from ..model.outcome import Outcome, State
+from ..model.result import Result
+from ..rundir.ended import by_error, in_state, read_ended, read_status
 from . import command, command_parser, positive
 
 if TYPE_CHECKING:
-    from ..campaign.results import Alike
-    from ..plots import Remarked
+    from ..rundir.campaign import Alike
+    from ..view import Remarked
 
 _CELLS_PER_PAGE = 200
 _EXAMPLE = """\
@@ -80,14 +80,14 @@ def _view(arguments: argparse.Namespace) -> int:
 
 def _view_result(file: Path, output: Path) -> int:
     result = Result.load(file)
-    from ..plots import plot_result, save
+    from ..view import plot_result, save
 
     print(f"{save(plot_result(result), output)}: 1 of 1 jobs")
     return 0
 
 
 def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> int:
-    from ..campaign.results import Alike
+    from ..rundir.campaign import Alike
 
     status = read_status(rundir)
     ended = read_ended(rundir, status)
@@ -114,7 +114,7 @@ def _write_pages(
     jobs: Sequence[Outcome], cells: _Cells, sheet: Path, heading: str, total: int
 ) -> list[Path]:
     """Write a file for every page of cells; the files."""
-    from ..plots import contact_sheet, picture_file, save
+    from ..view import contact_sheet, picture_file, save
 
     sheet = picture_file(sheet)
     starts = range(0, len(jobs), _CELLS_PER_PAGE)
@@ -138,7 +138,7 @@ class _Cells:
 
     def read(self, job: Outcome) -> Result | Remarked | Outcome:
         """The result; where there is none, or none that can be read, the job with the reason."""
-        from ..plots import Remarked
+        from ..view import Remarked
 
         if not job.file:
             return job

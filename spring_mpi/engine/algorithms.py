@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..settings import IA
+from ..model.settings import IA
 
 
 @dataclass(frozen=True)

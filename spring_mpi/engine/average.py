@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pattern import Pattern
-from ..rings import Profile
-from ..settings import Settings
-from .alignment import Anchor, canonical, orientation_sureness
-from .backends.protocol import Errors
+from ..model.alignment import Anchor, canonical, orientation_sureness
+from ..model.pattern import Pattern
+from ..model.rings import Profile
+from ..model.settings import Settings
+from .backend import Errors
 from .crossover import islands
 from .metrics import prtf, ring_correlation
 

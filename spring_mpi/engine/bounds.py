@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pattern import Pattern
-from ..rings import radii
+from ..model.pattern import Pattern
+from ..model.rings import radii
 
 Moduli = NDArray[np.float32]
 _SAFETY = 3.0

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import Protocol
 
-from .backends.protocol import Arrays
+from .backend import Arrays
 from .evolution import Evolution, State
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..settings import Settings
-from .backends.protocol import CrossoverPlan, Errors, Indices
+from ..model.settings import Settings
+from .backend import CrossoverPlan, Errors, Indices
 from .random import Purpose, uniforms
 
 

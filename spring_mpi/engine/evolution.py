@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..settings import Settings
+from ..model.settings import Settings
 from .algorithms import rule
-from .backends.protocol import Arrays, Backend, Errors, Flags, ShrinkWrap
+from .backend import Arrays, Backend, Errors, Flags, ShrinkWrap
 from .crossover import best_of_islands, crossover_plan
 from .sequence import SHRINKWRAP, improvement_steps
 from .shrinkwrap import fitness, shrink_wrap

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ..rings import Profile, radii, ratio, ring_sums
+from ..model.rings import Profile, radii, ratio, ring_sums
 
 
 def spectrum(density: NDArray[np.inexact]) -> NDArray[np.complexfloating]:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PatternError, SettingsError
-from ..names import job_name
-from ..pattern import Pattern
-from ..result import Provenance, Result
-from ..settings import Settings
+from ..model.names import job_name
+from ..model.pattern import Pattern
+from ..model.result import Provenance, Result
+from ..model.settings import Settings
 from .average import average
-from .backends.protocol import Arrays, Backend, Problem
+from .backend import Arrays, Backend, Problem
 from .bounds import modulus_bounds
 from .checkpoints import NO_CHECKPOINTS, Checkpoints, keep
 from .evolution import Evolution, Rating, State

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import SettingsError
-from ..settings import Settings
+from ..model.settings import Settings
 
 REVISION = 1
 """Goes up where equal patterns and settings may come out otherwise than before."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..errors import SettingsError
-from ..settings import Settings
+from ..model.settings import Settings
 from .algorithms import ALGORITHMS
 
 SHRINKWRAP = "SW"

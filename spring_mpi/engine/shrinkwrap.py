@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..settings import Settings
-from .backends.protocol import Areas, Errors, ShrinkWrap
+from ..model.settings import Settings
+from .backend import Areas, Errors, ShrinkWrap
 from .start import start_support
 
 _LEAST_AREA = 9

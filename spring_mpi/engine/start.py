@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..settings import Init, Settings
+from ..model.settings import Init, Settings
 from .random import Purpose, uniforms
 
 _NUMBERS_PER_ITEM = 5

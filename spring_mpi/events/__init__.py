@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,15 +19,48 @@ __all__ = [
     "build_index", "load_index",
 ]  # fmt: skip
 
-_HOMES = {
-    "build_index": "index.build", "load_index": "index.loading", "EventIndex": "index.event_index",
-    "Event": "event", "EventRef": "event", "Source": "event", "Loader": "reading.loader",
-    "DataSource": "index.datasource", "Calibration": "reading.calibration",
-    "Preparer": "reading.preparation",
-}  # fmt: skip
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    # Late: who reads one value should not load every format's libraries.
+    match name:
+        case "Calibration":
+            from .reading.calibration import Calibration
+
+            return Calibration
+        case "DataSource":
+            from .index.datasource import DataSource
+
+            return DataSource
+        case "Event":
+            from .event import Event
+
+            return Event
+        case "EventIndex":
+            from .index.event_index import EventIndex
+
+            return EventIndex
+        case "EventRef":
+            from .event import EventRef
+
+            return EventRef
+        case "Loader":
+            from .reading.loader import Loader
+
+            return Loader
+        case "Preparer":
+            from .reading.preparation import Preparer
+
+            return Preparer
+        case "Source":
+            from .event import Source
+
+            return Source
+        case "build_index":
+            from .index.build import build_index
+
+            return build_index
+        case "load_index":
+            from .index.loading import load_index
+
+            return load_index
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

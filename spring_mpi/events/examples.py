@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SourceError, SpringError
-from ..files import replace_file
-from ..streams import standard_streams
+from ..system.files import replace_file
+from ..system.streams import standard_streams
 from .formats.simulated.diffraction import Detector, diffraction, shapes
 
 _SHOTS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schema import option
+from ..model.options import option
 from .formats.bits import has_bits
 
 Stages = tuple[float, ...]

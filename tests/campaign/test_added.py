@@ -8,7 +8,7 @@ from spring_mpi.campaign.added import blueprint, requested
 from spring_mpi.campaign.plan import Plan
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.names import file_name
+from spring_mpi.model.names import file_name
 
 TEXT = """
 name: c

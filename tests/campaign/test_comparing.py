@@ -10,9 +10,9 @@ from spring_mpi.events import build_index
 from spring_mpi.events.event import Exclusion
 from spring_mpi.events.reading.calibration import Calibration
 from spring_mpi.events.reading.preparation import Prepared
-from spring_mpi.pattern import Pattern
-from spring_mpi.result import Result
-from spring_mpi.settings import Settings
+from spring_mpi.model.pattern import Pattern
+from spring_mpi.model.result import Result
+from spring_mpi.model.settings import Settings
 
 SIZE = 16
 FRAME = np.random.default_rng(3).poisson(9.0, (SIZE, SIZE)).astype(np.float32)

@@ -11,9 +11,9 @@ from spring_mpi.campaign.past import Past
 from spring_mpi.campaign.plan import Plan
 from spring_mpi.campaign.recipe import digest, fingerprint
 from spring_mpi.campaign.resume import resume
-from spring_mpi.campaign.rundir import RunDirectory
 from spring_mpi.errors import ConfigError
 from spring_mpi.events import build_index
+from spring_mpi.rundir.paths import RunDirectory
 
 TEXT = """
 name: c

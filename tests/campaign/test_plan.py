@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spring_mpi.campaign.event_choice import EventSelection
 from spring_mpi.campaign.plan import Plan
 from spring_mpi.campaign.selection import select
+from spring_mpi.config.event_choice import EventSelection
 from spring_mpi.errors import ConfigError, UnknownPidError
 from spring_mpi.events import build_index
 

@@ -10,7 +10,6 @@ import h5py
 import numpy as np
 import pytest
 
-from spring_mpi import settings as settings_module
 from spring_mpi.campaign import recipe as recipe_module
 from spring_mpi.campaign import version_0_1_0
 from spring_mpi.campaign.recipe import Recorded, changes, digest, of_spooled
@@ -19,8 +18,9 @@ from spring_mpi.events.event import EventRef, Part, Source, file_digest
 from spring_mpi.events.geometry import GeometrySpec
 from spring_mpi.events.reading.calibration import Calibration
 from spring_mpi.events.specs import ArraySpec, MaskSpec
-from spring_mpi.schema import option
-from spring_mpi.settings import Settings
+from spring_mpi.model import settings as settings_module
+from spring_mpi.model.options import option
+from spring_mpi.model.settings import Settings
 
 EVENT = EventRef((1, 2), Source("/data/run.cxi", "cxi", 1000), "/entry_1/data_1/data", 2)
 GEOM = (

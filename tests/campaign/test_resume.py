@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from spring_mpi.campaign.past import Past
 from spring_mpi.campaign.plan import Plan, checkpoint_file
 from spring_mpi.campaign.resume import resume
-from spring_mpi.campaign.rundir import RunDirectory
 from spring_mpi.events import build_index
-from spring_mpi.hypervisor.checkpoint import owner_of, packed
-from spring_mpi.hypervisor.lines import JobLine, to_line
-from spring_mpi.outcome import State
+from spring_mpi.model.outcome import State
+from spring_mpi.rundir.lines import JobLine, to_line
+from spring_mpi.rundir.paths import RunDirectory
+from spring_mpi.worker.checkpoint import owner_of, packed
 
 TEXT = """
 name: c

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from campaigns import Campaign
+from helpers.campaigns import Campaign
 
 from spring_mpi.campaign.check import check_campaign
-from spring_mpi.campaign.config import load_config
 from spring_mpi.campaign.selection import select
 from spring_mpi.cli.index import main
+from spring_mpi.config.config import load_config
 from spring_mpi.errors import ConfigError
 from spring_mpi.events import load_index
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from campaigns import finish, started
+from helpers.campaigns import finish, started
 
 Command = Callable[..., tuple[int, str]]
 BUILD = ("build", "run_*.h5", "--dataset", "data", "--pid", "pid")

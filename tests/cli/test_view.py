@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.physics import lumps, pattern_of, settings_of
 from matplotlib.figure import Figure
-from physics import lumps, pattern_of, settings_of
 
-from spring_mpi import plots
+from spring_mpi import view as plots
 from spring_mpi.cli import view
 from spring_mpi.cli.view import main
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.hypervisor.status import write_status
-from spring_mpi.hypervisor.summary import SummaryFile
-from spring_mpi.outcome import Outcome, State
-from spring_mpi.result import Result
+from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.model.result import Result
+from spring_mpi.rundir.status import write_status
+from spring_mpi.rundir.summary import SummaryFile
 
 PNG = b"\x89PNG\r\n\x1a\n"
 # Name, error and resolution of the jobs, as they finished.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hostmachine import Builder, HostMachine
+from helpers.hostmachine import Builder, HostMachine
 
 from spring_mpi.engine.backends.cpu import cpu_backend
 from spring_mpi.engine.backends.host import HostBackend

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from physics import Density, disc, lumps, noise, pattern_of, settings_of
+from helpers.physics import Density, disc, lumps, noise, pattern_of, settings_of
 
-from spring_mpi.engine.alignment import canonical, register, twin
 from spring_mpi.engine.average import Average, average
 from spring_mpi.engine.metrics import correlation
+from spring_mpi.model.alignment import canonical, register, twin
 
 SIZE = 32
 

@@ -6,14 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
+from helpers.physics import noise
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from physics import noise
 
 from spring_mpi.engine.bounds import ModulusBounds, missing_bound, modulus_bounds, partner
-from spring_mpi.pattern import Pattern
-from spring_mpi.rings import radii
+from spring_mpi.model.pattern import Pattern
+from spring_mpi.model.rings import radii
 
 SIZE, MIDDLE = 9, 4
 HERE, THERE = (6, 1), (2, 7)  # partners about (4, 4)

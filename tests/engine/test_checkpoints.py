@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from physics import bounds_of, lumps, noise, pattern_of, settings_of
-from results import Memory, arrays_of
+from helpers.physics import bounds_of, lumps, noise, pattern_of, settings_of
+from helpers.results import Memory, arrays_of
 
-from spring_mpi.engine.backends.protocol import Arrays, Problem
+from spring_mpi.engine.backend import Arrays, Problem
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.bounds import ModulusBounds
 from spring_mpi.engine.evolution import Evolution
 from spring_mpi.engine.mpr import Progress, reconstruct
-from spring_mpi.result import Result
+from spring_mpi.model.result import Result
 
 SIZE = 32
 SMALL = {

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import spring_mpi.engine
+from spring_mpi.engine.backend import Backend
 from spring_mpi.engine.backends.cpu.operators import NativeOperators
 from spring_mpi.engine.backends.gpu.backend import GpuBackend
 from spring_mpi.engine.backends.gpu.cupy import CupyMachine
@@ -17,7 +18,6 @@ from spring_mpi.engine.backends.gpu.iteration import FusedIteration, Iteration
 from spring_mpi.engine.backends.gpu.machine import Machine
 from spring_mpi.engine.backends.gpu.two_pass import TwoPasses
 from spring_mpi.engine.backends.host import HostBackend, Operators
-from spring_mpi.engine.backends.protocol import Backend
 from spring_mpi.engine.backends.reference.operators import NumpyOperators
 
 

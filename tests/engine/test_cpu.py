@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.physics import bounds_of, disc, lumps, noise, operators, pattern_of, settings_of
 from numpy.typing import NDArray
-from physics import bounds_of, disc, lumps, noise, operators, pattern_of, settings_of
 
 from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.backend import Problem, ShrinkWrap
 from spring_mpi.engine.backends.host import HostBackend, Population
-from spring_mpi.engine.backends.protocol import Problem, ShrinkWrap
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.bounds import ModulusBounds
 from spring_mpi.engine.crossover import crossover_plan
 from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.engine.random import job_key
-from spring_mpi.settings import IA
+from spring_mpi.model.settings import IA
 
 KEY = job_key(1, "test")
 CONSTRAINTS = ("positive", "real", "complex")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.physics import bounds_of, loaded, lumps, operators, settings_of
 from hypothesis import given
 from hypothesis import strategies as st
-from physics import bounds_of, loaded, lumps, operators, settings_of
 
+from spring_mpi.engine.backend import CrossoverPlan
 from spring_mpi.engine.backends.host import Mixing, Population
-from spring_mpi.engine.backends.protocol import CrossoverPlan
 from spring_mpi.engine.crossover import best_of_islands, crossover_plan, islands
 
 SIZE, POPSIZE = 24, 4

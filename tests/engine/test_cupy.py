@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakecupy import FakeCupy
-from hostmachine import HostMachine, kernels
-from physics import disc, lumps, pattern_of, settings_of
+from helpers.fakecupy import FakeCupy
+from helpers.hostmachine import HostMachine, kernels
+from helpers.physics import disc, lumps, pattern_of, settings_of
 
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.backends.gpu.backend import GpuBackend

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from physics import Around, bounds_of, lumps, noise, settings_of
+from helpers.physics import Around, bounds_of, lumps, noise, settings_of
 
 from spring_mpi.engine.algorithms import Rule
+from spring_mpi.engine.backend import Backend, CrossoverPlan, Problem
 from spring_mpi.engine.backends.host import Population
-from spring_mpi.engine.backends.protocol import Backend, CrossoverPlan, Problem
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.crossover import islands
 from spring_mpi.engine.evolution import Evolution, State
 from spring_mpi.engine.random import job_key
 from spring_mpi.engine.sequence import improvement_steps
-from spring_mpi.settings import Settings
+from spring_mpi.model.settings import Settings
 
 SIZE = 32
 SMALL = {

@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.mpr import reconstruct
-from spring_mpi.pattern import Pattern
-from spring_mpi.settings import Settings
+from spring_mpi.model.pattern import Pattern
+from spring_mpi.model.settings import Settings
 
 _MIDDLE = (49.0, 49.0)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.physics import lumps, noise
 from hypothesis import given
 from hypothesis import strategies as st
-from physics import lumps, noise
 
 from spring_mpi.engine.metrics import (
     band_correlation,
@@ -17,7 +17,7 @@ from spring_mpi.engine.metrics import (
     ring_correlation,
     spectrum,
 )
-from spring_mpi.rings import radii
+from spring_mpi.model.rings import radii
 
 SIZE = 32
 EVERYWHERE = np.ones((SIZE, SIZE), bool)

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.physics import Around, lumps, pattern_of, settings_of
 from numpy.typing import NDArray
-from physics import Around, lumps, pattern_of, settings_of
 
-from spring_mpi.engine.alignment import register
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.backends.host import Population
 from spring_mpi.engine.metrics import correlation
 from spring_mpi.engine.mpr import Progress, reconstruct
 from spring_mpi.engine.requirements import check
 from spring_mpi.errors import LaunchError, PatternError, SettingsError
-from spring_mpi.pattern import Pattern
-from spring_mpi.result import Result
+from spring_mpi.model.alignment import register
+from spring_mpi.model.pattern import Pattern
+from spring_mpi.model.result import Result
 
 SIZE = 32
 SMALL = {

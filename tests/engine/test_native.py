@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from physics import bounds_of, lumps, noise, settings_of
+from helpers.physics import bounds_of, lumps, noise, settings_of
 
 import spring_mpi.engine.native as native_package
 from spring_mpi.engine.algorithms import rule
@@ -21,7 +21,7 @@ from spring_mpi.engine.backends.cpu.operators import NativeOperators
 from spring_mpi.engine.backends.host import Individual
 from spring_mpi.engine.native import VARIABLE, _usable, load
 from spring_mpi.errors import LaunchError
-from spring_mpi.settings import IA, Settings
+from spring_mpi.model.settings import IA, Settings
 
 SOURCES = Path(native_package.__file__).parent
 FLAGS = {
@@ -30,13 +30,13 @@ FLAGS = {
     "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mavx2"],
 }
 SCRIPT = """
-from physics import *
+from helpers.physics import *
 from test_cpu import CUTS, data_of
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.crossover import crossover_plan
-from spring_mpi.engine.backends.protocol import Problem
-from spring_mpi.settings import IA, Settings
+from spring_mpi.engine.backend import Problem
+from spring_mpi.model.settings import IA, Settings
 backend = make_backend("cpu", threads=2)
 for constraint in ("positive", "real", "complex"):
     settings = settings_of(object__constraint=constraint, global__popsize=5, DE__CR=0.5)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from physics import Density, disc, lumps
-from pictures import made_result
+from helpers.physics import Density, disc, lumps
+from helpers.pictures import made_result
 
-from spring_mpi.engine.alignment import Motion, twin
-from spring_mpi.engine.orientation import oriented_like
-from spring_mpi.result import Result
+from spring_mpi.model.alignment import Motion, twin
+from spring_mpi.model.orientation import oriented_like
+from spring_mpi.model.result import Result
 
 SIZE = 32
 

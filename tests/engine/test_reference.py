@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.physics import alone, bounds_of, disc, loaded, lumps, noise, operators
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from physics import alone, bounds_of, disc, loaded, lumps, noise, operators
 
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends.host import HostBackend, Population
 from spring_mpi.engine.bounds import ModulusBounds
 from spring_mpi.engine.metrics import spectrum
-from spring_mpi.settings import IA
+from spring_mpi.model.settings import IA
 
 ALGORITHMS = ("ER", "HIO", "RAAR", "DM")
 SIZES = st.sampled_from([16, 21, 23])

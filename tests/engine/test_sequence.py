@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from helpers.physics import settings_of
 from hypothesis import given
 from hypothesis import strategies as st
-from physics import settings_of
 
 from spring_mpi.engine.sequence import Step, check_sequence, improvement_steps, iterations, parse
 from spring_mpi.errors import SettingsError

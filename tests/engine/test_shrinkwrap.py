@@ -6,12 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
+from helpers.physics import alone, bounds_of, disc, loaded, lumps, noise, operators, settings_of
 from hypothesis import given
 from hypothesis import strategies as st
-from physics import alone, bounds_of, disc, loaded, lumps, noise, operators, settings_of
 from scipy import ndimage
 
-from spring_mpi.engine.backends.protocol import ShrinkWrap
+from spring_mpi.engine.backend import ShrinkWrap
 from spring_mpi.engine.shrinkwrap import fitness, shrink_wrap
 
 SIZE = 33

@@ -6,13 +6,13 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from helpers.physics import bounds_of, loaded, lumps, settings_of
 from hypothesis import given
 from hypothesis import strategies as st
-from physics import bounds_of, loaded, lumps, settings_of
 
 from spring_mpi.engine.random import job_key
 from spring_mpi.engine.start import start_density, start_support
-from spring_mpi.settings import Settings
+from spring_mpi.model.settings import Settings
 
 KEY = job_key(1, "test")
 

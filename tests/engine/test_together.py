@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostmachine import HostMachine, SmallMachine
+from helpers.hostmachine import HostMachine, SmallMachine
+from helpers.physics import Around, disc, lumps, noise, pattern_of, settings_of
+from helpers.results import Memory, arrays_of
 from numpy.typing import NDArray
-from physics import Around, disc, lumps, noise, pattern_of, settings_of
-from results import Memory, arrays_of
 
+from spring_mpi.engine.backend import Backend
 from spring_mpi.engine.backends.gpu.backend import GpuBackend
 from spring_mpi.engine.backends.host import HostBackend, Population
-from spring_mpi.engine.backends.protocol import Backend
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.mpr import Case, Progress, reconstruct, reconstruct_together
 from spring_mpi.errors import PatternError, SettingsError
-from spring_mpi.pattern import Pattern
+from spring_mpi.model.pattern import Pattern
 
 SIZE = 64
 SMALL = {

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostmachine import HostMachine
-from physics import bounds_of, disc, lumps, noise, pattern_of, settings_of
+from helpers.hostmachine import HostMachine
+from helpers.physics import bounds_of, disc, lumps, noise, pattern_of, settings_of
 
 from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.backend import Problem
 from spring_mpi.engine.backends.gpu.backend import GpuBackend
 from spring_mpi.engine.backends.gpu.two_pass import bit_reversed, has_two_passes, in_tiles
-from spring_mpi.engine.backends.protocol import Problem
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.bounds import ModulusBounds
 from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.engine.random import job_key
-from spring_mpi.settings import IA
+from spring_mpi.model.settings import IA
 
 KEY = job_key(1, "test")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from spring_mpi.events.examples import main, write_examples
-from spring_mpi.names import pid_text
-from spring_mpi.pattern import Pattern
+from spring_mpi.model.names import pid_text
+from spring_mpi.model.pattern import Pattern
 
 NAMES = [f"example_{detector}_{number}.npz" for detector in "AB" for number in range(1, 5)]
 KNOWN = {

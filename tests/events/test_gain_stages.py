@@ -8,11 +8,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from events.writers.euxfel import EuxfelFile
-from events.writers.xtc2 import Stream
+from helpers.formats.euxfel import EuxfelFile
+from helpers.formats.xtc2 import Stream
 from numpy.typing import NDArray
 
-from spring_mpi.comm import NullCommunicator
 from spring_mpi.errors import PatternError
 from spring_mpi.events import build_index
 from spring_mpi.events.event import Event, EventRef, Source
@@ -33,6 +32,7 @@ from spring_mpi.events.reading.loader import Loader
 from spring_mpi.events.reading.stacking import assembled
 from spring_mpi.events.specs import ArraySpec
 from spring_mpi.events.survey.statistics import images, measure
+from spring_mpi.launch.communicator import NullCommunicator
 
 SHAPE = (6, 8)
 kinds = pytest.mark.parametrize("bits", CODINGS.values(), ids=CODINGS)

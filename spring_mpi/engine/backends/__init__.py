@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...errors import LaunchError
 
 if TYPE_CHECKING:
-    from .protocol import Backend
+    from ..backend import Backend
 
 
 def _ignore(text: str) -> None:

@@ -15,12 +15,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...settings import Settings
+from ...model.alignment import Motion
+from ...model.settings import Settings
 from ..algorithms import Rule
-from ..alignment import Motion
+from ..backend import Areas, CrossoverPlan, Errors, Flags, Indices, Problem, ShrinkWrap
 from ..bounds import ModulusBounds
 from ..start import start_density, start_support
-from .protocol import Areas, CrossoverPlan, Errors, Flags, Indices, Problem, ShrinkWrap
 
 Image = NDArray[Any]
 Item = TypeVar("Item")
@@ -102,7 +102,7 @@ Group = tuple[Operators, list[Individual]]
 
 
 class HostBackend:
-    """See `spring_mpi.engine.backends.protocol.Backend`; results do not depend on ``threads``.
+    """See `spring_mpi.engine.backend.Backend`; results do not depend on ``threads``.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from ...errors import SourceError
-from ...files import read_text
+from ...system.files import read_text
 from ..formats.reader import READ_FAULTS
 from ..specs import GeometrySpec
 from .layout import FileMask, Geometry, lay_out

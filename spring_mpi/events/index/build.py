@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...comm import Communicator, NullCommunicator
 from ...errors import SourceError
+from ...launch.communicator import Communicator, NullCommunicator
 from ..event import Source, change_of, run_in_name
 from ..formats.reader import READ_FAULTS, Extent, PidDatasets, Reader
 from ..formats.registry import facts_of, find_reader, guess_file_reader

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import SourceError
-from ...schema import suggest
+from ...model.options import suggest
 from ..flags import FLAGS
 from .event_index import EventIndex
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import StaleIndexError, UnknownPidError
-from ...names import parse_pid, pid_text
+from ...model.names import parse_pid, pid_text
 from ..event import Event, EventRef, Part, Pid, Source, change_of
 from ..flags import DUPLICATE, INCOMPLETE
 from ..formats.pids import whole_numbers

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import HeldFileError, SourceError
-from ...hdf5 import reading
+from ...system.hdf5 import reading
 from ..event import Source
 from ..left_out import LeftOut
 from .columns import TRANSITIONS, Frames, Statistics

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...names import pid_text
+from ...model.names import pid_text
 from ..flags import FLAGS
 from ..formats.registry import facts_of
 from ..left_out import NO_FRAME, LeftOut

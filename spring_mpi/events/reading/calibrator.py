@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PatternError, SourceError, SpringError
-from ...names import pid_text
+from ...model.names import pid_text
 from ..event import Event, EventRef, Exclusion
 from ..formats.fields import as_center
 from ..gain_stages import CODINGS, NO_GAIN_BITS, GainBits, UndecodedError, refusal

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import PatternError, SourceError, StaleIndexError
-from ...names import pid_text
+from ...model.names import pid_text
 from ..event import Event, EventRef, Part, Source, change_of
 from ..formats.parts import joined
 from ..formats.reader import READ_FAULTS, Empty, Frame, Handle, Reader, frames_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import SourceError
-from ...names import pid_text
+from ...model.names import pid_text
 from ..event import EventRef, Part
 from ..formats.reader import Extent
 from ..formats.registry import facts_of

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from ...errors import PatternError
-from ...names import pid_text
-from ...pattern import Pattern
+from ...model.names import pid_text
+from ...model.pattern import Pattern
 from ..event import EventRef, Exclusion
 from .calibration import Calibration
 from .calibrator import Calibrator

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...comm import Communicator
-from ...names import pid_text
+from ...launch.communicator import Communicator
+from ...model.names import pid_text
 from ..event import Source, change_of
 from ..flags import FLAGS
 from ..formats.reader import READ_FAULTS, Handle, LinkingHandle

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...comm import Communicator
 from ...errors import PatternError, SourceError
+from ...launch.communicator import Communicator
 from ..event import EventRef
 from ..formats.reader import Frame
 from ..gain_stages import UndecodedError

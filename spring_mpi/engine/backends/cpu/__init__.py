@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 
-from ....settings import Settings
+from ....model.settings import Settings
 from ...bounds import ModulusBounds
 from ..host import HostBackend, Operators
 from ..reference.operators import NumpyOperators

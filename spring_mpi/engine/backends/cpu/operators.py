@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....settings import Settings
+from ....model.alignment import TWIN_MARGIN, Motion, phase_of
+from ....model.settings import Settings
 from ...algorithms import Rule
-from ...alignment import TWIN_MARGIN, Motion, phase_of
+from ...backend import ShrinkWrap
 from ...bounds import ModulusBounds
 from ...random import Purpose
 from ..host import Image, Individual, Mixing
-from ..protocol import ShrinkWrap
 
 
 def has_kernels(size: int) -> bool:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....settings import Settings
+from ....model.settings import Settings
 from ...algorithms import Rule
+from ...backend import Areas, CrossoverPlan, Errors, Flags, Indices, Problem, ShrinkWrap
 from ...crossover import forced_pixel
 from ...random import Purpose
 from ...start import spheres, start_support
-from ..protocol import Areas, CrossoverPlan, Errors, Flags, Indices, Problem, ShrinkWrap
 from .iteration import FusedIteration, Iteration
 from .machine import Array, Machine, blocks
 from .registration import motions
@@ -44,7 +44,7 @@ class Population:
 
 
 class GpuBackend:
-    """See `spring_mpi.engine.backends.protocol.Backend`.
+    """See `spring_mpi.engine.backend.Backend`.
 
     Parameters
     ----------

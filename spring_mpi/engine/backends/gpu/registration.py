@@ -1,6 +1,6 @@
 """Registration of many densities at once, by their cross-correlations on the device.
 
-The same peaks as in `spring_mpi.engine.alignment.register`: both twins are tried, equal peaks
+The same peaks as in `spring_mpi.model.alignment.register`: both twins are tried, equal peaks
 prefer no twin.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...alignment import TWIN_MARGIN
-from ..protocol import Flags
+from ....model.alignment import TWIN_MARGIN
+from ...backend import Flags
 from .machine import Array, Machine
 
 

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ....settings import Settings
+from ....model.alignment import Anchor, Motion
+from ....model.settings import Settings
 from ...algorithms import Rule
-from ...alignment import Anchor, Motion
+from ...backend import Flags, ShrinkWrap
 from ...bounds import ModulusBounds
 from ...crossover import forced_pixel
 from ...random import Purpose, uniforms
 from ..host import Image, Individual, Mixing
-from ..protocol import Flags, ShrinkWrap
 
 # Darker moduli have no phase; far enough from 0 that no division by it overflows float32.
 _DARK = 1e-30

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import SourceError
-from ....launcher import LAUNCH_PREFIXES
+from ....launch.environment import LAUNCH_PREFIXES
 from ..reader import Facts, Frame, PidDatasets, Scan
 from .facility import faults_told, package
 from .psana1 import Psana1Run

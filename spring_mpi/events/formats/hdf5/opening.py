@@ -11,7 +11,7 @@ from functools import cache
 import h5py
 
 from ....errors import HeldFileError, SourceError
-from ....hdf5 import opened
+from ....system.hdf5 import opened
 from ..reader import READ_FAULTS
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -24,7 +24,7 @@ def open_file(path: str) -> h5py.File:
     """The HDF5 file, for reading, with the filters of ``hdf5plugin`` where that is installed.
 
     Where the file system has no locks it is opened without one, which is told; see
-    `spring_mpi.hdf5.opened`.
+    `spring_mpi.system.hdf5.opened`.
 
     Raises
     ------

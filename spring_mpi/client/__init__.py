@@ -1,0 +1,1 @@
+"""Who steers a campaign from a notebook; knows the run directory and values alone."""

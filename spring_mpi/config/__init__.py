@@ -1,0 +1,1 @@
+"""The config file: from YAML text to `Config` and back."""

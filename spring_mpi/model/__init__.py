@@ -1,0 +1,1 @@
+"""Values that pass between the other packages: patterns, settings, results, outcomes, names."""

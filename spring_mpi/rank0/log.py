@@ -1,0 +1,148 @@
+"""The log worth tailing: every line has a level, ``rank0.log`` and a screen take what they want."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from contextlib import suppress
+from enum import IntEnum
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from ..errors import RunDirectoryError
+from ..system.files import LineFile
+from ..system.relayed_warnings import RelayedWarning, SeenWarnings
+
+if TYPE_CHECKING:
+    from .screen import Screen
+
+# What a user's exception or file name may contain would steer the terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+
+_TIME = "%Y-%m-%d %H:%M:%S"
+
+
+class Level(IntEnum):
+    """How much a line matters; whoever takes a level takes all higher ones."""
+
+    GENERATION = 1
+    """One generation of one job."""
+    DETAIL = 2
+    """What explains a fault: tracebacks, and what children print."""
+    NEWS = 3
+    """What goes as it should."""
+    FAULT = 4
+    """Faults and warnings, and their end."""
+    ENDING = 5
+    """How the campaign ended."""
+
+    @property
+    def word(self) -> str:
+        """As it stands in the lines, in the words of `logging`."""
+        return "WARNING" if self is Level.FAULT else "INFO" if self >= Level.NEWS else "DEBUG"
+
+
+class Log:
+    """``rank0.log`` and, the same lines, a screen; each begins with date, time and level.
+
+    Parameters
+    ----------
+    path
+        The file; lines are appended, without control characters.
+    screen
+        Takes every line and shows what it wants.
+    lowest
+        The least level that the file takes.
+
+    Raises
+    ------
+    RunDirectoryError
+        If the file cannot be written.
+    """
+
+    def __init__(self, path: Path, screen: Screen, lowest: Level = Level.DETAIL) -> None:
+        try:
+            self._file = LineFile(path, is_durable=False)
+        except OSError as fault:
+            raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
+        self.screen, self._lowest = screen, lowest
+        self._left = b""
+        self._heard: SimpleQueue[RelayedWarning] = SimpleQueue()
+
+    def __call__(self, text: str, level: Level = Level.NEWS) -> None:
+        """Write the lines of a text."""
+        self._tell_heard()
+        self._show(_lines(text, time.time(), level.word), level)
+
+    def hear(self, said: RelayedWarning) -> None:
+        """A warning, from any thread; it is written with the next line, or the next `flush`."""
+        self._heard.put(said)
+
+    def recall(self, early: Early) -> None:
+        """Write into the file alone what was said before there was a log."""
+        for said in early.take():
+            self._keep(_lines(said.text, said.time, said.level))
+
+    def flush(self) -> None:
+        """Write the lines that could not be written before; raises `OSError` if they cannot."""
+        self._tell_heard()
+        self._write_left()
+
+    def _tell_heard(self) -> None:
+        while not self._heard.empty():
+            said = self._heard.get()
+            self._show(_lines(said.text, said.time, said.level), Level.FAULT)
+
+    def _show(self, lines: str, level: Level) -> None:
+        if level >= self._lowest:
+            self._keep(lines)
+        self.screen.show(lines, level)
+
+    def _keep(self, lines: str) -> None:
+        self._left += lines.encode("utf-8", "backslashreplace")
+        with suppress(OSError):
+            # On a full disk the screen still tells, and the file when there is room.
+            self._write_left()
+
+    def _write_left(self) -> None:
+        if self._left:
+            self._file.append(self._left)
+            self._left = b""
+
+    def close(self) -> None:
+        """Close the file and the screen."""
+        with suppress(OSError):
+            self.flush()
+        self._file.close()
+        self.screen.close()
+
+
+class Early:
+    """Warnings before there is a log: shown on stderr at once, and kept for it."""
+
+    def __init__(self) -> None:
+        self.once = SeenWarnings()
+        """What was told, also for what listens afterwards."""
+        self._said: list[RelayedWarning] = []
+
+    def hear(self, said: RelayedWarning) -> None:
+        """A warning."""
+        self._said.append(said)
+        print(_lines(said.text, said.time, said.level), end="", file=sys.stderr, flush=True)
+
+    def take(self) -> list[RelayedWarning]:
+        """Those that no log has yet."""
+        said, self._said = self._said, []
+        return said
+
+
+def _lines(text: str, at: float, word: str) -> str:
+    start = f"{time.strftime(_TIME, time.localtime(at))} {word:<7}"
+    return "".join(f"{start} {_plain(line)}\n" for line in text.splitlines())
+
+
+def _plain(line: str) -> str:
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line)

@@ -1,0 +1,187 @@
+"""What a campaign came to, read from ``status.json`` and ``summary.csv``, also while it runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunDirectoryError
+from ..model.outcome import Outcome, State
+from .paths import RunDirectory
+from .summary import read_summary
+
+_FAILURES_TOLD = 10
+_MEANINGS = {
+    0: "every job that nobody removed or stopped is done",
+    1: "some jobs failed; run it again to try them again",
+    2: "it could not start",
+    3: "it was interrupted; run it again to resume",
+}
+"""Exit code of ``spring-batch`` -> what it means."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What ``status.json`` tells of a campaign; what it does not tell is not known."""
+
+    state: str = ""
+    """``running``, ``done``, ``failed``, ``interrupted``, ``refused``; empty where not known."""
+    code: int | None = None
+    """Exit code of its last run; None before the end."""
+    reason: str = ""
+    """Why it could not start."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """State -> jobs."""
+    jobs: int = 0
+    """All that are planned; 0 where that is not known."""
+    failed: tuple[Outcome, ...] = ()
+    """The first thousand."""
+
+
+def read_status(rundir: Path) -> Status:
+    """The campaign's status; what is absent or has another form is not known.
+
+    Raises
+    ------
+    RunDirectoryError
+        If the file is there and cannot be read.
+    """
+    path = RunDirectory(rundir).status
+    try:
+        status = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return Status()
+    except OSError as fault:
+        raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
+    given = status if isinstance(status, dict) else {}
+    counts, failed = given.get("counts"), given.get("failed")
+    return Status(
+        state=str(given.get("state", "")),
+        code=_whole(given.get("exit"), None),
+        reason=str(given.get("reason", "")),
+        counts=_counts(counts if isinstance(counts, dict) else {}),
+        jobs=_whole(given.get("jobs"), 0) or 0,
+        failed=tuple(filter(None, map(_failure, failed if isinstance(failed, list) else ()))),
+    )
+
+
+def read_ended(rundir: Path, status: Status) -> dict[str, Outcome]:
+    """The jobs that have ended by name, as they ended; ``file`` begins with the run directory.
+
+    Raises
+    ------
+    RunDirectoryError
+        If there is no ``summary.csv``, or it cannot be read or is something else.
+    """
+    try:
+        jobs = read_summary(RunDirectory(rundir).summary)
+    except FileNotFoundError as fault:
+        raise RunDirectoryError(
+            f"{rundir} has no summary.csv; give the run directory of a campaign (its `output`)"
+        ) from fault
+    ended = {
+        name: replace(job, file=str(rundir / job.file)) if job.file else job
+        for name, job in jobs.items()
+    }
+    # Versions before 0.3.0 told failures nowhere else.
+    return ended | {job.name: job for job in status.failed if job.name not in ended}
+
+
+def in_state(jobs: Mapping[str, Outcome], state: State) -> dict[str, Outcome]:
+    """Those of the jobs that ended so, in their order."""
+    return {name: job for name, job in jobs.items() if job.state is state}
+
+
+def by_error(job: Outcome) -> float:
+    """A key that sorts the lowest error first, and last what has none."""
+    return math.inf if job.error is None else job.error
+
+
+@dataclass(frozen=True)
+class EndedCampaign:
+    """What a campaign without a living hypervisor came to."""
+
+    rundir: Path
+    status: Status
+    done: int
+    """Jobs that are done."""
+    best: Outcome | None
+    """The job with the lowest error; None where none is done."""
+    failed: tuple[Outcome, ...]
+
+    @classmethod
+    def read(cls, rundir: Path) -> EndedCampaign:
+        """From the files of the run directory; raises `RunDirectoryError` as `read_ended` does."""
+        status = read_status(rundir)
+        ended = read_ended(rundir, status) if RunDirectory(rundir).summary.exists() else {}
+        done, failed = (in_state(ended, state) for state in (State.DONE, State.FAILED))
+        best = min(done.values(), key=by_error, default=None)
+        return cls(rundir, status, len(done), best, tuple(failed.values()))
+
+    def lines(self) -> Iterator[str]:
+        """For people: how it ended, jobs by state, the best one, failures, where the rest is."""
+        status, paths = self.status, RunDirectory(self.rundir)
+        yield self._ending()
+        if any(status.counts.values()):
+            yield f"{sum(status.counts.values())} jobs: {_tally(status.counts)}"
+        elif self.done:
+            yield f"{self.done} jobs were done before"
+        if best := self.best:
+            yield f"Lowest error: {best.name}, {best.caption}, {best.file}"
+        for job in self.failed[:_FAILURES_TOLD]:
+            yield f"Failed: {job.name}: {job.reason}"
+        if (more := status.counts.get(State.FAILED, 0) - _FAILURES_TOLD) > 0:
+            yield f"... and {more} more that failed"
+        there = [str(path) for path in (paths.summary, paths.log) if path.exists()]
+        if there:
+            yield f"See {', '.join(there)}"
+
+    def data(self) -> dict[str, Any]:
+        """For programs, in values of JSON."""
+        best = self.best
+        return {
+            "state": self.status.state,
+            "exit": self.status.code,
+            "counts": dict(self.status.counts),
+            "best": best and {
+                "name": best.name, "error": best.error, "resolution_px": best.resolution_px,
+                "file": best.file,
+            },
+            "summary": str(RunDirectory(self.rundir).summary),
+        }  # fmt: skip
+
+    def _ending(self) -> str:
+        code = self.status.code
+        if code is not None:
+            reason = f": {self.status.reason}" if self.status.reason else ""
+            return f"Campaign ended with exit code {code}: {_MEANINGS.get(code, 'unknown')}{reason}"
+        if self.status.state:
+            return "Its last run ended without a word, as when it is killed; run it again to resume"
+        return "How it ended is not known: its status.json does not say"
+
+
+def _tally(counts: Mapping[str, int]) -> str:
+    words = {State.RUNNING: "cut off"}  # nobody is there that they would run under
+    return ", ".join(
+        f"{number} {words.get(State(state), state)}" for state, number in counts.items() if number
+    )
+
+
+def _counts(given: Mapping[str, Any]) -> dict[str, int]:
+    """Of the states that there are; empty where none is told."""
+    return {state.value: _whole(given[state], 0) or 0 for state in State if state in given}
+
+
+def _whole(value: Any, absent: int | None) -> int | None:
+    return value if type(value) is int else absent
+
+
+def _failure(entry: Any) -> Outcome | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return None
+    reason = str(entry.get("reason", "unknown"))
+    return Outcome(entry["name"], state=State.FAILED, reason=reason)

@@ -1,0 +1,1 @@
+"""What the operating system gives, made safe: files, standard streams, warnings, processes."""

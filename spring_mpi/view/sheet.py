@@ -1,0 +1,192 @@
+"""The contact sheet: many reconstructions at a glance, a cell for each job."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from ..model.outcome import Outcome, State
+from ..model.result import Result
+from .look import (
+    DENSITY,
+    DPI,
+    FAINT,
+    INTENSITY,
+    LEVEL,
+    MASKED,
+    MISSING,
+    Image,
+    Picture,
+    intensity_norm,
+    look,
+    zoom,
+)
+
+Thumbnail = NDArray[np.uint8]
+
+# A thumbnail has the side 1; a cell is two of them side by side, with the caption below.
+_WIDTH, _HEIGHT = 2.16, 1.46
+_INCHES = 0.95
+_HEADER = 0.45
+_LEAST_COLUMNS, _MOST_COLUMNS = 3, 10
+_MOST_PIXELS = 128
+_NAME_LETTERS, _REASON_LETTERS, _REASON_LINES = 36, 34, 6
+_REMARK_LETTERS, _REMARK_LINES = 58, 2
+
+
+@dataclass(frozen=True)
+class Remarked:
+    """A result, and what is to be said below it."""
+
+    result: Result
+    remark: str
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What is kept of a result."""
+
+    name: str
+    caption: str
+    remark: str
+    density: Thumbnail
+    """(side, side, 4)."""
+    pattern: Thumbnail
+    """(side, side, 4)."""
+    field: int
+    """Side of the density's window, pixels."""
+
+
+def contact_sheet(entries: Iterable[Result | Remarked | Outcome], title: str = "") -> Figure:
+    """A grid with a cell for every entry, in the order given.
+
+    A cell shows the reconstruction, zoomed to its support, with a scale bar; its pattern; and
+    below them name, error and resolution, and a remark where there is one. The cell of a job
+    without a result is grey and says why it has none. Entries may come from a generator: one result
+    is held at a time.
+    """
+    cells = [entry if isinstance(entry, Outcome) else _cell(entry) for entry in entries]
+    columns = min(max(math.ceil(math.sqrt(len(cells))), _LEAST_COLUMNS), _MOST_COLUMNS)
+    rows = max(math.ceil(len(cells) / columns), 1)
+    with look():
+        figure, axes = _grid(rows, columns)
+        for number, cell in enumerate(cells):
+            row, column = divmod(number, columns)
+            _draw_cell(axes, cell, column * _WIDTH, row * _HEIGHT)
+        # Images reset the limits.
+        axes.set(xlim=(-0.08, columns * _WIDTH), ylim=(rows * _HEIGHT, 0))
+        height = figure.get_figheight()
+        figure.suptitle(title, y=1 - 0.12 / height, va="top", fontsize=11, parse_math=False)
+    return figure
+
+
+def _grid(rows: int, columns: int) -> tuple[Figure, Axes]:
+    """A figure, and its axes in units of a thumbnail's side, rows downwards."""
+    width = (columns * _WIDTH + 0.08) * _INCHES
+    height = rows * _HEIGHT * _INCHES + _HEADER
+    figure = Picture(figsize=(width, height), dpi=DPI)
+    axes = figure.add_axes((0, 0, 1, 1 - _HEADER / height))
+    axes.set_axis_off()
+    return figure, axes
+
+
+def _cell(entry: Result | Remarked) -> _Cell:
+    result, remark = (entry.result, entry.remark) if isinstance(entry, Remarked) else (entry, "")
+    window = zoom(result.support)
+    modulus = np.abs(result.data[window])
+    return _Cell(
+        name=result.name,
+        caption=Outcome.of(result).caption,
+        remark=_wrapped(remark, _REMARK_LETTERS, _REMARK_LINES),
+        density=_density_thumbnail(modulus),
+        pattern=_pattern_thumbnail(result.intensity, result.mask == 0),
+        field=len(modulus),
+    )
+
+
+def _density_thumbnail(modulus: Image) -> Thumbnail:
+    reduced = _reduced(modulus)
+    return _coloured(DENSITY, Normalize(0, max(float(reduced.max()), 1e-30)), reduced)
+
+
+def _pattern_thumbnail(intensity: Image, measured: NDArray[np.bool_]) -> Thumbnail:
+    share = _reduced(measured.astype(np.float32))
+    mean = _reduced(np.where(measured, intensity, 0)) / np.maximum(share, 1e-6)
+    picture = _coloured(INTENSITY, intensity_norm(mean, share > 0), mean)
+    picture[share == 0] = np.multiply(to_rgba(MASKED), 255).astype(np.uint8)
+    return picture
+
+
+def _coloured(colours: str, norm: Normalize, values: Image) -> Thumbnail:
+    clipped = np.clip(values, norm.vmin, norm.vmax)
+    return np.asarray(colormaps[colours](norm(clipped), bytes=True))
+
+
+def _reduced(image: Image) -> Image:
+    """Means over square blocks, so that no side exceeds ``_MOST_PIXELS``."""
+    block = math.ceil(len(image) / _MOST_PIXELS)
+    side = len(image) // block
+    blocks = image[: side * block, : side * block].reshape(side, block, side, block)
+    return np.asarray(blocks.mean(axis=(1, 3)))
+
+
+def _draw_cell(axes: Axes, cell: _Cell | Outcome, left: float, top: float) -> None:
+    if isinstance(cell, Outcome):
+        _draw_missing(axes, cell, left, top)
+        return
+    for picture, start in ((cell.density, left), (cell.pattern, left + 1.02)):
+        axes.imshow(picture, extent=(start, start + 1, top + 1, top), interpolation="antialiased")
+    _draw_scale(axes, cell.field, left, top)
+    _draw_caption(axes, cell.name, cell.caption, left, top)
+    axes.text(left, top + 1.26, cell.remark, size=5, color=FAINT, va="top", parse_math=False)
+
+
+def _draw_missing(axes: Axes, cell: Outcome, left: float, top: float) -> None:
+    axes.add_patch(Rectangle((left, top), 2.02, 1, color=MISSING, lw=0))
+    told = cell.reason if cell.state is State.DONE else f"{cell.state}: {cell.reason}"
+    reason = _wrapped(told, _REASON_LETTERS, _REASON_LINES)
+    axes.text(left + 1.01, top + 0.5, reason, size=6, color=FAINT,
+              ha="center", va="center", parse_math=False)  # fmt: skip
+    _draw_caption(axes, cell.name, "no result", left, top)
+
+
+def _draw_caption(axes: Axes, name: str, caption: str, left: float, top: float) -> None:
+    axes.text(left, top + 1.04, _shortened(name), size=6, weight="bold", color=LEVEL,
+              va="top", parse_math=False)  # fmt: skip
+    axes.text(left, top + 1.16, caption, size=6, color=LEVEL, va="top", parse_math=False)
+
+
+def _draw_scale(axes: Axes, field: int, left: float, top: float) -> None:
+    """A bar of a round number of pixels in the lower left corner of the density."""
+    pixels = _round_length(0.4 * field)
+    axes.add_patch(Rectangle((left + 0.05, top + 0.93), pixels / field, 0.02, color="white", lw=0))
+    axes.text(left + 0.05, top + 0.91, f"{pixels} px", size=5, color="white")
+
+
+def _round_length(most: float) -> int:
+    """The largest of 1, 2, 5, 10, 20, ... that is not above ``most``; at least 1."""
+    bound = max(int(most), 1)
+    power = int(10 ** (len(str(bound)) - 1))
+    return max(factor * power for factor in (1, 2, 5) if factor * power <= bound)
+
+
+def _wrapped(text: str, letters: int, lines: int) -> str:
+    return "\n".join(textwrap.wrap(text, letters, max_lines=lines, placeholder=" …"))
+
+
+def _shortened(name: str) -> str:
+    """A name that fits under its cell: of a long one the end stays, where the tag is."""
+    if len(name) <= _NAME_LETTERS:
+        return name
+    half = (_NAME_LETTERS - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"

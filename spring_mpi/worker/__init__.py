@@ -1,0 +1,1 @@
+"""The worker rank and its child, which alone touches the device."""

@@ -1,0 +1,377 @@
+"""The queue: order, removal, retries and, under random histories, its invariants."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from spring_mpi.model.names import file_name
+from spring_mpi.model.outcome import State
+from spring_mpi.rank0.decisions import (
+    Decision,
+    Give,
+    Interrupt,
+    Mode,
+    Record,
+    Refusal,
+    Switched,
+    Why,
+)
+from spring_mpi.rank0.queue import Queue
+
+
+@pytest.fixture
+def queue():
+    """Four waiting jobs, one worker."""
+    queue = Queue()
+    queue.append(["a", "b", "c", "d"])
+    queue.joined(1)
+    return queue
+
+
+def test_assignment_follows_the_order(queue):
+    """The first waiting job goes to the worker that has been idle longest."""
+    queue.joined(2)
+    decision = queue.assign()
+    assert decision.instructions == (Give(1, ("a",)), Give(2, ("b",)))
+    assert decision.records == (
+        Record("a", State.RUNNING, 1, 1),
+        Record("b", State.RUNNING, 2, 1),
+    )
+    assert list(queue.waiting) == ["c", "d"]
+
+
+def test_done_frees_the_worker(queue):
+    """A finished job's worker gets the next one."""
+    queue.assign()
+    assert queue.done(1, "a").records == (Record("a", State.DONE, 1, 1),)
+    assert queue.assign().instructions == (Give(1, ("b",)),)
+
+
+def test_taken_names_are_numbered(queue):
+    """Names are equal when their file names are; a taken one gets the next free number."""
+    assert queue.append(["a", "a", "x:y", "x_y"]).names == ("a~2", "a~3", "x:y", "x_y~2")
+
+
+def test_prepend_moves_and_keeps_order(queue):
+    """Waiting jobs move to the front, new ones come with them, in the order given."""
+    assert queue.prepend(["c", "new", "b"]).names == ("c", "new", "b")
+    assert list(queue.waiting) == ["c", "new", "b", "a", "d"]
+
+
+def test_prepend_does_not_interrupt(queue):
+    """The running job goes on; a second one of its name gets another."""
+    queue.assign()
+    assert queue.prepend(["a"]).names == ("a~2",)
+    assert list(queue.running) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("item", "by_name", "removed"),
+    [
+        ("1", False, ["b"]),
+        ("c", False, ["c"]),
+        ("[bc]", False, ["b", "c"]),
+        ("*", False, list("abcd")),
+    ],
+)
+def test_remove(queue, item, by_name, removed):
+    """Digits are a position, else the exact name, else a wildcard; in order."""
+    decision = queue.remove(item, name=by_name)
+    assert decision.records == tuple(Record(name, State.REMOVED) for name in removed)
+    assert list(queue.waiting) == [name for name in "abcd" if name not in removed]
+
+
+def test_remove_by_name_of_digits():
+    """``name`` lets a job be removed whose name is a number."""
+    queue = Queue()
+    queue.append(["7", "0"])
+    assert queue.remove("0", name=True).names == ("0",)
+    assert list(queue.waiting) == ["7"]
+
+
+@pytest.mark.parametrize("item", ["4", "A", "x*"])
+def test_remove_nothing(queue, item):
+    """No match changes nothing and says so; case counts."""
+    assert queue.remove(item) == Decision(refusal=Refusal(Why.NOT_WAITING, item))
+    assert list(queue.waiting) == list("abcd")
+
+
+def test_remove_spares_the_running_job(queue):
+    """Only waiting jobs are removed."""
+    queue.assign()
+    queue.remove("*")
+    assert list(queue.running) == ["a"]
+
+
+def test_stop(queue):
+    """The running job is stopped; the next one starts when its worker says so."""
+    queue.assign()
+    decision = queue.stop()
+    assert decision == Decision(instructions=(Interrupt(1, "a"),))
+    assert queue.stopped(1, "a").records == (Record("a", State.STOPPED, 1, 1),)
+    assert queue.assign().instructions == (Give(1, ("b",)),)
+
+
+def test_stop_of_several(queue):
+    """All running jobs are stopped, or the one that is named."""
+    queue.joined(2)
+    queue.assign()
+    assert queue.stop("b").interrupted == ("b",)
+    assert queue.stop().interrupted == ("a", "b")
+
+
+def test_stop_of_an_idle_queue(queue):
+    """There is nothing to stop, and the reply says so."""
+    assert queue.stop().refusal == Refusal(Why.NOTHING_RUNS)
+    assert queue.stop("a").refusal == Refusal(Why.NOT_RUNNING, "a")
+
+
+def test_kill(queue):
+    """Every waiting job is removed and every running one stopped; without any it is refused."""
+    queue.assign()
+    decision = queue.kill()
+    assert decision.names == ("b", "c", "d")
+    assert decision.interrupted == ("a",)
+    queue.stopped(1, "a")
+    assert queue.kill() == Decision(refusal=Refusal(Why.NO_JOBS))
+
+
+def test_done_wins_over_stop(queue):
+    """A result that was complete before the stop arrived counts."""
+    queue.assign()
+    queue.stop()
+    queue.done(1, "a")
+    assert queue.jobs.of("a") is State.DONE
+
+
+def test_lost_is_tried_again_then_given_up(queue):
+    """A lost job returns to the front ``retries`` times, then it fails with the reason."""
+    for attempt in (1, 2):
+        assert queue.assign().instructions == (Give(1, ("a",)),)
+        assert queue.lost(1, "a", "killed").records == (
+            Record("a", State.WAITING, None, attempt, "killed"),
+        )
+    queue.assign()
+    (record,) = queue.lost(1, "a", "killed").records
+    assert (record.state, record.reason) == (State.FAILED, "given up after 3 attempts: killed")
+    assert queue.assign().instructions == (Give(1, ("b",)),)
+
+
+def test_lost_while_stopping_is_stopped(queue):
+    """A job that was to be stopped is not tried again."""
+    queue.assign()
+    queue.stop()
+    queue.lost(1, "a", "killed")
+    assert queue.jobs.of("a") is State.STOPPED
+
+
+def test_gone_worker_gives_its_job_back(queue):
+    """A lost worker's job goes to another one; the lost one gets nothing."""
+    queue.assign()
+    queue.gone(1, "rank died")
+    assert next(iter(queue.waiting)) == "a"
+    assert queue.assign().instructions == ()
+    queue.joined(2)
+    assert queue.assign().instructions == (Give(2, ("a",)),)
+
+
+def test_late_reports_change_nothing(queue):
+    """What a worker says of a job that it no longer has is ignored."""
+    queue.joined(2)
+    queue.assign()
+    queue.gone(1, "rank died")
+    queue.assign()
+    assert queue.done(1, "a").records == ()
+    assert queue.failed(2, "a", "no").records == ()
+    assert queue.progressed(1, "a", 0.5).records == ()
+
+
+def test_names_are_equal_when_their_files_are():
+    """Every verb takes a name for the job whose file has the same name."""
+    queue = Queue()
+    queue.append(["1-a:b", "2-a:b", "3-a:b"])
+    assert queue.prepend(["2-a_b"]).names == ("2-a:b",)
+    assert queue.remove("1-a_b").names == ("1-a:b",)
+    assert queue.retry("1-a_b").names == ("1-a:b",)
+    queue.joined(1)
+    queue.assign()
+    assert queue.stop("2-a_b").instructions == (Interrupt(1, "2-a:b"),)
+
+
+def test_pause_and_resume(queue):
+    """A paused queue gives nothing out; its running job goes on."""
+    queue.assign()
+    queue.joined(2)
+    assert queue.pause() == Decision(switched=Switched(Mode.PAUSED, ("a",), 3))
+    assert queue.assign().instructions == ()
+    assert queue.pause().refusal == Refusal(Why.PAUSED_ALREADY)
+    assert queue.resume().switched == Switched(Mode.RESUMED, ("a",), 3)
+    assert queue.assign().instructions == (Give(2, ("b",)),)
+    assert queue.resume().refusal == Refusal(Why.NOT_PAUSED)
+
+
+def test_drain_ends_with_the_running_jobs(queue):
+    """Waiting jobs stay waiting, and the campaign is over when the running ones are."""
+    queue.assign()
+    queue.drain()
+    assert not queue.is_over
+    queue.done(1, "a")
+    assert queue.assign().instructions == ()
+    assert queue.is_over
+    assert queue.jobs.counts[State.WAITING] == 3
+
+
+def test_retry(queue):
+    """Failed, removed and stopped jobs wait again, at the back, with fresh attempts."""
+    queue.assign()
+    queue.failed(1, "a", "no")
+    queue.remove("b")
+    assert queue.retry("*").names == ("a", "b")
+    assert list(queue.waiting) == ["c", "d", "a", "b"]
+    for item in ("c", "nobody"):
+        assert queue.retry(item).refusal == Refusal(Why.NOT_ENDED, item)
+
+
+def kind(name):
+    """What a job has in common with others; some have nothing."""
+    return None if name.startswith("e") else name < "c"
+
+
+class History(RuleBasedStateMachine):
+    """Random histories: people ask, workers report, also what no longer makes sense."""
+
+    def __init__(self):
+        super().__init__()
+        self.ever: set[str] = set()
+
+    @initialize(pack=st.integers(1, 3))
+    def start(self, pack):
+        self.queue = Queue(retries=1, pack=pack, kind=kind)
+
+    names = st.sampled_from(["a", "b", "c:1", "c_1", "d-x", "e~2"])
+    workers = st.integers(1, 3)
+
+    @rule(names=st.lists(names, max_size=3))
+    def append(self, names):
+        self.ever |= set(self.queue.append(names).names)
+
+    @rule(names=st.lists(names, max_size=3))
+    def prepend(self, names):
+        before = list(self.queue.waiting)
+        reply = list(self.queue.prepend(names).names)
+        self.ever |= set(reply)
+        assert len(reply) == len({file_name(name) for name in names})
+        rest = [name for name in before if name not in reply]
+        assert list(self.queue.waiting) == reply + rest
+
+    @rule(item=st.sampled_from(["0", "1", "a", "c*", "*", "zzz", "[", "[!a]*"]))
+    def remove(self, item):
+        before = list(self.queue.waiting)
+        removed = [record.name for record in self.queue.remove(item).records]
+        assert list(self.queue.waiting) == [name for name in before if name not in removed]
+
+    @rule(name=st.none() | names)
+    def stop(self, name):
+        self.queue.stop(name)
+
+    @rule(item=names | st.sampled_from(["*", "c*", "[", "0"]))
+    def retry(self, item):
+        self.queue.retry(item)
+
+    @rule(how=st.sampled_from(["pause", "resume", "drain", "kill"]))
+    def switch(self, how):
+        getattr(self.queue, how)()
+
+    @rule(worker=workers)
+    def join(self, worker):
+        self.queue.joined(worker)
+
+    @rule(worker=workers)
+    def leave(self, worker):
+        self.queue.gone(worker, "gone")
+
+    @rule()
+    def assign(self):
+        before = dict(self.queue.waiting)
+        alone = self.queue.alone
+        for names in [order.names for order in self.queue.assign().instructions]:
+            others = [name for name in before if name not in alone]
+            assert names[0] == (others or list(before))[0]
+            assert len(names) == 1 or not alone & {*names}
+            assert [name for name in before if name in names] == list(names)
+            if len(names) > 1:
+                assert len(names) <= self.queue.pack
+                assert {kind(name) for name in names} == {kind(names[0])} != {None}
+                assert not any(before[name] or name in self.queue.unpacked for name in names)
+            before = {name: tries for name, tries in before.items() if name not in names}
+        assert before == self.queue.waiting
+        held = self.queue.is_paused or self.queue.is_draining
+        waits = alone & {*self.queue.running} or {*self.queue.waiting} <= alone
+        held = held or (waits and self.queue.running)
+        assert held or not (self.queue.idle and self.queue.waiting)
+
+    @precondition(lambda self: self.queue.waiting)
+    @rule(kind=st.sampled_from(["alone", "unpacked"]), place=st.integers(0, 5))
+    def set_apart(self, kind, place):
+        waiting = list(self.queue.waiting)
+        getattr(self.queue, kind).add(waiting[place % len(waiting)])
+
+    @rule(worker=workers, name=names, how=st.sampled_from(["done", "stopped"]))
+    def end(self, worker, name, how):
+        getattr(self.queue, how)(worker, name)
+
+    @rule(worker=workers, name=names, how=st.sampled_from(["failed", "lost"]))
+    def fail(self, worker, name, how):
+        getattr(self.queue, how)(worker, name, "because")
+
+    @precondition(lambda self: self.queue.running)
+    @rule(how=st.sampled_from(["done", "failed", "stopped", "lost"]))
+    def end_first(self, how):
+        name, run = next(iter(self.queue.running.items()))
+        extra = ("because",) if how in ("failed", "lost") else ()
+        assert len(getattr(self.queue, how)(run.worker, name, *extra).records) == 1
+
+    @invariant()
+    def what_runs_alone_has_no_company(self):
+        running = self.queue.running
+        assert len(running) < 2 or self.queue.alone.isdisjoint(running)
+
+    @invariant()
+    def every_job_is_in_one_state(self):
+        queue = self.queue
+        assert {file_name(name) for name in queue.jobs.names} == {
+            file_name(name) for name in self.ever
+        }
+        assert not set(queue.waiting) & set(queue.running)
+        for state, names in ((State.WAITING, queue.waiting), (State.RUNNING, queue.running)):
+            held = {name for name in queue.jobs.names if queue.jobs.of(name) is state}
+            assert held == set(names)
+        assert +queue.jobs.counts == Counter(map(queue.jobs.of, queue.jobs.names))
+
+    @rule(worker=workers, name=names)
+    def lose_innocently(self, worker, name):
+        run = self.queue.running.get(name)
+        records = self.queue.lost(worker, name, "beside", is_innocent=True).records
+        if records and not run.is_stopping:
+            assert self.queue.waiting[name] == run.attempt - 1
+
+    @invariant()
+    def every_worker_is_busy_or_idle(self):
+        busy = Counter(run.worker for run in self.queue.running.values())
+        assert +self.queue.loads == busy
+        assert max(busy.values(), default=0) <= self.queue.pack
+        assert not set(busy) & set(self.queue.idle)
+        assert set(busy) | set(self.queue.idle) == self.queue.workers
+
+    @invariant()
+    def attempts_are_bounded(self):
+        assert all(run.attempt <= 2 for run in self.queue.running.values())
+
+
+History.TestCase.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+TestHistory = History.TestCase
