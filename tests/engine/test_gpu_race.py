@@ -15,7 +15,7 @@ import pytest
 
 from spring_mpi.engine.backends.gpu.cupy import kernel_source
 
-TESTS = Path(__file__).parents[1]
+HELPERS = Path(__file__).parents[1] / "helpers"
 OPTIONS = (
     "-std=c++20", "-O1", "-g", "-w", "-fsanitize=thread", "-ffp-contract=off",
     "-fno-strict-aliasing",
@@ -38,8 +38,8 @@ def race(tool: Callable[[str], str], tmp_path: Path) -> Race:
         (tmp_path / source).write_text(text)
         program = tmp_path / "race"
         defined = [f"-D{name}={value}" for name, value in constants.items()]
-        main = TESTS / f"{source.removesuffix('.cu')}_race.cpp"
-        folders = ["-I", str(tmp_path), "-I", str(TESTS)]
+        main = HELPERS / f"{source.removesuffix('.cu')}_race.cpp"
+        folders = ["-I", str(tmp_path), "-I", str(HELPERS)]
         built = [tool("g++"), *OPTIONS, *folders, *defined, str(main), "-o", str(program)]
         subprocess.run(built, check=True)
         variables = {"TSAN_OPTIONS": "history_size=7:halt_on_error=1"}

@@ -16,7 +16,7 @@ from helpers.campaigns import Campaign, assert_same_result, make_campaign
 
 from spring_mpi.events import load_index
 
-PROGRAMS = {"child": "hypervisor.child", "rank 0": "cli.batch"}
+PROGRAMS = {"child": "worker.child", "rank 0": "cli.batch"}
 CALLS = ("write", "fsync", "close", "rename")
 WAITED_FOR = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE)
 FOR_PEOPLE = (errno.EACCES, errno.EROFS, errno.ENAMETOOLONG)

@@ -136,4 +136,4 @@ def test_one_module_knows_the_variables() -> None:
         for module in package.rglob("*.py")
         if any(form.search(text) for text in literals(module))
     }
-    assert found == {"launcher.py"}
+    assert found == {"launch/environment.py"}

@@ -171,4 +171,4 @@ def test_one_module_brings_bytes_to_the_disk():
         and isinstance(node.value, ast.Name)
         and (node.value.id, node.attr) in {("os", "fsync"), ("os", "replace")}
     }
-    assert found == {"files.py"}
+    assert found == {"system/files.py"}

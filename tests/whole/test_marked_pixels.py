@@ -55,7 +55,7 @@ import os, sys
 import numpy as np
 
 def load_data(path):
-    if sys.argv[0].endswith("look.py"):
+    if sys.argv[0].endswith("sampling_process.py"):
         os._exit(7)
     y, x = np.mgrid[-32:32, -32:32]
     return {"pattern": np.round(2e4 * np.sinc(y / 6) ** 2 * np.sinc(x / 5) ** 2)}
