@@ -165,7 +165,7 @@ class Outcome:
         given: dict[str, Any] = {
             name: read(row[name]) for name, _, read in _COLUMNS if row.get(name)
         }
-        # Versions before 0.3.0 wrote only what is done, and 0.1.0 no pid.
+        # Version 0.1.0 wrote only what is done, and no pid.
         given = {"pid": row["name"], "state": State.DONE} | given
         # Only names of settings have a dot.
         swept = tuple((key, text) for key, text in row.items() if key and "." in key)

@@ -49,11 +49,6 @@ class Steering:
             return self._carried_out(verb, verb.checked(arguments))
         except SpringError as fault:
             return Answer(Reply((str(fault),), refused=True))
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            # Within a mapping, such as the settings of a pattern, anything may stand.
-            return Answer(
-                Reply((f"{name}: the message is not as it should be: {fault!r}",), refused=True)
-            )
 
     def _carried_out(self, verb: Verb, arguments: Mapping[str, Any]) -> Answer:
         if verb.name in self._own:
@@ -86,16 +81,26 @@ class Steering:
         return Answer(Reply(tuple(lines), data=data))
 
     def _append(self, **arguments: Any) -> Answer:
-        return self._added(self._queue.append, self._jobs.requested(arguments))
+        return self._added(self._queue.append, self._requested("append", arguments))
 
     def _prepend(self, **arguments: Any) -> Answer:
         queue = self._queue
         wanted = {file_name(name): (name, request)
-                  for name, request in self._jobs.requested(arguments)}  # fmt: skip
+                  for name, request in self._requested("prepend", arguments)}  # fmt: skip
         for name, request in wanted.values():
             if "job" not in request and queue.jobs.known_as(name) in queue.waiting:
                 return _answer(Changes.JOBS, Decision(refusal=Refusal(Why.WAITS_ALREADY, name)))
         return self._added(queue.prepend, list(wanted.values()))
+
+    def _requested(self, verb: str, arguments: Mapping[str, Any]) -> Sequence[tuple[str, Request]]:
+        """The jobs that a message asks for; nothing is changed yet."""
+        try:
+            return self._jobs.requested(arguments)
+        except SpringError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            # Within a mapping, such as the settings of a pattern, anything may stand.
+            raise MessageError(f"{verb}: the message is not as it should be: {fault!r}") from fault
 
     def _added(
         self, put: Callable[[Iterable[str]], Decision], wanted: Sequence[tuple[str, Request]]

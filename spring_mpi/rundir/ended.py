@@ -87,7 +87,7 @@ def read_ended(rundir: Path, status: Status) -> dict[str, Outcome]:
         name: replace(job, file=str(rundir / job.file)) if job.file else job
         for name, job in jobs.items()
     }
-    # Versions before 0.3.0 told failures nowhere else.
+    # Version 0.1.0 told failures nowhere else.
     return ended | {job.name: job for job in status.failed if job.name not in ended}
 
 

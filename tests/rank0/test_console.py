@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from spring_mpi.model.outcome import State
 from spring_mpi.rank0.console import (
     device_lines,
     duration,
@@ -11,7 +12,7 @@ from spring_mpi.rank0.console import (
     reply_lines,
     status_lines,
 )
-from spring_mpi.rank0.decisions import Decision, Refusal, Why
+from spring_mpi.rank0.decisions import Decision, Record, Refusal, Why
 from spring_mpi.rank0.queue import Queue
 from spring_mpi.worker.messages import Ready
 
@@ -124,6 +125,15 @@ def test_every_refusal_has_words(why):
     """One line at most: of kill without any job SPRING says nothing."""
     lines = reply_lines(Decision(refusal=Refusal(why, "x")))
     assert len(lines) == (why is not Why.NO_JOBS)
+
+
+BY_WORKERS = (State.RUNNING, State.DONE, State.FAILED, State.STOPPED)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in BY_WORKERS])
+def test_every_state_that_people_can_ask_for_has_words(state: State) -> None:
+    """A new state gets its phrase, or the reply of its verb would fail after the queue changed."""
+    assert reply_lines(Decision((Record("a", state),)))
 
 
 def test_info_of_a_queue_that_stands_still():

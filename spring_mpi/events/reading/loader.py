@@ -212,7 +212,8 @@ class Loader:
     def _open(self, source: Source) -> Handle:
         if change := change_of(source):
             raise StaleIndexError(
-                f"{source.path} {change}; build the event index again: spring-index build"
+                f"{source.path} {change}; build the event index again: spring-index build "
+                "(a campaign tells the whole command when it is started again)"
             )
         if source.reader not in self._readers:
             self._readers[source.reader] = find_reader(source.reader)
