@@ -11,14 +11,14 @@ import pytest
 
 import spring_mpi.engine
 from spring_mpi.engine.backend import Backend
-from spring_mpi.engine.backends.cpu.operators import NativeOperators
+from spring_mpi.engine.backends.cpu import NativeOperators
 from spring_mpi.engine.backends.gpu.backend import GpuBackend
 from spring_mpi.engine.backends.gpu.cupy import CupyMachine
 from spring_mpi.engine.backends.gpu.iteration import FusedIteration, Iteration
 from spring_mpi.engine.backends.gpu.machine import Machine
 from spring_mpi.engine.backends.gpu.two_pass import TwoPasses
 from spring_mpi.engine.backends.host import HostBackend, Operators
-from spring_mpi.engine.backends.reference.operators import NumpyOperators
+from spring_mpi.engine.backends.reference import NumpyOperators
 
 
 def classes() -> Iterator[type]:

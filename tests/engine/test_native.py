@@ -17,7 +17,7 @@ from helpers.physics import bounds_of, lumps, noise, settings_of
 import spring_mpi.engine.native as native_package
 from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
-from spring_mpi.engine.backends.cpu.operators import NativeOperators
+from spring_mpi.engine.backends.cpu import NativeOperators
 from spring_mpi.engine.backends.host import Individual
 from spring_mpi.engine.native import VARIABLE, _usable, load
 from spring_mpi.errors import LaunchError

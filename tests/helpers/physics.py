@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from spring_mpi.engine.backend import Problem
 from spring_mpi.engine.backends.host import HostBackend, Population
-from spring_mpi.engine.backends.reference import reference_backend
-from spring_mpi.engine.backends.reference.operators import NumpyOperators
+from spring_mpi.engine.backends.reference import NumpyOperators, reference_backend
 from spring_mpi.engine.bounds import ModulusBounds, modulus_bounds
 from spring_mpi.engine.metrics import spectrum
 from spring_mpi.engine.random import job_key

@@ -1,4 +1,4 @@
-"""The operations on individuals by numpy and scipy.fft.
+"""The reference backend: plain numpy and scipy.fft, any size; the meaning of every operation.
 
 Real densities use half spectra (rfft2) throughout. All transforms are unitary. Every individual
 is worked through on its own, so that its arrays stay in the processor's cache.
@@ -7,23 +7,29 @@ is worked through on its own, so that its arrays stay in the processor's cache.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ....model.alignment import Anchor, Motion
-from ....model.settings import Settings
-from ...algorithms import Rule
-from ...backend import Flags, ShrinkWrap
-from ...bounds import ModulusBounds
-from ...crossover import forced_pixel
-from ...random import Purpose, uniforms
-from ..host import Image, Individual, Mixing
+from ...model.alignment import Anchor, Motion
+from ...model.settings import Settings
+from ..algorithms import Rule
+from ..backend import Flags, ShrinkWrap
+from ..bounds import ModulusBounds
+from ..crossover import forced_pixel
+from ..random import Purpose, uniforms
+from .host import HostBackend, Image, Individual, Mixing
 
 # Darker moduli have no phase; far enough from 0 that no division by it overflows float32.
 _DARK = 1e-30
+
+
+def reference_backend(*, precision: str = "single") -> HostBackend:
+    """The reference backend; ``precision`` double is for tests."""
+    return HostBackend("reference", partial(NumpyOperators, precision=precision))
 
 
 class NumpyOperators:

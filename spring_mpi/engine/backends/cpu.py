@@ -1,4 +1,6 @@
-"""The operations on individuals by the kernels in C: numpy arrays in, checked before C sees them.
+"""The cpu backend: the kernels in C, and the reference's operators for sizes that they lack.
+
+The kernels take numpy arrays, which are checked before C sees them.
 
 Real densities are worked on in pairs: one complex transform does for two of them.
 """
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import c_double, c_int64, c_uint32, c_void_p
 from typing import Any
@@ -15,13 +17,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....model.alignment import TWIN_MARGIN, Motion, phase_of
-from ....model.settings import Settings
-from ...algorithms import Rule
-from ...backend import ShrinkWrap
-from ...bounds import ModulusBounds
-from ...random import Purpose
-from ..host import Image, Individual, Mixing
+from ...model.alignment import TWIN_MARGIN, Motion, phase_of
+from ...model.settings import Settings
+from ..algorithms import Rule
+from ..backend import ShrinkWrap
+from ..bounds import ModulusBounds
+from ..random import Purpose
+from .host import HostBackend, Image, Individual, Mixing, Operators
+from .reference import NumpyOperators
+
+
+def cpu_backend(
+    library: ctypes.CDLL, say: Callable[[str], None], *, threads: int = 1
+) -> HostBackend:
+    """The backend with those kernels.
+
+    Parameters
+    ----------
+    library
+        What `spring_mpi.engine.native.load` gave.
+    say
+        Takes what people should know: once for each size without kernels that it is slow.
+    """
+    told: set[int] = set()
+
+    def operators(bounds: ModulusBounds, settings: Settings) -> Operators:
+        if has_kernels(bounds.size):
+            return NativeOperators(library, bounds, settings)
+        if bounds.size not in told:
+            told.add(bounds.size)
+            say(
+                f"the size {bounds.size} is no power of two from 64 on: there are no kernels for "
+                "it, numpy and scipy are used, several times slower"
+            )
+        return NumpyOperators(bounds, settings)
+
+    return HostBackend("cpu", operators, threads=threads)
 
 
 def has_kernels(size: int) -> bool:
