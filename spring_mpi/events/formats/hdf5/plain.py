@@ -1,21 +1,31 @@
-"""Events in datasets of an HDF5 file, under any names."""
+"""Events in datasets of an HDF5 file, under any names, with masks and limits as NeXus has them.
+
+Names without a meaning of their own, such as ``mask``, are left to the config.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ...event import Exclusion
 from ..reader import Empty, Extent, Facts, Frame, PidDatasets, Scan
 from .axes import usual_axes
-from .beside import Beside, beside
 from .file import Hdf5File
 from .frames import frames_of_file
+from .limits import OwnLimit, limited, own_limits
+from .masks import groups_on_the_way
+from .nxdetector import PixelMask, fitted, masks_beside
 from .opening import is_hdf5, open_file
 from .scanning import AXES, PidColumns, find_frames, lengths_of, named_pids, scan_of, unnamed
+from .stored import union
+
+_OWNER = "the file's"
 
 
 class Hdf5Reader:
@@ -68,7 +78,7 @@ class Hdf5Handle:
 
     def __init__(self, path: str) -> None:
         self._file = Hdf5File(path)
-        self._beside: dict[str, Beside] = {}
+        self._beside: dict[str, _Beside] = {}
 
     def event(self, dataset: str, row: int) -> Frame:
         """The frame in that row, and what comes with it."""
@@ -77,7 +87,7 @@ class Hdf5Handle:
     def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
         """The frames in those rows; see `BatchHandle`."""
         if dataset not in self._beside:
-            self._beside[dataset] = beside(self._file.root, dataset, self._file.dataset(dataset))
+            self._beside[dataset] = _beside(self._file.root, dataset, self._file.dataset(dataset))
         frames = frames_of_file(self._file, dataset, rows, empty)
         return [
             self._beside[dataset].applied(frame, row)
@@ -95,3 +105,48 @@ class Hdf5Handle:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+
+
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """What belongs to a dataset of frames."""
+
+    masks: tuple[PixelMask, ...]
+    limits: tuple[OwnLimit, ...]
+    others: tuple[Exclusion, ...]
+    """Masks that do not fit."""
+
+    def applied(self, frame: Frame, row: int) -> Frame:
+        """The frame of that number with what the masks and limits exclude."""
+        frame = limited(frame, self.limits, _OWNER)
+        bad = [mask.excluded(row).reshape(frame.data.shape) for mask in self.masks]
+        told = (
+            Exclusion(f"{_OWNER} {mask.name}", int(excluded.sum()))
+            for mask, excluded in zip(self.masks, bad, strict=True)
+        )
+        exclusions = (*frame.exclusions, *told, *self.others)
+        return frame._replace(mask=union(frame.mask, *bad), exclusions=exclusions)
+
+
+def _beside(file: h5py.File, path: str, frames: h5py.Dataset) -> _Beside:
+    """What lies in the groups of a dataset of frames, and of the links that lead to it."""
+    groups = list(groups_on_the_way(file, path, ()))
+    # The first of a detector: its others are copies.
+    masks = {mask.name: mask for group in groups for mask in list(masks_beside(group))[:1]}
+    found = {name: _of_frames(mask, frames) for name, mask in masks.items()}
+    others = (
+        Exclusion(
+            f"{_OWNER} {name}", 0,
+            f"it is not used: its shape {masks[name].shape} does not fit frames {frames.shape}",
+        )
+        for name, mask in found.items() if mask is None
+    )  # fmt: skip
+    used = tuple(mask for mask in found.values() if mask is not None)
+    return _Beside(used, tuple(own_limits(groups, frames.dtype)), tuple(others))
+
+
+def _of_frames(mask: h5py.Dataset, frames: h5py.Dataset) -> PixelMask | None:
+    shape = frames.shape if frames.ndim > 2 else (1, *frames.shape)
+    # With one energy threshold frames have an axis more than their mask.
+    is_single = len(shape) == 4 and shape[1] == 1 and mask.ndim < 4
+    return fitted(mask, (shape[0], *shape[2:]) if is_single else shape)
