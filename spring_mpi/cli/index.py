@@ -126,7 +126,7 @@ def _finite(text: str) -> float:
 
 def _on_ranks(action: Action, arguments: argparse.Namespace) -> int:
     """Exit code of an action of rank 0, with which the other ranks share its work."""
-    from ..events.index.sharing import dismiss, serve
+    from ..launch.sharing import dismiss, serve
 
     communicator = connect(arguments.transport)
     if communicator.rank > 0:

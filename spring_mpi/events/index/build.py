@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import SourceError
 from ...launch.communicator import Communicator, NullCommunicator
+from ...launch.sharing import shared
 from ..event import Source, change_of, run_in_name
 from ..formats.reader import READ_FAULTS, Extent, PidDatasets, Reader
 from ..formats.registry import facts_of, find_reader, guess_file_reader
@@ -19,7 +20,6 @@ from .event_index import EventIndex
 from .finding import find_sources
 from .remarks import left_out
 from .scans import ROW_NAMES, Scanned, scan_source, scans_of
-from .sharing import shared
 from .wanted import AnyPath, Wanted, wanted_sources
 
 

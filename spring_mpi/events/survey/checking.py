@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...launch.communicator import Communicator
+from ...launch.sharing import shared
 from ...model.names import pid_text
 from ..event import Source, change_of
 from ..flags import FLAGS
@@ -17,7 +18,6 @@ from ..formats.reader import READ_FAULTS, Handle, LinkingHandle
 from ..formats.registry import find_reader
 from ..index.columns import Frames
 from ..index.event_index import EventIndex
-from ..index.sharing import shared
 
 _ROWS = 256
 """Events that one rank reads at a time."""

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from ...errors import PatternError, SourceError
 from ...launch.communicator import Communicator
+from ...launch.sharing import shared
 from ..event import EventRef
 from ..formats.reader import Frame
 from ..gain_stages import UndecodedError
 from ..index.event_index import EventIndex
-from ..index.sharing import shared
 from ..index.writing import replacing
 from ..reading.loader import Loader
 from .moments import IMAGE, Array, Moments, Planes, Tally, merged_planes, valid_pixels

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from spring_mpi.errors import LaunchError, SourceError
-from spring_mpi.events.index.sharing import dismiss, serve, shared
 from spring_mpi.launch.communicator import NullCommunicator, RankDied
+from spring_mpi.launch.sharing import dismiss, serve, shared
 
 
 class ThreadCommunicator:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ...errors import LaunchError
-from ...launch.communicator import Communicator, RankDied
-from ...system.relayed_warnings import RelayedWarning, relaying_warnings, repeat_warning
+from ..errors import LaunchError
+from ..system.relayed_warnings import RelayedWarning, relaying_warnings, repeat_warning
+from .communicator import Communicator, RankDied
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
