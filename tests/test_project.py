@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from configparser import ConfigParser
+from dataclasses import fields
+from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
 import yaml
+
+from spring_mpi.model.outcome import Outcome
+from spring_mpi.rundir.lines import JobLine, Line
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -46,3 +53,62 @@ def test_versions_of_python() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
     assert workflow["jobs"]["tests"]["strategy"]["matrix"]["python"] == promised
     assert PROJECT["requires-python"] == f">={promised[0]}"
+
+
+def layers() -> list[set[str]]:
+    """The packages of the import contract, from the top to the bottom."""
+    contract = ConfigParser()
+    contract.read(ROOT / "setup.cfg")
+    lines = contract["importlinter:contract:layers"]["layers"].split("\n")
+    return [set(re.findall(r"\w+", line)) for line in lines if line]
+
+
+def test_picture_of_the_packages() -> None:
+    """It has the layers of the import contract, at equal height what is in one layer."""
+    picture = (ROOT / "docs/images/packages.svg").read_text()
+    names = re.findall(r'class="name" x="\d+" y="(\d+)">(\w+)(?:/|\.py)<', picture)
+    rows = groupby(sorted(names, key=lambda found: int(found[0])), key=lambda found: found[0])
+    assert [{name for _, name in row} for _, row in rows] == layers()
+
+
+def test_table_of_the_packages() -> None:
+    """It has those of the import contract, in their order."""
+    page = (ROOT / "docs/explanations/architecture.md").read_text()
+    names = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", page, re.MULTILINE)
+    order = {name: number for number, layer in enumerate(layers()) for name in layer}
+    assert sorted(names) == sorted(order)
+    assert [order[name] for name in names] == sorted(order.values())
+
+
+def test_modules_that_pages_name() -> None:
+    """Every Python file that stands in a page with its folder is there."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = {
+        name for page in pages for name in re.findall(r"\b(?:\w+/)+\w+\.py\b", page.read_text())
+    }
+    assert len(named) > 10
+    tops = (ROOT, ROOT / "spring_mpi")
+    assert [name for name in sorted(named) if not any((top / name).exists() for top in tops)] == []
+
+
+def test_table_of_the_journal() -> None:
+    """Its rows have the keys of the types that write and read the lines."""
+    page = (ROOT / "docs/reference/run-directory.md").read_text()
+    section = page.partition("## Journal")[2].partition("\n## ")[0]
+    documented: list[set[str]] = []
+    for kind, keys in re.findall(r"^\| ?(.*?) ?\| (`.*?) \|", section, re.MULTILINE):
+        documented += [] if not kind else [set()]
+        documented[-1].update(re.findall(r"`(\w+)`", keys))
+    assert sorted(map(sorted, documented)) == sorted(
+        sorted(keys_of(kind)) for kind in get_args(Line)
+    )
+
+
+def keys_of(kind: type[Line]) -> set[str]:
+    """All keys of the lines of a kind."""
+    own = {item.metadata["key"] or item.name for item in fields(kind) if item.metadata}
+    plain = {item.name for item in fields(kind) if not item.metadata}
+    if kind is JobLine:
+        kept = {item.name for item in fields(Outcome) if item.metadata.get("is_kept")}
+        return own | plain - {"outcome"} | kept - {"name"} | {"job"}
+    return own | plain
