@@ -13,7 +13,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-def figures(name, folder, *options):
+def figures(name: str, folder: Path, *options: str) -> dict[str, float]:
     """What a benchmark writes."""
     file = folder / "figures.json"
     command = [sys.executable, BENCHMARKS / f"{name}.py", "--json", file, *options]
@@ -28,14 +28,14 @@ def figures(name, folder, *options):
     return written["figures"]
 
 
-def test_queue(tmp_path):
+def test_queue(tmp_path: Path) -> None:
     """Every operation takes some time."""
     found = figures("job_queue", tmp_path, "--jobs", "70000", "--rounds", "1")
     assert len(found) == 6
     assert min(found.values()) > 0
 
 
-def test_simulated_workers(tmp_path):
+def test_simulated_workers(tmp_path: Path) -> None:
     """Workers cannot do more than all of their time allows."""
     found = figures("hypervisor", tmp_path, "--workers", "8", "--jobs", "80")
     assert 0.5 < found["efficiency"] <= 1.1
@@ -51,7 +51,7 @@ def test_simulated_workers(tmp_path):
         pytest.param("steering", 12, marks=pytest.mark.long),
     ],
 )
-def test_ranks(tmp_path, launcher, part, count):
+def test_ranks(tmp_path: Path, launcher: list[str], part: str, count: int) -> None:
     """Every part gives all its figures; the median lies between the best and the worst."""
     size = ("--workers", "2", "--jobs", "20", "--rounds", "1", "--seconds", "0.1")
     found = figures("ranks", tmp_path, *size, "--only", part)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ KNOWN = ["two-pass positive: where memory is short", "two backends in one proces
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_all_steps_pass_but_for_two_known_faults(tool, tmp_path):
+def test_all_steps_pass_but_for_two_known_faults(
+    tool: Callable[[str], str], tmp_path: Path
+) -> None:
     beside = Path(sys.executable).parent
     variables = {
         **os.environ, "FAKE": "1", "OUT": str(tmp_path), "BUDGET": "1000",

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 HEAVY = ("numpy", "scipy", "h5py", "yaml", "matplotlib", "mpi4py", "cupy", "hdf5plugin")
 
 
-def loaded(statement):
+def loaded(statement: str) -> list[str]:
     """Heavy libraries that a statement loads in a new interpreter."""
     code = f"import sys; {statement}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.split()
 
 
-def test_package_is_light():
+def test_package_is_light() -> None:
     """Importing the package loads nothing heavy."""
     assert loaded("import spring_mpi") == []
 
@@ -31,12 +32,12 @@ def test_package_is_light():
         ("spring_mpi.launch.communicator", []),
     ],
 )
-def test_worker_ranks_are_thin(module, allowed):
+def test_worker_ranks_are_thin(module: str, allowed: list[str]) -> None:
     """What a worker rank runs loads no FFT, HDF5, YAML or plotting library."""
     assert loaded(f"import {module}") == allowed
 
 
-def test_workers_know_no_rank0():
+def test_workers_know_no_rank0() -> None:
     """A worker rank and its child import nothing of rank 0 and nothing of the campaign."""
     code = (
         "import sys; from spring_mpi.worker import child, rank, runner;"
@@ -47,7 +48,7 @@ def test_workers_know_no_rank0():
     assert done.stdout.split() == []
 
 
-def test_public_names():
+def test_public_names() -> None:
     """SPRING's names come from the top level."""
     import spring_mpi
 
@@ -58,7 +59,7 @@ def test_public_names():
         _ = spring_mpi.Pfad
 
 
-def test_check_loads_no_engine(tmp_path):
+def test_check_loads_no_engine(tmp_path: Path) -> None:
     """``--check`` prepares a pattern with nothing of the engine but what it asks of settings."""
     config = tmp_path / "c.yaml"
     config.write_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from spring_mpi.launch.devices import Gpu
 
 
 @pytest.fixture
-def pattern():
+def pattern() -> Pattern:
     """A simulated hit, prepared."""
     handle, detector = SimulateReader().open("events=4:seed=7"), Detector()
     return Pattern(
@@ -26,7 +27,7 @@ def pattern():
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path: Path) -> Settings:
     """Settings of a second or less, saved into the test's folder."""
     return (
         Settings()
@@ -38,7 +39,7 @@ def settings(tmp_path):
     )
 
 
-def test_run_saves_and_returns(pattern, settings, tmp_path):
+def test_run_saves_and_returns(pattern: Pattern, settings: Settings, tmp_path: Path) -> None:
     """run() blocks, saves <name>.h5 in workdir, and returns what the file holds."""
     result = MPR(pattern=pattern, settings=settings, tag="suppsize:30").run()
     assert result.name == "197-10-14558540587-suppsize:30"
@@ -47,7 +48,9 @@ def test_run_saves_and_returns(pattern, settings, tmp_path):
     assert (loaded.data == result.data).all()
 
 
-def test_a_result_that_cannot_be_saved_is_not_lost(pattern, settings, tmp_path, monkeypatch):
+def test_a_result_that_cannot_be_saved_is_not_lost(
+    pattern: Pattern, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error holds it, to be saved elsewhere."""
     disk = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with monkeypatch.context() as patch:
@@ -59,7 +62,9 @@ def test_a_result_that_cannot_be_saved_is_not_lost(pattern, settings, tmp_path, 
     assert (Result.load(tmp_path / "elsewhere.h5").data == caught.value.result.data).all()
 
 
-def test_a_folder_that_is_missing_is_told_before_the_work(pattern, settings, tmp_path):
+def test_a_folder_that_is_missing_is_told_before_the_work(
+    pattern: Pattern, settings: Settings, tmp_path: Path
+) -> None:
     """Not after it."""
     seen = []
     settings.set("global", "workdir", str(tmp_path / "nowhere"))
@@ -68,21 +73,21 @@ def test_a_folder_that_is_missing_is_told_before_the_work(pattern, settings, tmp
     assert seen == []
 
 
-def test_settings_are_taken_at_once(pattern, settings):
+def test_settings_are_taken_at_once(pattern: Pattern, settings: Settings) -> None:
     """Later changes of the settings do not reach the job."""
     job = MPR(pattern=pattern, settings=settings)
     settings.set("init", "supportsize", 20)
     assert job.settings.init.supportsize == 30
 
 
-def test_reports_every_generation(pattern, settings):
+def test_reports_every_generation(pattern: Pattern, settings: Settings) -> None:
     """A caller can watch the generations go by."""
     seen = []
     MPR(pattern=pattern, settings=settings).run(report=seen.append)
     assert [(one.generation, one.generations) for one in seen] == [(1, 2), (2, 2)]
 
 
-def test_seed_decides(pattern, settings):
+def test_seed_decides(pattern: Pattern, settings: Settings) -> None:
     """Same seed, same result; another seed, another one."""
     first = MPR(pattern=pattern, settings=settings).run()
     again = MPR(pattern=pattern, settings=settings).run()
@@ -91,7 +96,12 @@ def test_seed_decides(pattern, settings):
     assert (first.data != other.data).any()
 
 
-def test_gpus_are_selected_and_named(pattern, settings, monkeypatch, capsys):
+def test_gpus_are_selected_and_named(
+    pattern: Pattern,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Without CuPy the processor stands in for a GPU, and says why."""
     present = [Gpu(3, 0, "GPU-a", "NVIDIA H200", 0.5), Gpu(5, 1, "GPU-b", "NVIDIA H200", 0.07)]
     monkeypatch.setattr("spring_mpi.interface.gpus", lambda: present)
@@ -103,7 +113,9 @@ def test_gpus_are_selected_and_named(pattern, settings, monkeypatch, capsys):
     assert result.provenance.device == "cpu"
 
 
-def test_gpus_that_are_not_here_are_an_error(pattern, settings, monkeypatch):
+def test_gpus_that_are_not_here_are_an_error(
+    pattern: Pattern, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         "spring_mpi.interface.gpus", lambda: [Gpu(0, 0, "GPU-a", "NVIDIA H200", 0.5)]
     )

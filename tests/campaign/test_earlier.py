@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from spring_mpi.campaign.past import Past
 from spring_mpi.campaign.plan import Plan
 from spring_mpi.campaign.recipe import digest, fingerprint
 from spring_mpi.campaign.resume import resume
+from spring_mpi.config.sections import Config
 from spring_mpi.errors import ConfigError
 from spring_mpi.events import build_index
 from spring_mpi.rundir.paths import RunDirectory
@@ -25,18 +29,18 @@ pattern: {cropsize: 256, size: 64}
 class Earlier:
     """A run directory whose first job is done, by a recipe that differs in some parts."""
 
-    def __init__(self, load, folder):
+    def __init__(self, load: Callable[..., Config], folder: Path) -> None:
         self._load, self.rundir = load, RunDirectory(folder / "run")
         self.rundir.create()
         self.plan = self.planned()
         self.name = next(iter(self.plan.numbers))
 
-    def planned(self, *overrides):
+    def planned(self, *overrides: str) -> Plan:
         """The plan, with another config."""
         index = build_index("events=2:seed=1", reader="simulate")
         return Plan(self._load(TEXT, *overrides), index, self.rundir.path)
 
-    def done(self, **parts):
+    def done(self, **parts: Any) -> Past:
         """Write the journal; its past."""
         made = self.plan.blueprint(self.name)
         parts = json.loads(json.dumps(dict(made.recipe.parts) | parts))
@@ -49,24 +53,24 @@ class Earlier:
         (self.rundir.path / self.plan.result_file(self.name)).write_bytes(b"")
         return Past.read(self.rundir.journal)
 
-    def _write(self, *lines):
+    def _write(self, *lines: dict[str, Any]) -> None:
         text = "".join(json.dumps(line) + "\n" for line in ({"start": 1}, *lines, {"exit": 0}))
         self.rundir.journal.write_text(text)
 
 
 @pytest.fixture
-def earlier(load, tmp_path):
+def earlier(load: Callable[..., Config], tmp_path: Path) -> Earlier:
     return Earlier(load, tmp_path)
 
 
-def test_what_is_alike_stays(earlier):
+def test_what_is_alike_stays(earlier: Earlier) -> None:
     """Nothing is said of it."""
     resumption = resume(earlier.plan, earlier.done(), earlier.rundir)
     assert [(one.name, one.remark) for one in resumption.ended] == [(earlier.name, "")]
     assert not resumption.earlier.renewed
 
 
-def test_results_of_another_engine_stay_and_are_marked(earlier):
+def test_results_of_another_engine_stay_and_are_marked(earlier: Earlier) -> None:
     """They are what that engine made of the same pattern; so the next run finds them, too."""
     resumption = resume(earlier.plan, earlier.done(engine=0), earlier.rundir)
     assert [one.remark for one in resumption.ended] == ["made by engine revision 0"]
@@ -74,7 +78,7 @@ def test_results_of_another_engine_stay_and_are_marked(earlier):
     assert line.fingerprint == earlier.plan.fingerprint(earlier.name)
 
 
-def test_results_that_cannot_be_compared_are_told(earlier):
+def test_results_that_cannot_be_compared_are_told(earlier: Earlier) -> None:
     """A result of another preparation that is no result file: with the reason, and what to do."""
     with pytest.raises(ConfigError, match=r"it cannot be compared: .*is not a result file") as told:
         resume(earlier.plan, earlier.done(preparation=1), earlier.rundir)
@@ -91,7 +95,9 @@ def test_results_that_cannot_be_compared_are_told(earlier):
         ({"pattern.satvalue": 5.0}, "pattern.satvalue: 5.0 -> none"),
     ],
 )
-def test_a_change_is_refused_with_its_name(earlier, parts, reason):
+def test_a_change_is_refused_with_its_name(
+    earlier: Earlier, parts: dict[str, float | list[str]], reason: str
+) -> None:
     """Nothing but what changed is named."""
     past = earlier.done(**parts)
     present = earlier.rundir.results_present()
@@ -103,7 +109,7 @@ def test_a_change_is_refused_with_its_name(earlier, parts, reason):
     assert last == "start anew with --fresh, or choose another output"
 
 
-def test_a_job_whose_result_is_gone_is_no_matter(earlier):
+def test_a_job_whose_result_is_gone_is_no_matter(earlier: Earlier) -> None:
     """It is done again, by whatever recipe."""
     past = earlier.done(seed=7)
     assert not judge(earlier.plan, past, set(), earlier.rundir).renewed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import make_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from spring_mpi.campaign import recipe as recipe_module
 from spring_mpi.campaign import version_0_1_0
-from spring_mpi.campaign.recipe import Recorded, changes, digest, of_spooled
+from spring_mpi.campaign.recipe import Recipe, Recorded, changes, digest, of_spooled
 from spring_mpi.errors import SourceError
 from spring_mpi.events.event import EventRef, Part, Source, file_digest
 from spring_mpi.events.geometry import GeometrySpec
@@ -30,19 +31,26 @@ GEOM = (
 )
 
 
-def recipe(calibration=None, reader="auto", settings=None, cropsize=32, size=16, seed=1):
+def recipe(
+    calibration: Calibration | None = None,
+    reader: str = "auto",
+    settings: Settings | None = None,
+    cropsize: int = 32,
+    size: int = 16,
+    seed: int = 1,
+) -> Recipe:
     """What is made of these."""
     recorded = Recorded.of(calibration or Calibration(), reader)
     return recorded.recipe(settings or Settings(), cropsize, size, seed)
 
 
-def told(before, now):
+def told(before: Recipe, now: Recipe) -> list[str]:
     """The changes between two recipes, the first one as a journal keeps it."""
     return list(changes(json.loads(json.dumps(before.parts)), now.parts))
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """A mask, a dark frame, a loader and a geometry."""
     for number, name in enumerate(("mask", "dark", "gain", "center")):
         np.save(tmp_path / f"{name}.npy", np.full((2, 2), number))
@@ -51,7 +59,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def with_files(folder):
+def with_files(folder: Path) -> Calibration:
     """A calibration of which every part is a file of that folder, one of them twice."""
     background, gain, center = (
         ArraySpec(file=str(folder / f"{name}.npy")) for name in ("dark", "gain", "center")
@@ -79,21 +87,21 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("change", "text"), CHANGES)
-def test_every_part_counts_and_has_a_name(change, text):
+def test_every_part_counts_and_has_a_name(change: dict[str, Any], text: str) -> None:
     """Whatever is asked for otherwise changes the fingerprint, and is told in one line."""
     before, now = recipe(), recipe(**change)
     assert before.fingerprint(EVENT) != now.fingerprint(EVENT)
     assert told(before, now) == [text]
 
 
-def test_no_two_changes_have_one_fingerprint():
+def test_no_two_changes_have_one_fingerprint() -> None:
     """Nor two of them together."""
     found = {recipe(**change).fingerprint(EVENT) for change, _ in CHANGES}
     assert len(found) == len(CHANGES)
 
 
 @pytest.mark.parametrize("name", ["mask.npy", "dark.npy", "gain.npy", "center.npy"])
-def test_contents_of_files_count(folder, name):
+def test_contents_of_files_count(folder: Path, name: str) -> None:
     """Other content of equal length, under the same name, is another recipe."""
     before = recipe(with_files(folder))
     np.save(folder / name, np.full((2, 2), 9))
@@ -103,7 +111,7 @@ def test_contents_of_files_count(folder, name):
     assert before.former != now.former != ""
 
 
-def test_folders_do_not_count(folder, tmp_path_factory):
+def test_folders_do_not_count(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The same files elsewhere make the same recipe, under other names another."""
     there = tmp_path_factory.mktemp("there")
     for path in folder.iterdir():
@@ -114,7 +122,7 @@ def test_folders_do_not_count(folder, tmp_path_factory):
     assert recipe(renamed).digest != recipe(with_files(folder)).digest
 
 
-def test_a_loader_counts_by_content_and_function(folder):
+def test_a_loader_counts_by_content_and_function(folder: Path) -> None:
     """Its folder does not."""
     before = recipe(reader=f"{folder}/load.py:one")
     assert told(before, recipe(reader=f"{folder}/load.py:two")) == [
@@ -125,7 +133,7 @@ def test_a_loader_counts_by_content_and_function(folder):
     assert told(before, now) == ["the content of load.py is another one"]
 
 
-def test_a_geometry_counts_with_the_masks_that_it_names(folder):
+def test_a_geometry_counts_with_the_masks_that_it_names(folder: Path) -> None:
     """By content and name, and with what else is asked of it."""
     text = "mask = /mask\nmask_file = m.h5\nmask_bad = 0x20\n" + GEOM
     (folder / "g.geom").write_text(text)
@@ -140,11 +148,11 @@ def test_a_geometry_counts_with_the_masks_that_it_names(folder):
     assert recipe(other).digest != recipe(one).digest
 
 
-def test_a_file_is_read_once(folder, monkeypatch):
+def test_a_file_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that two masks name."""
     read = []
 
-    def noted(path):
+    def noted(path: str) -> str:
         read.append(Path(path).name)
         return file_digest(path)
 
@@ -153,7 +161,7 @@ def test_a_file_is_read_once(folder, monkeypatch):
     assert sorted(read) == ["center.npy", "dark.npy", "gain.npy", "mask.npy"]
 
 
-def test_a_missing_file_is_named(folder):
+def test_a_missing_file_is_named(folder: Path) -> None:
     """As an error of the source."""
     (folder / "gain.npy").unlink()
     with pytest.raises(SourceError, match=r"cannot read .*gain\.npy: No such file"):
@@ -171,7 +179,7 @@ def test_a_missing_file_is_named(folder):
         {"more": (Part(Source("/data/second.cxi", "cxi", 7), "", 0),)},
     ],
 )
-def test_the_event_counts(change):
+def test_the_event_counts(change: dict[str, Any]) -> None:
     """Data files by name and size; not by folder."""
     one = recipe()
     other = replace(EVENT, **change)
@@ -181,7 +189,7 @@ def test_the_event_counts(change):
     assert one.fingerprint(EVENT) == one.fingerprint(moved)
 
 
-def with_a_new_key(monkeypatch, default):
+def with_a_new_key(monkeypatch: pytest.MonkeyPatch, default: int) -> None:
     """Let the settings have one more key."""
     kind = make_dataclass(
         "Init", [("novelty", int, option(default, "a new key"))],
@@ -191,7 +199,7 @@ def with_a_new_key(monkeypatch, default):
     monkeypatch.setitem(settings_module.SECTIONS, "init", kind)
 
 
-def test_a_new_key_with_its_default_changes_nothing(monkeypatch):
+def test_a_new_key_with_its_default_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Old campaigns stay what they are, by both rules; only another value is another recipe."""
     settings = Settings().set("init", "supportsize", 70)
     before = recipe(settings=settings)
@@ -205,13 +213,13 @@ def test_a_new_key_with_its_default_changes_nothing(monkeypatch):
     assert changed.former_fingerprint(EVENT) == "", "version 0.1.0 made nothing of the kind"
 
 
-def test_what_only_python_uses_changes_nothing():
+def test_what_only_python_uses_changes_nothing() -> None:
     """Number of GPUs and threads, and the folder."""
     settings = Settings().set("global", "threads", 3).set("global", "workdir", "x")
     assert recipe(settings=settings) == recipe()
 
 
-def test_the_rule_of_version_0_1_0():
+def test_the_rule_of_version_0_1_0() -> None:
     """What that version made of an event in two files, and of a pattern from Python."""
     settings = Settings().set("init", "supportsize", 70).set("global", "threads", 3)
     settings.set("SW", "area", 5.0)
@@ -236,13 +244,13 @@ def test_the_rule_of_version_0_1_0():
         Calibration(background=(1.0, 2.0, 3.0)),
     ],
 )
-def test_what_version_0_1_0_did_not_know(calibration):
+def test_what_version_0_1_0_did_not_know(calibration: Calibration) -> None:
     """No result of it can be of that; the other rule knows it."""
     assert recipe(calibration).former_fingerprint(EVENT) == ""
     assert recipe(calibration).fingerprint(EVENT) != recipe().fingerprint(EVENT)
 
 
-def test_a_pattern_from_python_is_its_own_calibration():
+def test_a_pattern_from_python_is_its_own_calibration() -> None:
     """Saturation and settings count."""
     one, other = (
         of_spooled(Calibration(satvalue=value), Settings(), 32, 16, 1) for value in (None, 3.0)
@@ -251,7 +259,7 @@ def test_a_pattern_from_python_is_its_own_calibration():
     assert one.former != other.former != ""
 
 
-def test_digest_of_equal_values():
+def test_digest_of_equal_values() -> None:
     """The order of keys does not matter, values do."""
     assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
     assert digest({"a": 1}) != digest({"a": 2})

@@ -31,7 +31,9 @@ def campaign_where(small: Callable[..., Campaign], index: Path, condition: str) 
     return small(events={"where": condition}, data=DATA | {"index": str(index)})
 
 
-def test_hits(small: Callable[..., Campaign], index: Path, capfd) -> None:
+def test_hits(
+    small: Callable[..., Campaign], index: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The events are those whose columns fulfil it, and they alone become jobs."""
     assert main(["stats", str(index), "--lit", "20"]) == 0
     campaign = campaign_where(small, index, "sum > 2e4 and lit > 100 and not damaged")

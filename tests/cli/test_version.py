@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points, version
+from importlib.metadata import EntryPoint, entry_points, version
 
 import pytest
 
@@ -13,7 +13,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_version(command, capsys) -> None:
+def test_version(command: EntryPoint, capsys: pytest.CaptureFixture[str]) -> None:
     """One line with the command's name and the package's version, exit 0."""
     module, _, function = command.value.partition(":")
     with pytest.raises(SystemExit) as end:

@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ DEADLINE = 60.0
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interactive]:
     """An object with a local hypervisor of its own, in ``spring-hv`` of the test's folder."""
     monkeypatch.chdir(tmp_path)
     steering = Interactive()
@@ -41,7 +43,7 @@ def own(tmp_path, monkeypatch):
     steering.close()
 
 
-def load_data(path):
+def load_data(path: Path) -> Pattern:
     """The loader function of SPRING's page."""
     with np.load(path) as file:
         return Pattern(
@@ -50,7 +52,7 @@ def load_data(path):
         )  # fmt: skip
 
 
-def endless(supportsize=60):
+def endless(supportsize: int = 60) -> Settings:
     """Settings of a job that does not end while a test runs."""
     return (
         Settings()
@@ -61,20 +63,22 @@ def endless(supportsize=60):
     )
 
 
-def printed(capsys, call, *arguments):
+def printed(
+    capsys: pytest.CaptureFixture[str], call: Callable[..., object], *arguments: object
+) -> list[str]:
     """The lines that a verb prints."""
     capsys.readouterr()
     call(*arguments)
     return capsys.readouterr().out.splitlines()
 
 
-def queue(running, *waiting):
+def queue(running: str, *waiting: str) -> list[str]:
     """The queue as the page prints it."""
     rows = [f"{position}: {name}" for position, name in enumerate(waiting)]
     return [f"Running: {running}", f"Execution queue ({len(waiting)} total):", *rows]
 
 
-def wait_until(what):
+def wait_until(what: Callable[[], object]) -> None:
     """Until something is true."""
     deadline = time.monotonic() + DEADLINE
     while not what():
@@ -82,11 +86,11 @@ def wait_until(what):
         time.sleep(0.05)
 
 
-def wait_running(hv, capsys, name):
+def wait_running(hv: Interactive, capsys: pytest.CaptureFixture[str], name: str) -> list[str]:
     """Until the live log shows that the main loop of a job runs; its lines."""
     seen = []
 
-    def is_running():
+    def is_running() -> bool:
         seen[:] = printed(capsys, hv.livelog)
         return seen[-1].startswith(f"RUNNING {name} ") and "... Running main loop ..." in seen
 
@@ -95,7 +99,7 @@ def wait_running(hv, capsys, name):
 
 
 @pytest.fixture(scope="module")
-def patterns(tmp_path_factory):
+def patterns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pattern]:
     """SPRING's example patterns by their names."""
     folder = tmp_path_factory.mktemp("data")
     write_examples(folder)
@@ -103,13 +107,15 @@ def patterns(tmp_path_factory):
     return {name: load_data(folder / f"example_{name}.npz") for name in wanted}
 
 
-def test_idle_print_outs(own, capsys):
+def test_idle_print_outs(own: Interactive, capsys: pytest.CaptureFixture[str]) -> None:
     """Before the first job the live log is idle and the queue empty."""
     assert printed(capsys, own.livelog) == ["- - - - - - - - - - -", "IDLE"]
     assert printed(capsys, own.info) == ["Idle.", "Empty queue."]
 
 
-def test_four_patterns(own, patterns, capsys):
+def test_four_patterns(
+    own: Interactive, patterns: dict[str, Pattern], capsys: pytest.CaptureFixture[str]
+) -> None:
     """One of four jobs runs, three wait; one is put first, one is stopped, all are killed."""
     for name in ("A_1", "A_2", "A_3", "A_4"):
         assert printed(capsys, own.append, MPR(patterns[name], endless())) == []
@@ -129,7 +135,9 @@ def test_four_patterns(own, patterns, capsys):
     wait_until(lambda: printed(capsys, own.info) == ["Idle.", "Empty queue."])
 
 
-def test_tags_and_removal(own, patterns, capsys):
+def test_tags_and_removal(
+    own: Interactive, patterns: dict[str, Pattern], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Twelve tagged jobs keep their order; they are removed by wildcard, position and name."""
     for name in ("A_1", "A_2", "A_3", "A_4"):
         for size in (80, 100, 120):
@@ -149,7 +157,7 @@ def test_tags_and_removal(own, patterns, capsys):
     assert printed(capsys, own.info) == queue(tagged[0], *left)
 
 
-def quick_job(tag="", generations=2):
+def quick_job(tag: str = "", generations: int = 2) -> MPR:
     """A job whose generations take milliseconds."""
     frame = np.exp(-((np.arange(64) - 32.0) ** 2) / 40)
     pattern = Pattern(
@@ -163,7 +171,7 @@ def quick_job(tag="", generations=2):
     return MPR(pattern, settings.set("init", "supportsize", 8).set("IA", "it", 4), tag)
 
 
-def test_results_equal_those_of_run(own, tmp_path):
+def test_results_equal_those_of_run(own: Interactive, tmp_path: Path) -> None:
     """A job that runs asynchronously gives the result of run(), bit for bit."""
     own.append(quick_job("a"))
     wait_until(lambda: "7-1-a" in own.campaign.done)
@@ -175,14 +183,14 @@ def test_results_equal_those_of_run(own, tmp_path):
     assert (found.data == expected.data).all()
 
 
-def test_taken_name_is_numbered(own):
+def test_taken_name_is_numbered(own: Interactive) -> None:
     """The same pattern submitted twice gives two results."""
     own.append(quick_job())
     own.append(quick_job())
     wait_until(lambda: {"7-1", "7-1~2"} <= set(own.campaign.done))
 
 
-def test_local_hypervisor_ends_with_close(own):
+def test_local_hypervisor_ends_with_close(own: Interactive) -> None:
     """close() ends the process; the next verb starts another one in the same folder."""
     own.start()
     first = json.loads((own.campaign.rundir / "control" / "lock").read_text())["pid"]
@@ -193,7 +201,7 @@ def test_local_hypervisor_ends_with_close(own):
     assert json.loads((own.campaign.rundir / "control" / "lock").read_text())["pid"] != first
 
 
-def test_unfinished_jobs_are_resumed(own, capsys):
+def test_unfinished_jobs_are_resumed(own: Interactive, capsys: pytest.CaptureFixture[str]) -> None:
     """What was queued when the hypervisor ended is queued when it starts again."""
     own.append(quick_job("a", generations=100000))
     own.append(quick_job("b", generations=100000))
@@ -201,7 +209,7 @@ def test_unfinished_jobs_are_resumed(own, capsys):
     wait_until(lambda: printed(capsys, own.info) == queue("7-1-a", "7-1-b"))
 
 
-def test_start_chooses_folder(own, tmp_path):
+def test_start_chooses_folder(own: Interactive, tmp_path: Path) -> None:
     """start() chooses folder and workers, may be repeated, and refuses a second folder."""
     own.start(output="elsewhere", workers=2)
     own.start(output="elsewhere")
@@ -210,7 +218,7 @@ def test_start_chooses_folder(own, tmp_path):
         own.start(output="third")
 
 
-def test_second_hypervisor_in_one_folder(own):
+def test_second_hypervisor_in_one_folder(own: Interactive) -> None:
     """A folder that another hypervisor holds is refused in its words."""
     own.start()
     with pytest.raises(LaunchError, match=r"in use by pid \d+(.|\n)*hv\.start\(output=") as fault:
@@ -218,7 +226,7 @@ def test_second_hypervisor_in_one_folder(own):
     assert "Traceback" not in str(fault.value)
 
 
-def test_refusal_after_the_lock(own):
+def test_refusal_after_the_lock(own: Interactive) -> None:
     """What the hypervisor refuses once it holds the folder is told at once, in its words."""
     own.start()
     own.close()
@@ -229,7 +237,7 @@ def test_refusal_after_the_lock(own):
     assert not own._local.is_alive
 
 
-def test_hypervisor_ends_with_the_notebook(tmp_path):
+def test_hypervisor_ends_with_the_notebook(tmp_path: Path) -> None:
     """When the process that started it is killed, the local hypervisor is gone, too."""
     code = "from spring_mpi import hypervisor as hv; hv.info(); import os; os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.DEVNULL)
@@ -237,7 +245,7 @@ def test_hypervisor_ends_with_the_notebook(tmp_path):
     wait_until(lambda: is_gone(pid))
 
 
-def test_script_ends_in_order(tmp_path):
+def test_script_ends_in_order(tmp_path: Path) -> None:
     """A script that ends takes its hypervisor with it, which gives its lock back."""
     code = "from spring_mpi import hypervisor as hv; hv.info()"
     done = subprocess.run(
@@ -247,7 +255,7 @@ def test_script_ends_in_order(tmp_path):
     assert not (tmp_path / "spring-hv" / "control" / "lock").exists()
 
 
-def test_hypervisor_that_cannot_start(own, monkeypatch):
+def test_hypervisor_that_cannot_start(own: Interactive, monkeypatch: pytest.MonkeyPatch) -> None:
     """What keeps the local hypervisor from starting is told in its last words."""
     monkeypatch.setattr(local, "_config", lambda rundir: {"name": "x"})
     with pytest.raises(LaunchError, match=r"could not be started in (.|\n)*Mend that"):
@@ -255,10 +263,10 @@ def test_hypervisor_that_cannot_start(own, monkeypatch):
     assert not own._local.is_alive
 
 
-def test_no_room_for_temporary_files(own, monkeypatch):
+def test_no_room_for_temporary_files(own: Interactive, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the local hypervisor's config cannot be written, the remedy is told."""
 
-    def full(*_):
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(local, "write_new", full)
@@ -266,7 +274,9 @@ def test_no_room_for_temporary_files(own, monkeypatch):
         own.info()
 
 
-def test_hypervisor_that_never_starts(own, monkeypatch, tmp_path):
+def test_hypervisor_that_never_starts(
+    own: Interactive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A local hypervisor that is not ready in time is ended, and said to be so."""
     sleeper = tmp_path / "python"
     sleeper.write_text("#!/bin/sh\nexec sleep 60\n")

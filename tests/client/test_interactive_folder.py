@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from client.test_interactive import quick_job, wait_until
+from helpers.campaigns import Campaign
 
 from spring_mpi.client.interactive import Interactive
 from spring_mpi.errors import LaunchError
-from spring_mpi.model.outcome import State
+from spring_mpi.model.outcome import Outcome, State
 from spring_mpi.rundir.journal import replay
 from spring_mpi.rundir.lines import JobLine
 from spring_mpi.rundir.mailbox import Client
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interactive]:
     """An object with a local hypervisor of its own, in ``spring-hv`` of the test's folder."""
     monkeypatch.chdir(tmp_path)
     steering = Interactive()
@@ -24,13 +27,13 @@ def own(tmp_path, monkeypatch):
     steering.close()
 
 
-def contents(folder):
+def contents(folder: Path) -> dict[str, bytes]:
     """Every file of a folder, with its bytes."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path): path.read_bytes() for path in files}
 
 
-def test_folder_of_another_campaign(own, small):
+def test_folder_of_another_campaign(own: Interactive, small: Callable[..., Campaign]) -> None:
     """A run directory of spring-batch is refused, and not a byte of it changes."""
     campaign = small(events={"slice": "0:1"})
     assert campaign.run()[0] == 0
@@ -40,7 +43,7 @@ def test_folder_of_another_campaign(own, small):
     assert contents(campaign.rundir) == before
 
 
-def test_restart_without_spooled_patterns(own):
+def test_restart_without_spooled_patterns(own: Interactive) -> None:
     """Without its file a done job stays done, and one that has to run fails with the reason."""
     own.append(quick_job("a"))
     wait_until(lambda: "7-1-a" in own.campaign.done)
@@ -54,7 +57,7 @@ def test_restart_without_spooled_patterns(own):
     shutil.rmtree(own.campaign.rundir / "spool")
     own.start()
 
-    def failed():
+    def failed() -> list[Outcome]:
         lines = replay(own.campaign.rundir / "journal.jsonl")
         return [
             line.outcome
@@ -72,7 +75,7 @@ def test_restart_without_spooled_patterns(own):
     wait_until(lambda: "7-1-a~2" in own.campaign.done)
 
 
-def test_damaged_pattern_is_refused(own):
+def test_damaged_pattern_is_refused(own: Interactive) -> None:
     """A spool file that cannot be read is the sender's fault: the hypervisor lives on."""
     own.start()
     (own.campaign.rundir / "spool").mkdir()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from spring_mpi.config.config import dump_config, load_config
 from spring_mpi.config.event_choice import EventSelection
-from spring_mpi.config.sections import Workers
+from spring_mpi.config.sections import Config, Workers
 from spring_mpi.errors import ConfigError
 from spring_mpi.events.specs import ArraySpec, MaskSpec
 
@@ -43,18 +44,20 @@ LEAST = "name: a\ndata: {source: x.npy}\npattern: {cropsize: 64}\n"
 
 
 @pytest.fixture(scope="session")
-def example():
+def example() -> str:
     """The example config of the documentation."""
     return EXAMPLE
 
 
 @pytest.fixture(scope="session")
-def least():
+def least() -> str:
     """The shortest config."""
     return LEAST
 
 
-def test_the_example_of_the_documentation_loads(load, tmp_path):
+def test_the_example_of_the_documentation_loads(
+    load: Callable[..., Config], tmp_path: Path
+) -> None:
     """Every value of the example arrives in its type, paths absolute."""
     config = load(EXAMPLE)
     root = str(tmp_path)
@@ -73,20 +76,20 @@ def test_the_example_of_the_documentation_loads(load, tmp_path):
     assert config.workers == Workers()
 
 
-def test_the_example_reads_back(load):
+def test_the_example_reads_back(load: Callable[..., Config]) -> None:
     """The example, written complete, is read back as the same config."""
     config = load(EXAMPLE)
     assert load(dump_config(config)) == config
 
 
-def test_defaults_of_the_shortest_config(load, tmp_path):
+def test_defaults_of_the_shortest_config(load: Callable[..., Config], tmp_path: Path) -> None:
     """Size is cropsize, output is runs/name in the current folder, root the config's folder."""
     config = load(LEAST)
     assert (config.pattern.size, config.data.root) == (64, str(tmp_path))
     assert config.output == str(tmp_path / "here" / "runs" / "a")
 
 
-def test_all_faults_are_told_at_once_in_their_order(problems):
+def test_all_faults_are_told_at_once_in_their_order(problems: Callable[..., list[str]]) -> None:
     """Five mistakes in five sections are five problems, each with line and column."""
     text = EXAMPLE.replace("seed: 1", "sede: 1").replace("gain: 1.0", "gain: -1.0")
     text = text.replace("reader: auto", "reader: cxii").replace("size: 256", "size: 300")
@@ -156,7 +159,9 @@ def test_all_faults_are_told_at_once_in_their_order(problems):
         ("output: ''", "9: output: must not be empty"),
     ],
 )  # fmt: skip
-def test_one_fault_has_one_problem_at_its_place(problems, line, message):
+def test_one_fault_has_one_problem_at_its_place(
+    problems: Callable[..., list[str]], line: str, message: str
+) -> None:
     """A single mistake is told once, with its column, its key and what to do."""
     actual = problems(LEAST + line)
     assert len(actual) == 1
@@ -196,12 +201,16 @@ def test_one_fault_has_one_problem_at_its_place(problems, line, message):
                                         "alone"]),
     ],
 )  # fmt: skip
-def test_faults_of_data_and_pattern(problems, old, new, messages):
+def test_faults_of_data_and_pattern(
+    problems: Callable[..., list[str]], old: str, new: str, messages: list[str]
+) -> None:
     """Faults of the required sections are told at their places."""
     assert problems(LEAST.replace(old, new)) == [f"c.yaml:{one}" for one in messages]
 
 
-def test_paths_start_where_the_documentation_says(load, tmp_path):
+def test_paths_start_where_the_documentation_says(
+    load: Callable[..., Config], tmp_path: Path
+) -> None:
     """Data paths start at data.root, that at the config's folder; output at the current one."""
     data = (
         "{root: d, source: ['*.h5', 'exp=a:dir=x:run=3'], reader: my.py:load, "
@@ -219,7 +228,9 @@ def test_paths_start_where_the_documentation_says(load, tmp_path):
     assert config.events.list == f"{root}/hits.txt"
 
 
-def test_paths_of_the_command_line_start_where_those_of_the_file_do(load, tmp_path):
+def test_paths_of_the_command_line_start_where_those_of_the_file_do(
+    load: Callable[..., Config], tmp_path: Path
+) -> None:
     """Data paths start at data.root, too; that itself, output and index at the current folder."""
     text = LEAST.replace("{source: x.npy}", "{root: d, source: x.npy}")
     config = load(
@@ -240,7 +251,7 @@ def test_paths_of_the_command_line_start_where_those_of_the_file_do(load, tmp_pa
     assert moved.data.source == (f"{here}/e/y.npy",)
 
 
-def test_a_simulated_source_is_no_path(load):
+def test_a_simulated_source_is_no_path(load: Callable[..., Config]) -> None:
     """The source text of the simulate reader stays as it is written."""
     config = load(LEAST.replace("x.npy", "n=3:size=64, reader: simulate"))
     assert config.data.source == ("n=3:size=64",)
@@ -253,12 +264,14 @@ def test_a_simulated_source_is_no_path(load):
         ("2024-01-01", ((2024, 1, 1),)),
     ],
 )
-def test_pids_have_three_forms(load, text, pids):
+def test_pids_have_three_forms(
+    load: Callable[..., Config], text: str, pids: tuple[tuple[int, ...], ...]
+) -> None:
     """A pid is joined text, a list, or one integer."""
     assert load(LEAST + f"events: {{pids: {text}}}").events.pids == pids
 
 
-def test_overrides_replace_what_the_file_says(load):
+def test_overrides_replace_what_the_file_says(load: Callable[..., Config]) -> None:
     """An override changes its key alone, makes missing sections, and may be a list."""
     config = load(
         EXAMPLE, "settings.init.gamma=75e-2", "sweep.over.init.supportsize=[70]", "seed=5",
@@ -269,14 +282,16 @@ def test_overrides_replace_what_the_file_says(load):
     assert (config.events.slice, config.data.source) == ("0:10", ("/a.h5", "/b.h5"))
 
 
-def test_a_pattern_of_file_names_needs_no_quotes_on_the_command_line(load):
+def test_a_pattern_of_file_names_needs_no_quotes_on_the_command_line(
+    load: Callable[..., Config],
+) -> None:
     """There a * is no alias, for no anchor can stand before it."""
     for text in ("*.cxi", " *cxi "):
         (source,) = load(LEAST, f"data.source={text}").data.source
         assert os.path.basename(source) == text.strip()
 
 
-def test_faults_of_overrides_follow_those_of_the_file(problems):
+def test_faults_of_overrides_follow_those_of_the_file(problems: Callable[..., list[str]]) -> None:
     """Overrides are told by their text, after the file's problems, in the order given."""
     overrides = ("settings.init.supsize=3", "foo", "workers.threads=0", "data.pid=[", "seed=")
     assert problems(LEAST + "sede: 1", *overrides) == [
@@ -301,7 +316,9 @@ def test_faults_of_overrides_follow_those_of_the_file(problems):
         (b"name: a\nx: \xff\n", "c.yaml:2:4: not UTF-8 text; save the file with that encoding"),
     ],
 )  # fmt: skip
-def test_files_that_are_no_config(tmp_path, monkeypatch, data, message):
+def test_files_that_are_no_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, message: str
+) -> None:
     """What holds no mapping of text is told in one line."""
     monkeypatch.chdir(tmp_path)
     Path("c.yaml").write_bytes(data)
@@ -310,7 +327,7 @@ def test_files_that_are_no_config(tmp_path, monkeypatch, data, message):
     assert caught.value.problems == (message,)
 
 
-def test_missing_files_and_folders_are_told(tmp_path):
+def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
     """A file that cannot be opened is a ConfigError with the reason."""
     reasons = {tmp_path: "Is a directory", tmp_path / "x": "No such file or directory"}
     for path, reason in reasons.items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +25,7 @@ LEAST = {"name": "a", "data": {"source": "x.npy"}, "pattern": {"cropsize": 64}}
 
 
 @pytest.fixture(scope="module")
-def validator():
+def validator() -> Any:
     """Of the committed schema."""
     schema = json.loads((CONFIGS / "schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft7Validator.check_schema(schema)
@@ -55,7 +57,7 @@ def changed(path: str, value: object) -> dict:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_the_configs_are_right_and_name_the_schema(validator, path):
+def test_the_configs_are_right_and_name_the_schema(validator: Any, path: Path) -> None:
     """Every config of the project is valid, and its first line leads editors to the schema."""
     text = path.read_text(encoding="utf-8")
     assert text.splitlines()[0] == "# yaml-language-server: $schema=schema.json"
@@ -64,7 +66,9 @@ def test_the_configs_are_right_and_name_the_schema(validator, path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_an_effective_config_is_right(validator, load, path):
+def test_an_effective_config_is_right(
+    validator: Any, load: Callable[..., Config], path: Path
+) -> None:
     """What a run directory keeps is valid, too."""
     config = load(path.read_text(encoding="utf-8"))
     validator.validate(read(dump_config(config)))
@@ -77,7 +81,7 @@ def keys(form: object) -> list[str]:
     return [*properties, *below]
 
 
-def test_every_key_is_described(validator):
+def test_every_key_is_described(validator: Any) -> None:
     """An editor has something to say about every key."""
     for path in keys(validator.schema):
         inner = validator.schema
@@ -186,7 +190,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("path", "value"), RIGHT)
-def test_what_is_right_is_so_for_both(validator, load, path, value):
+def test_what_is_right_is_so_for_both(
+    validator: Any, load: Callable[..., Config], path: str, value: Any
+) -> None:
     """Every form of a value that the reference names is accepted by decoder and schema."""
     document = changed(path, value)
     validator.validate(document)
@@ -194,7 +200,9 @@ def test_what_is_right_is_so_for_both(validator, load, path, value):
 
 
 @pytest.mark.parametrize(("path", "value"), WRONG)
-def test_what_is_wrong_is_so_for_both(validator, load, path, value):
+def test_what_is_wrong_is_so_for_both(
+    validator: Any, load: Callable[..., Config], path: str, value: Any
+) -> None:
     """Unknown keys, wrong types and values out of range fail in decoder and schema."""
     document = changed(path, value)
     assert not validator.is_valid(document)
@@ -203,7 +211,9 @@ def test_what_is_wrong_is_so_for_both(validator, load, path, value):
 
 
 @pytest.mark.parametrize("path", ["name", "data", "pattern", "data/source", "pattern/cropsize"])
-def test_what_is_missing_is_so_for_both(validator, load, path):
+def test_what_is_missing_is_so_for_both(
+    validator: Any, load: Callable[..., Config], path: str
+) -> None:
     """The required keys are required by decoder and schema."""
     document = json.loads(json.dumps(LEAST))
     *sections, key = path.split("/")
@@ -225,7 +235,9 @@ VALUES = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(path=st.sampled_from(keys(SectionForm(Config).schema())), value=VALUES)
-def test_the_schema_refuses_nothing_that_the_decoder_takes(validator, load, path, value):
+def test_the_schema_refuses_nothing_that_the_decoder_takes(
+    validator: Any, load: Callable[..., Config], path: str, value: Any
+) -> None:
     """An editor underlines no config that runs."""
     document = changed(path, value)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from spring_mpi.config.config import dump_config
 from spring_mpi.config.event_choice import parse_slice
 from spring_mpi.config.reference import reference_yaml, schema_json
-from spring_mpi.config.sections import legal_cropsizes
+from spring_mpi.config.sections import Config, legal_cropsizes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 LEAST = "name: a\ndata: {source: x.npy}\npattern: {cropsize: 64}\n"
@@ -27,7 +28,7 @@ ROUND_TRIPS = [
 
 
 @pytest.mark.parametrize("text", ROUND_TRIPS)
-def test_a_written_config_reads_back_equal(load, text):
+def test_a_written_config_reads_back_equal(load: Callable[..., Config], text: str) -> None:
     """Loading is the inverse of dumping, and a dumped config is complete."""
     config = load(text)
     again = load(dump_config(config))
@@ -37,7 +38,7 @@ def test_a_written_config_reads_back_equal(load, text):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1))
-def test_any_text_survives_the_round_trip(load, text):
+def test_any_text_survives_the_round_trip(load: Callable[..., Config], text: str) -> None:
     """A dataset's name, whatever its characters, is read back as it was written."""
     quoted = "".join(f"\\U{ord(character):08x}" for character in text)
     config = load(LEAST.replace("x.npy", f'x.npy, dataset: "{quoted}"'))
@@ -45,7 +46,7 @@ def test_any_text_survives_the_round_trip(load, text):
     assert load(dump_config(config)) == config
 
 
-def test_the_files_of_the_options_are_the_generated_ones():
+def test_the_files_of_the_options_are_the_generated_ones() -> None:
     """Reference and schema are what the options say.
 
     Where this fails: ``python -m spring_mpi.config.reference``.
@@ -54,14 +55,14 @@ def test_the_files_of_the_options_are_the_generated_ones():
     assert (CONFIGS / "schema.json").read_text(encoding="utf-8") == schema_json()
 
 
-def test_the_reference_shows_the_defaults(load):
+def test_the_reference_shows_the_defaults(load: Callable[..., Config]) -> None:
     """The reference means the same as a config with its three required values alone."""
     least = "name: demo\ndata: {source: run34.cxi}\npattern: {cropsize: 1024}\n"
     assert load(reference_yaml()) == load(least)
 
 
 @given(st.integers(2, 5000), st.integers(2, 600))
-def test_legal_cropsizes_enclose_the_wanted_one(cropsize, size):
+def test_legal_cropsizes_enclose_the_wanted_one(cropsize: int, size: int) -> None:
     """Both proposals are multiples of size; where possible they enclose the cropsize."""
     lower, upper = legal_cropsizes(cropsize, size)
     assert (lower % size, upper % size, upper - lower, lower > 0) == (0, 0, size, True)
@@ -70,13 +71,13 @@ def test_legal_cropsizes_enclose_the_wanted_one(cropsize, size):
 
 
 @pytest.mark.parametrize("text", ["0:100", ":", "5:", "::2", "-10:"])
-def test_slices_are_those_of_python(text):
+def test_slices_are_those_of_python(text: str) -> None:
     """A slice's text selects what Python's does."""
     assert list(range(20))[parse_slice(text)] == eval(f"list(range(20))[{text}]")
 
 
 @pytest.mark.parametrize("text", ["", "1", "a:b", "1:2:3:4", "::0"])
-def test_what_is_no_slice_is_refused(text):
+def test_what_is_no_slice_is_refused(text: str) -> None:
     """Fewer or more parts, words and a zero step are no slice."""
     with pytest.raises(ValueError):
         parse_slice(text)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,10 @@ class Campaign:
     launcher: Sequence[str] = ()
     prefix: Sequence[str] = ()
     """Runs the command that follows it with less than we have, such as ``prlimit``."""
+    ranks: int = 1
+    """How many a test runs it on."""
+    process: subprocess.Popen[str] = field(init=False, repr=False, compare=False)
+    """Of the run that a test started and left running."""
 
     def start(self, *arguments: str, ranks: int = 1) -> subprocess.Popen[str]:
         """``spring-batch`` on the config, in a process group of its own."""
@@ -79,7 +83,7 @@ class Campaign:
         """Jobs that the journal says entered a state, in order, repeated if they did."""
         return [line["job"] for line in self.journal() if line.get("state") == state]
 
-    def wait_for(self, what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    def wait_for(self, what: Callable[[], object], process: subprocess.Popen[str]) -> None:
         """Until something is true of the run; a failure after a time-out or an early end."""
         deadline = time.monotonic() + _DEADLINE
         while not what():

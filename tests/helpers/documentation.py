@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -111,7 +112,7 @@ def parse_command(words: list[str], monkeypatch: object) -> None:
     (point,) = entry_points(group="console_scripts", name=words[0])
     original = argparse.ArgumentParser.parse_args
 
-    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+    def parse_args(self, args: Any = None, namespace: Any = None) -> None:
         original(self, args, namespace)
         raise _ParsedError
 

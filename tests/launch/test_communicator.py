@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+from helpers.campaigns import Campaign
 
 from spring_mpi.cli.index import main as spring_index
 from spring_mpi.errors import LaunchError
@@ -12,7 +16,7 @@ from spring_mpi.launch.communicator import NullCommunicator, connect
 SHELL = {"SLURM_STEP_NUM_TASKS": "8", "SLURM_PTY_PORT": "40001", "PMI_SIZE": "8", "PMI_RANK": "0"}
 
 
-def test_no_launcher_no_mpi():
+def test_no_launcher_no_mpi() -> None:
     """Alone there is no other rank, no message, and nothing to send to."""
     alone = connect("auto", {})
     assert isinstance(alone, NullCommunicator)
@@ -21,13 +25,15 @@ def test_no_launcher_no_mpi():
         alone.send("hello", 1)
 
 
-def test_local_on_request():
+def test_local_on_request() -> None:
     """``--transport local`` overrides what a launcher says."""
     assert isinstance(connect("local", {"PMI_SIZE": "4"}), NullCommunicator)
 
 
 @pytest.mark.parametrize("options", [["--check"], ["--workers", "2"]])
-def test_a_shell_in_a_step_runs_alone(small_mpi, monkeypatch, options):
+def test_a_shell_in_a_step_runs_alone(
+    small_mpi: Callable[..., Campaign], monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
     """A shell of ``srun -n 8 --pty``, where MPI would wait for seven others, works as elsewhere."""
     for name, value in SHELL.items():
         monkeypatch.setenv(name, value)
@@ -36,7 +42,12 @@ def test_a_shell_in_a_step_runs_alone(small_mpi, monkeypatch, options):
     assert "one of 8 tasks, not an MPI launch" in output
 
 
-def test_every_command_is_local_on_request(small_mpi, monkeypatch, tmp_path, capsys):
+def test_every_command_is_local_on_request(
+    small_mpi: Callable[..., Campaign],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Where a launcher's words would make them wait for others, that many do not exist."""
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "5")
     np.save(tmp_path / "frames.npy", np.ones((2, 8, 8)))
@@ -50,7 +61,9 @@ def test_every_command_is_local_on_request(small_mpi, monkeypatch, tmp_path, cap
     assert code == 0, output
 
 
-def test_tasks_that_do_not_find_each_other(small_mpi, monkeypatch):
+def test_tasks_that_do_not_find_each_other(
+    small_mpi: Callable[..., Campaign], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Several tasks, each rank 0 of 1, would run the campaign several times: refused."""
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "3")
     code, output = small_mpi().run()
@@ -60,7 +73,7 @@ def test_tasks_that_do_not_find_each_other(small_mpi, monkeypatch):
     assert "--transport local" in output
 
 
-def test_wrong_config_ends_all_ranks(small_mpi):
+def test_wrong_config_ends_all_ranks(small_mpi: Callable[..., Campaign]) -> None:
     """Rank 0 tells the fault once, all ranks end, and the launcher passes exit 2 on."""
     campaign = small_mpi(events={"slice": "nonsense"})
     code, output = campaign.run(ranks=3)

@@ -294,10 +294,12 @@ def test_other_provenance_is_another_result() -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
-def test_results_are_read_where_there_are_no_locks(tmp_path, monkeypatch, number):
+def test_results_are_read_where_there_are_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     """A result is complete from the moment it has its name."""
 
-    def refused(*_):
+    def refused(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     made().save(tmp_path / "a.h5")
@@ -305,10 +307,12 @@ def test_results_are_read_where_there_are_no_locks(tmp_path, monkeypatch, number
     assert_same(Result.load(tmp_path / "a.h5"), made())
 
 
-def test_a_fault_of_the_disk_says_nothing_of_what_is_in_a_file(tmp_path, monkeypatch):
+def test_a_fault_of_the_disk_says_nothing_of_what_is_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Such a file is not said to be no result."""
 
-    def faulty(*_):
+    def faulty(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     made().save(tmp_path / "a.h5")
@@ -317,7 +321,7 @@ def test_a_fault_of_the_disk_says_nothing_of_what_is_in_a_file(tmp_path, monkeyp
         Result.load(tmp_path / "a.h5")
 
 
-def test_a_result_that_a_writer_holds_is_refused_with_that_reason(tmp_path):
+def test_a_result_that_a_writer_holds_is_refused_with_that_reason(tmp_path: Path) -> None:
     """It is not said to be something else."""
     made().save(tmp_path / "a.h5")
     with open(tmp_path / "a.h5", "rb") as writer:

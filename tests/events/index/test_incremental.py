@@ -171,7 +171,9 @@ def test_any_history(
 
 
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[str, str]]:
     """``index(*options)``: builds index.h5 of a folder of three files; what is printed."""
     folder = Folder(tmp_path, KINDS["hdf5"])
     for number in range(3):

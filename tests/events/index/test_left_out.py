@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import h5py
 import numpy as np
@@ -65,7 +66,7 @@ def two_runs(path: Path) -> Path:
     st.randoms(),
 )
 def test_each_event_counts_once(
-    found: list[tuple[int, set[str], list[Row]]], indexed: set[tuple[int, int, int]], order
+    found: list[tuple[int, set[str], list[Row]]], indexed: set[tuple[int, int, int]], order: Random
 ) -> None:
     """With all that its sources hold, for the first of them, unless another has its frame."""
     entries = [

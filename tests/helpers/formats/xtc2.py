@@ -126,7 +126,9 @@ class Stream:
         """SlowUpdate."""
         return self.add(time, SLOW_UPDATE, values(EPICS, [pressure, state]))
 
-    def event(self, time: int, planes: NDArray[Any], damage: int = 0, lost: Sequence[int] = ()):
+    def event(
+        self, time: int, planes: NDArray[Any], damage: int = 0, lost: Sequence[int] = ()
+    ) -> Stream:
         """An event with the planes (segments, rows, columns), but for the lost ones."""
         parts = (
             values(CAMERA + number, [plane, np.uint32(time % 100)], data_first=bool(number % 2))
