@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import pytest
 
 from spring_mpi.model.outcome import State
@@ -20,7 +23,7 @@ PIDS = ["197-10-14558540587", "250-23-14565026066", "71-1-14546865407", "19-7-14
 TAGS = ["suppsize:80", "suppsize:100", "suppsize:120"]
 
 
-def running_queue(names, workers=1):
+def running_queue(names: Iterable[str], workers: int = 1) -> Queue:
     queue = Queue()
     queue.append(names)
     for worker in range(1, workers + 1):
@@ -29,7 +32,7 @@ def running_queue(names, workers=1):
     return queue
 
 
-def test_info_with_waiting_jobs():
+def test_info_with_waiting_jobs() -> None:
     """The running job, the number of waiting ones, then each with its position."""
     assert info_lines(running_queue(PIDS)) == [
         "Running: 197-10-14558540587",
@@ -40,7 +43,7 @@ def test_info_with_waiting_jobs():
     ]
 
 
-def test_info_after_prepend():
+def test_info_after_prepend() -> None:
     """The prepended job is number 0, the running one goes on."""
     queue = running_queue(PIDS)
     queue.prepend(["190-1769647347"])
@@ -51,7 +54,7 @@ def test_info_after_prepend():
     ]
 
 
-def test_the_pages_removals():
+def test_the_pages_removals() -> None:
     """Twelve tagged jobs, two removals by wildcard: what is left is what the page shows."""
     queue = running_queue([f"{pid}-{tag}" for pid in PIDS for tag in TAGS])
     assert reply_lines(queue.remove("71-*")) == tuple(
@@ -73,7 +76,7 @@ def test_the_pages_removals():
     ]
 
 
-def test_kill():
+def test_kill() -> None:
     """Removal lines first, then the line of the running job, which has no name and no full stop."""
     assert reply_lines(running_queue(PIDS).kill()) == (
         *(f"Removing {pid} from queue" for pid in PIDS[1:]),
@@ -81,7 +84,7 @@ def test_kill():
     )
 
 
-def test_stop_of_several_names_them():
+def test_stop_of_several_names_them() -> None:
     """With several running jobs each line has its name."""
     assert reply_lines(running_queue("ab", workers=2).stop()) == (
         "Terminating running MPR process a... Done",
@@ -89,7 +92,7 @@ def test_stop_of_several_names_them():
     )
 
 
-def test_jobs_that_wait_again():
+def test_jobs_that_wait_again() -> None:
     """However they came into the queue."""
     queue = running_queue("abc")
     assert reply_lines(queue.append("a")) == ("Adding a~2 to queue",)
@@ -98,7 +101,7 @@ def test_jobs_that_wait_again():
     assert reply_lines(queue.retry("b")) == ("Adding b to queue",)
 
 
-def test_modes():
+def test_modes() -> None:
     """What runs and how much waits, in a line."""
     queue = running_queue("abc")
     assert reply_lines(queue.pause()) == ("Paused: a running, 2 jobs waiting",)
@@ -115,13 +118,13 @@ def test_modes():
         (lambda queue: queue.resume(), "The campaign is not paused"),
     ],
 )
-def test_refusals(ask, line):
+def test_refusals(ask: Callable[..., Any], line: str) -> None:
     """Why nothing could be done."""
     assert reply_lines(ask(running_queue("ab"))) == (line,)
 
 
 @pytest.mark.parametrize("why", Why)
-def test_every_refusal_has_words(why):
+def test_every_refusal_has_words(why: Why) -> None:
     """One line at most: of kill without any job SPRING says nothing."""
     lines = reply_lines(Decision(refusal=Refusal(why, "x")))
     assert len(lines) == (why is not Why.NO_JOBS)
@@ -136,7 +139,7 @@ def test_every_state_that_people_can_ask_for_has_words(state: State) -> None:
     assert reply_lines(Decision((Record("a", state),)))
 
 
-def test_info_of_a_queue_that_stands_still():
+def test_info_of_a_queue_that_stands_still() -> None:
     """It says why, and what would change that."""
     queue = running_queue(PIDS)
     queue.pause()
@@ -146,7 +149,7 @@ def test_info_of_a_queue_that_stands_still():
     assert info_lines(queue)[1].startswith("Draining: no job is given out")
 
 
-def test_info_of_an_empty_queue():
+def test_info_of_an_empty_queue() -> None:
     """Nothing runs, nothing waits."""
     assert info_lines(Queue()) == ["Idle.", "Empty queue."]
     assert info_lines(running_queue(["190-1769647347"])) == [
@@ -155,7 +158,7 @@ def test_info_of_an_empty_queue():
     ]
 
 
-def test_info_of_a_long_queue():
+def test_info_of_a_long_queue() -> None:
     """The first hundred, then how many more; all on request."""
     queue = running_queue([str(number) for number in range(151)])
     assert info_lines(queue)[-2:] == ["99: 100", "... and 50 more"]
@@ -166,7 +169,7 @@ def test_info_of_a_long_queue():
     ("percent", "cells"),
     [(0, 0), (4, 0), (5, 1), (9, 1), (10, 1), (25, 3), (26, 3), (34, 3), (95, 10), (100, 10)],
 )
-def test_progress_bar(percent, cells):
+def test_progress_bar(percent: int, cells: int) -> None:
     """Ten cells, rounded half up."""
     queue = running_queue(["a"])
     queue.progressed(1, "a", percent / 100)
@@ -174,7 +177,7 @@ def test_progress_bar(percent, cells):
     assert status_lines(queue)[-1] == f"RUNNING a [{bar}] {percent}%"
 
 
-def test_status_of_several_workers():
+def test_status_of_several_workers() -> None:
     """One line per busy worker, the number of waiting jobs on the last; 21 dashes above."""
     queue = running_queue(["a", "b", "c"], workers=2)
     assert status_lines(queue) == [
@@ -184,12 +187,12 @@ def test_status_of_several_workers():
     ]
 
 
-def test_idle_status():
+def test_idle_status() -> None:
     """Eleven dashes and IDLE."""
     assert status_lines(Queue()) == ["- - - - - - - - - - -", "IDLE"]
 
 
-def test_device_lines():
+def test_device_lines() -> None:
     """As SPRING shows its GPUs; a processor has the number of its worker."""
     assert device_lines({2: Ready("vm", "AMD EPYC", 0.126)}) == [
         "Selected CPUs:",
@@ -206,6 +209,6 @@ def test_device_lines():
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (125, "2:05"), (3723, "1:02:03")]
 )
-def test_duration(seconds, text):
+def test_duration(seconds: float, text: str) -> None:
     """Minutes and seconds, hours where there are any."""
     assert duration(seconds) == text

@@ -7,6 +7,9 @@ import io
 import os
 import struct
 import termios
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 
@@ -18,12 +21,12 @@ from spring_mpi.worker.messages import Progressed
 LINE = "2026-01-01 00:00:00 197-10-14558540587-suppsize:60 done on worker 1\n"
 
 
-def busy(worker, name="197-10-14558540587-suppsize:50"):
+def busy(worker: int, name: str = "197-10-14558540587-suppsize:50") -> Busy:
     latest = Progressed(name, 12, 100, 0.07684, 0.08123)
     return Busy(worker, "AMD EPYC on node07", name, 1, 30.0, latest, 221.0)
 
 
-def overview(workers=2, most=9, **others):
+def overview(workers: int = 2, most: int = 9, **others: Any) -> Overview:
     shown = tuple(busy(worker) for worker in range(1, min(workers, most) + 1))
     values = {
         "done": 6, "failed": 1, "running": workers, "waiting": 33 - workers,
@@ -33,7 +36,7 @@ def overview(workers=2, most=9, **others):
     return Overview(**values | others)
 
 
-def texts(view, width=100, title="demo"):
+def texts(view: Overview, width: int = 100, title: str = "demo") -> list[str]:
     return [text.rstrip() for text, _ in picture(view, title, width)]
 
 
@@ -42,12 +45,12 @@ class Clock:
 
     now = 0.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def terminal():
+def terminal() -> Iterator[tuple[io.FileIO, TextIO]]:
     """A terminal of 24 lines and 80 columns: what it is sent, and a stream to write on."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -56,11 +59,11 @@ def terminal():
         yield shown, stream
 
 
-def sent(shown):
+def sent(shown: io.FileIO) -> str:
     return (shown.read() or b"").decode()
 
 
-def test_what_is_shown():
+def test_what_is_shown() -> None:
     """The campaign, what stands of every busy worker, and how many there are beside."""
     assert texts(overview(), width=86) == [
         "demo [############" + "-" * 52 + "] 20%, 1:02 left",
@@ -72,7 +75,7 @@ def test_what_is_shown():
     assert texts(overview(1000, most=1))[-1] == "... and 999 more busy workers"
 
 
-def test_what_is_not_known_yet():
+def test_what_is_not_known_yet() -> None:
     """Before anything is made there is no rate, and a job that just started has no figures."""
     young = Busy(1, "cpu on vm", "a", 1, 0.0, None, None)
     view = overview(
@@ -90,7 +93,7 @@ def test_what_is_not_known_yet():
 
 @pytest.mark.parametrize("width", [40, 57, 60, 77, 100, 200])
 @pytest.mark.parametrize("title", ["demo", "a name that never ends " * 9, "漢字の名前"])
-def test_it_fits(width, title):
+def test_it_fits(width: int, title: str) -> None:
     """No line is wider than the window; figures and tags are the last to go."""
     lines = texts(overview(3), width, title)
     assert max(map(len, lines)) <= width
@@ -101,13 +104,13 @@ def test_it_fits(width, title):
             assert "12/100  0.0768  0.0812  3:41" in line
 
 
-def test_it_redraws_four_times_a_second(terminal):
+def test_it_redraws_four_times_a_second(terminal: tuple[io.FileIO, TextIO]) -> None:
     """Between two drawings nothing is computed or sent, however often the loop turns."""
     shown, stream = terminal
     clock, made = Clock(), []
     view = LiveView(stream, "demo", clock)
 
-    def make(most):
+    def make(most: int) -> Overview:
         made.append(most)
         return overview(most=most)
 
@@ -119,7 +122,7 @@ def test_it_redraws_four_times_a_second(terminal):
     assert sent(shown).count("6 of 40 jobs done") == 5
 
 
-def test_lines_scroll_above(terminal):
+def test_lines_scroll_above(terminal: tuple[io.FileIO, TextIO]) -> None:
     """Lines of the log wait for the next drawing, come once, in order, and before the view."""
     shown, stream = terminal
     clock = Clock()
@@ -140,7 +143,7 @@ def test_lines_scroll_above(terminal):
     assert "generation\n" not in output + rest
 
 
-def test_a_new_size_is_noticed(terminal):
+def test_a_new_size_is_noticed(terminal: tuple[io.FileIO, TextIO]) -> None:
     """The next drawing fits a window that became smaller."""
     shown, stream = terminal
     clock = Clock()
@@ -155,7 +158,7 @@ def test_a_new_size_is_noticed(terminal):
     assert "[" + "#" * 5 + "-" * 20 + "]" in sent(shown)
 
 
-def test_the_terminal_is_left_as_it_was(terminal):
+def test_the_terminal_is_left_as_it_was(terminal: tuple[io.FileIO, TextIO]) -> None:
     """After the end the view is gone, the last lines stand, and the cursor is visible."""
     shown, stream = terminal
     view = LiveView(stream, "demo", Clock())
@@ -169,7 +172,9 @@ def test_the_terminal_is_left_as_it_was(terminal):
     assert after.rpartition("\x1b[?25h")[2] == "\r" + 5 * "\x1b[1A\x1b[2K"
 
 
-def test_without_colours(terminal, monkeypatch):
+def test_without_colours(
+    terminal: tuple[io.FileIO, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """NO_COLOR is heeded."""
     shown, stream = terminal
     monkeypatch.setenv("NO_COLOR", "1")
@@ -182,21 +187,21 @@ def test_without_colours(terminal, monkeypatch):
 class Gone(io.StringIO):
     """A terminal whose window was closed."""
 
-    def __init__(self, descriptor):
+    def __init__(self, descriptor: int) -> None:
         super().__init__()
         self.descriptor = descriptor
 
-    def fileno(self):
+    def fileno(self) -> int:
         return self.descriptor
 
-    def isatty(self):
+    def isatty(self) -> bool:
         return True
 
-    def flush(self):
+    def flush(self) -> None:
         raise OSError("Input/output error")
 
 
-def test_a_closed_window_is_left_alone(tmp_path):
+def test_a_closed_window_is_left_alone(tmp_path: Path) -> None:
     """The campaign goes on without a terminal."""
     with open(tmp_path / "spare", "w") as spare:
         view = LiveView(Gone(spare.fileno()), "demo", Clock())

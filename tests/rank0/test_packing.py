@@ -6,7 +6,7 @@ from spring_mpi.rank0.decisions import Give
 from spring_mpi.rank0.queue import Queue
 
 
-def packing(pack, *workers):
+def packing(pack: int, *workers: int) -> Queue:
     """A queue with those workers; jobs are of the kind of their first letter, e of none."""
     queue = Queue(pack=pack, kind=lambda name: None if name[0] == "e" else name[0])
     queue.append(["a1", "b1", "a2", "b2", "a3", "b3", "e1", "e2"])
@@ -15,7 +15,7 @@ def packing(pack, *workers):
     return queue
 
 
-def test_jobs_of_one_kind_go_together():
+def test_jobs_of_one_kind_go_together() -> None:
     """With the first waiting job go the next of its kind; those of no kind go alone."""
     queue = packing(3, 1)
     given = []
@@ -27,7 +27,7 @@ def test_jobs_of_one_kind_go_together():
     assert given == [("a1", "a2", "a3"), ("b1", "b2", "b3"), ("e1",), ("e2",)]
 
 
-def test_a_worker_is_idle_when_all_its_jobs_have_ended():
+def test_a_worker_is_idle_when_all_its_jobs_have_ended() -> None:
     """Whatever became of each of them."""
     queue = packing(3, 1)
     queue.assign()
@@ -40,14 +40,14 @@ def test_a_worker_is_idle_when_all_its_jobs_have_ended():
     assert queue.assign().instructions == (Give(1, ("b1", "b2", "b3")),)
 
 
-def test_nobody_takes_the_share_of_others():
+def test_nobody_takes_the_share_of_others() -> None:
     """Eight jobs and four workers: two for each, though three are allowed."""
     queue = packing(3, 1, 2, 3, 4)
     given = [order.names for order in queue.assign().instructions]
     assert given == [("a1", "a2"), ("b1", "b2"), ("a3",), ("b3",)]
 
 
-def test_a_job_that_was_lost_is_tried_alone():
+def test_a_job_that_was_lost_is_tried_alone() -> None:
     """It may be the one that killed the child; a job beside it has lost no attempt."""
     queue = packing(3, 1)
     queue.assign()

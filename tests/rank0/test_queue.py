@@ -25,7 +25,7 @@ from spring_mpi.rank0.queue import Queue
 
 
 @pytest.fixture
-def queue():
+def queue() -> Queue:
     """Four waiting jobs, one worker."""
     queue = Queue()
     queue.append(["a", "b", "c", "d"])
@@ -33,7 +33,7 @@ def queue():
     return queue
 
 
-def test_assignment_follows_the_order(queue):
+def test_assignment_follows_the_order(queue: Queue) -> None:
     """The first waiting job goes to the worker that has been idle longest."""
     queue.joined(2)
     decision = queue.assign()
@@ -45,25 +45,25 @@ def test_assignment_follows_the_order(queue):
     assert list(queue.waiting) == ["c", "d"]
 
 
-def test_done_frees_the_worker(queue):
+def test_done_frees_the_worker(queue: Queue) -> None:
     """A finished job's worker gets the next one."""
     queue.assign()
     assert queue.done(1, "a").records == (Record("a", State.DONE, 1, 1),)
     assert queue.assign().instructions == (Give(1, ("b",)),)
 
 
-def test_taken_names_are_numbered(queue):
+def test_taken_names_are_numbered(queue: Queue) -> None:
     """Names are equal when their file names are; a taken one gets the next free number."""
     assert queue.append(["a", "a", "x:y", "x_y"]).names == ("a~2", "a~3", "x:y", "x_y~2")
 
 
-def test_prepend_moves_and_keeps_order(queue):
+def test_prepend_moves_and_keeps_order(queue: Queue) -> None:
     """Waiting jobs move to the front, new ones come with them, in the order given."""
     assert queue.prepend(["c", "new", "b"]).names == ("c", "new", "b")
     assert list(queue.waiting) == ["c", "new", "b", "a", "d"]
 
 
-def test_prepend_does_not_interrupt(queue):
+def test_prepend_does_not_interrupt(queue: Queue) -> None:
     """The running job goes on; a second one of its name gets another."""
     queue.assign()
     assert queue.prepend(["a"]).names == ("a~2",)
@@ -79,14 +79,14 @@ def test_prepend_does_not_interrupt(queue):
         ("*", False, list("abcd")),
     ],
 )
-def test_remove(queue, item, by_name, removed):
+def test_remove(queue: Queue, item: str, by_name: bool, removed: list[str]) -> None:
     """Digits are a position, else the exact name, else a wildcard; in order."""
     decision = queue.remove(item, name=by_name)
     assert decision.records == tuple(Record(name, State.REMOVED) for name in removed)
     assert list(queue.waiting) == [name for name in "abcd" if name not in removed]
 
 
-def test_remove_by_name_of_digits():
+def test_remove_by_name_of_digits() -> None:
     """``name`` lets a job be removed whose name is a number."""
     queue = Queue()
     queue.append(["7", "0"])
@@ -95,20 +95,20 @@ def test_remove_by_name_of_digits():
 
 
 @pytest.mark.parametrize("item", ["4", "A", "x*"])
-def test_remove_nothing(queue, item):
+def test_remove_nothing(queue: Queue, item: str) -> None:
     """No match changes nothing and says so; case counts."""
     assert queue.remove(item) == Decision(refusal=Refusal(Why.NOT_WAITING, item))
     assert list(queue.waiting) == list("abcd")
 
 
-def test_remove_spares_the_running_job(queue):
+def test_remove_spares_the_running_job(queue: Queue) -> None:
     """Only waiting jobs are removed."""
     queue.assign()
     queue.remove("*")
     assert list(queue.running) == ["a"]
 
 
-def test_stop(queue):
+def test_stop(queue: Queue) -> None:
     """The running job is stopped; the next one starts when its worker says so."""
     queue.assign()
     decision = queue.stop()
@@ -117,7 +117,7 @@ def test_stop(queue):
     assert queue.assign().instructions == (Give(1, ("b",)),)
 
 
-def test_stop_of_several(queue):
+def test_stop_of_several(queue: Queue) -> None:
     """All running jobs are stopped, or the one that is named."""
     queue.joined(2)
     queue.assign()
@@ -125,13 +125,13 @@ def test_stop_of_several(queue):
     assert queue.stop().interrupted == ("a", "b")
 
 
-def test_stop_of_an_idle_queue(queue):
+def test_stop_of_an_idle_queue(queue: Queue) -> None:
     """There is nothing to stop, and the reply says so."""
     assert queue.stop().refusal == Refusal(Why.NOTHING_RUNS)
     assert queue.stop("a").refusal == Refusal(Why.NOT_RUNNING, "a")
 
 
-def test_kill(queue):
+def test_kill(queue: Queue) -> None:
     """Every waiting job is removed and every running one stopped; without any it is refused."""
     queue.assign()
     decision = queue.kill()
@@ -141,7 +141,7 @@ def test_kill(queue):
     assert queue.kill() == Decision(refusal=Refusal(Why.NO_JOBS))
 
 
-def test_done_wins_over_stop(queue):
+def test_done_wins_over_stop(queue: Queue) -> None:
     """A result that was complete before the stop arrived counts."""
     queue.assign()
     queue.stop()
@@ -149,7 +149,7 @@ def test_done_wins_over_stop(queue):
     assert queue.jobs.of("a") is State.DONE
 
 
-def test_lost_is_tried_again_then_given_up(queue):
+def test_lost_is_tried_again_then_given_up(queue: Queue) -> None:
     """A lost job returns to the front ``retries`` times, then it fails with the reason."""
     for attempt in (1, 2):
         assert queue.assign().instructions == (Give(1, ("a",)),)
@@ -162,7 +162,7 @@ def test_lost_is_tried_again_then_given_up(queue):
     assert queue.assign().instructions == (Give(1, ("b",)),)
 
 
-def test_lost_while_stopping_is_stopped(queue):
+def test_lost_while_stopping_is_stopped(queue: Queue) -> None:
     """A job that was to be stopped is not tried again."""
     queue.assign()
     queue.stop()
@@ -170,7 +170,7 @@ def test_lost_while_stopping_is_stopped(queue):
     assert queue.jobs.of("a") is State.STOPPED
 
 
-def test_gone_worker_gives_its_job_back(queue):
+def test_gone_worker_gives_its_job_back(queue: Queue) -> None:
     """A lost worker's job goes to another one; the lost one gets nothing."""
     queue.assign()
     queue.gone(1, "rank died")
@@ -180,7 +180,7 @@ def test_gone_worker_gives_its_job_back(queue):
     assert queue.assign().instructions == (Give(2, ("a",)),)
 
 
-def test_late_reports_change_nothing(queue):
+def test_late_reports_change_nothing(queue: Queue) -> None:
     """What a worker says of a job that it no longer has is ignored."""
     queue.joined(2)
     queue.assign()
@@ -191,7 +191,7 @@ def test_late_reports_change_nothing(queue):
     assert queue.progressed(1, "a", 0.5).records == ()
 
 
-def test_names_are_equal_when_their_files_are():
+def test_names_are_equal_when_their_files_are() -> None:
     """Every verb takes a name for the job whose file has the same name."""
     queue = Queue()
     queue.append(["1-a:b", "2-a:b", "3-a:b"])
@@ -203,7 +203,7 @@ def test_names_are_equal_when_their_files_are():
     assert queue.stop("2-a_b").instructions == (Interrupt(1, "2-a:b"),)
 
 
-def test_pause_and_resume(queue):
+def test_pause_and_resume(queue: Queue) -> None:
     """A paused queue gives nothing out; its running job goes on."""
     queue.assign()
     queue.joined(2)
@@ -215,7 +215,7 @@ def test_pause_and_resume(queue):
     assert queue.resume().refusal == Refusal(Why.NOT_PAUSED)
 
 
-def test_drain_ends_with_the_running_jobs(queue):
+def test_drain_ends_with_the_running_jobs(queue: Queue) -> None:
     """Waiting jobs stay waiting, and the campaign is over when the running ones are."""
     queue.assign()
     queue.drain()
@@ -226,7 +226,7 @@ def test_drain_ends_with_the_running_jobs(queue):
     assert queue.jobs.counts[State.WAITING] == 3
 
 
-def test_retry(queue):
+def test_retry(queue: Queue) -> None:
     """Failed, removed and stopped jobs wait again, at the back, with fresh attempts."""
     queue.assign()
     queue.failed(1, "a", "no")
@@ -237,7 +237,7 @@ def test_retry(queue):
         assert queue.retry(item).refusal == Refusal(Why.NOT_ENDED, item)
 
 
-def kind(name):
+def kind(name: str) -> bool | None:
     """What a job has in common with others; some have nothing."""
     return None if name.startswith("e") else name < "c"
 
@@ -245,23 +245,23 @@ def kind(name):
 class History(RuleBasedStateMachine):
     """Random histories: people ask, workers report, also what no longer makes sense."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.ever: set[str] = set()
 
     @initialize(pack=st.integers(1, 3))
-    def start(self, pack):
+    def start(self, pack: int) -> None:
         self.queue = Queue(retries=1, pack=pack, kind=kind)
 
     names = st.sampled_from(["a", "b", "c:1", "c_1", "d-x", "e~2"])
     workers = st.integers(1, 3)
 
     @rule(names=st.lists(names, max_size=3))
-    def append(self, names):
+    def append(self, names: list[str]) -> None:
         self.ever |= set(self.queue.append(names).names)
 
     @rule(names=st.lists(names, max_size=3))
-    def prepend(self, names):
+    def prepend(self, names: list[str]) -> None:
         before = list(self.queue.waiting)
         reply = list(self.queue.prepend(names).names)
         self.ever |= set(reply)
@@ -270,33 +270,33 @@ class History(RuleBasedStateMachine):
         assert list(self.queue.waiting) == reply + rest
 
     @rule(item=st.sampled_from(["0", "1", "a", "c*", "*", "zzz", "[", "[!a]*"]))
-    def remove(self, item):
+    def remove(self, item: str) -> None:
         before = list(self.queue.waiting)
         removed = [record.name for record in self.queue.remove(item).records]
         assert list(self.queue.waiting) == [name for name in before if name not in removed]
 
     @rule(name=st.none() | names)
-    def stop(self, name):
+    def stop(self, name: str | None) -> None:
         self.queue.stop(name)
 
     @rule(item=names | st.sampled_from(["*", "c*", "[", "0"]))
-    def retry(self, item):
+    def retry(self, item: str) -> None:
         self.queue.retry(item)
 
     @rule(how=st.sampled_from(["pause", "resume", "drain", "kill"]))
-    def switch(self, how):
+    def switch(self, how: str) -> None:
         getattr(self.queue, how)()
 
     @rule(worker=workers)
-    def join(self, worker):
+    def join(self, worker: int) -> None:
         self.queue.joined(worker)
 
     @rule(worker=workers)
-    def leave(self, worker):
+    def leave(self, worker: int) -> None:
         self.queue.gone(worker, "gone")
 
     @rule()
-    def assign(self):
+    def assign(self) -> None:
         before = dict(self.queue.waiting)
         alone = self.queue.alone
         for names in [order.names for order in self.queue.assign().instructions]:
@@ -317,32 +317,32 @@ class History(RuleBasedStateMachine):
 
     @precondition(lambda self: self.queue.waiting)
     @rule(kind=st.sampled_from(["alone", "unpacked"]), place=st.integers(0, 5))
-    def set_apart(self, kind, place):
+    def set_apart(self, kind: str, place: int) -> None:
         waiting = list(self.queue.waiting)
         getattr(self.queue, kind).add(waiting[place % len(waiting)])
 
     @rule(worker=workers, name=names, how=st.sampled_from(["done", "stopped"]))
-    def end(self, worker, name, how):
+    def end(self, worker: int, name: str, how: str) -> None:
         getattr(self.queue, how)(worker, name)
 
     @rule(worker=workers, name=names, how=st.sampled_from(["failed", "lost"]))
-    def fail(self, worker, name, how):
+    def fail(self, worker: int, name: str, how: str) -> None:
         getattr(self.queue, how)(worker, name, "because")
 
     @precondition(lambda self: self.queue.running)
     @rule(how=st.sampled_from(["done", "failed", "stopped", "lost"]))
-    def end_first(self, how):
+    def end_first(self, how: str) -> None:
         name, run = next(iter(self.queue.running.items()))
         extra = ("because",) if how in ("failed", "lost") else ()
         assert len(getattr(self.queue, how)(run.worker, name, *extra).records) == 1
 
     @invariant()
-    def what_runs_alone_has_no_company(self):
+    def what_runs_alone_has_no_company(self) -> None:
         running = self.queue.running
         assert len(running) < 2 or self.queue.alone.isdisjoint(running)
 
     @invariant()
-    def every_job_is_in_one_state(self):
+    def every_job_is_in_one_state(self) -> None:
         queue = self.queue
         assert {file_name(name) for name in queue.jobs.names} == {
             file_name(name) for name in self.ever
@@ -354,14 +354,14 @@ class History(RuleBasedStateMachine):
         assert +queue.jobs.counts == Counter(map(queue.jobs.of, queue.jobs.names))
 
     @rule(worker=workers, name=names)
-    def lose_innocently(self, worker, name):
+    def lose_innocently(self, worker: int, name: str) -> None:
         run = self.queue.running.get(name)
         records = self.queue.lost(worker, name, "beside", is_innocent=True).records
         if records and not run.is_stopping:
             assert self.queue.waiting[name] == run.attempt - 1
 
     @invariant()
-    def every_worker_is_busy_or_idle(self):
+    def every_worker_is_busy_or_idle(self) -> None:
         busy = Counter(run.worker for run in self.queue.running.values())
         assert +self.queue.loads == busy
         assert max(busy.values(), default=0) <= self.queue.pack
@@ -369,7 +369,7 @@ class History(RuleBasedStateMachine):
         assert set(busy) | set(self.queue.idle) == self.queue.workers
 
     @invariant()
-    def attempts_are_bounded(self):
+    def attempts_are_bounded(self) -> None:
         assert all(run.attempt <= 2 for run in self.queue.running.values())
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -46,49 +49,49 @@ HISTORY = [
 class Silent:
     """A reporter that keeps nothing and tells nothing."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments: None
 
 
 class Workers:
     """A transport that says what a history says, and keeps its orders."""
 
-    def __init__(self, history):
+    def __init__(self, history: Sequence[Any]) -> None:
         self.history, self.orders = list(history), []
 
-    def start(self, equipment):
+    def start(self, equipment: object) -> None:
         pass
 
-    def send(self, worker, order):
+    def send(self, worker: int, order: object) -> None:
         self.orders.append((worker, order))
 
-    def poll(self):
+    def poll(self) -> Any:
         return self.history.pop(0)
 
-    def close(self):
+    def close(self) -> None:
         pass
 
 
 class Jobs:
     """A campaign whose jobs are their names."""
 
-    def make(self, name):
+    def make(self, name: str) -> SimpleNamespace:
         return SimpleNamespace(name=name, fingerprint=f"of {name}")
 
-    def identified(self, outcome):
+    def identified(self, outcome: Outcome) -> Outcome:
         return outcome
 
-    def complete(self, name):
+    def complete(self, name: str) -> None:
         return None
 
-    def take_new(self):
+    def take_new(self) -> None:
         pass
 
 
 class Rank0:
     """Rank 0 with that reporter; what it wrote and ordered."""
 
-    def __init__(self, history, report):
+    def __init__(self, history: Sequence[Any], report: Callable[[Queue, Progress], Any]) -> None:
         self.lines, self.workers = [], Workers(history)
         journal = SimpleNamespace(commit=self._commit)
         control = SimpleNamespace(asked=list)
@@ -99,14 +102,14 @@ class Rank0:
             sleep=lambda seconds: None,
         )  # fmt: skip
 
-    def _commit(self, lines):
+    def _commit(self, lines: Iterable[Any]) -> None:
         self.lines += [{**to_line(line), "t": 0} for line in lines]
 
-    def run(self):
+    def run(self) -> int:
         return self.loop.run({1: Equipment(), 2: Equipment()})
 
 
-def test_decisions_do_not_depend_on_telling(tmp_path):
+def test_decisions_do_not_depend_on_telling(tmp_path: Path) -> None:
     """The same orders, journal and exit code with a reporter that keeps nothing."""
     with_log = Log(tmp_path / "log", NoScreen())
     files = ReportFiles(with_log, SummaryFile(tmp_path / "s.csv", ()), tmp_path / "status")
@@ -122,14 +125,14 @@ def test_decisions_do_not_depend_on_telling(tmp_path):
     assert "c failed on worker 2" in (tmp_path / "log").read_text()
 
 
-def test_no_worker_is_ready():
+def test_no_worker_is_ready() -> None:
     """The last reason is the error."""
     history = [[(1, Gone("no device"))], [(2, Gone("no library"))]]
     with pytest.raises(LaunchError, match="no worker can start: no library"):
         Rank0(history, lambda queue, progress: Silent()).run()
 
 
-def test_the_last_worker_is_lost():
+def test_the_last_worker_is_lost() -> None:
     """The campaign is interrupted, and its jobs wait for the next run."""
     history = [[(1, READY), (2, Gone("no device"))], [(1, Gone("its rank died"))]]
     rank0 = Rank0(history, lambda queue, progress: Silent())

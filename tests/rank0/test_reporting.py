@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +37,7 @@ from spring_mpi.worker.messages import (
 PLACE = "worker 1 (node07, AMD EPYC)"
 
 
-def done(name, **more):
+def done(name: str, **more: Any) -> Done:
     """The word of a child that made a result."""
     figures = {"error": 0.1, "resolution_px": 2.0, "support_px": 500, "seconds": 10.0}
     known = {"pid": "1", "worker": 1, "file": "a.h5"}
@@ -44,33 +47,33 @@ def done(name, **more):
 class Recorder:
     """A screen that keeps (level, line without its time)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.told = []
 
-    def show(self, lines, level):
+    def show(self, lines: str, level: Level) -> None:
         self.told += [(level, line[28:]) for line in lines.splitlines()]
 
-    def draw(self, overview):
+    def draw(self, overview: object) -> None:
         pass
 
-    def close(self):
+    def close(self) -> None:
         pass
 
 
 class NoJobs:
     """A campaign of which nothing is known."""
 
-    def complete(self, name):
+    def complete(self, name: str) -> None:
         return None
 
-    def identified(self, outcome):
+    def identified(self, outcome: Outcome) -> Outcome:
         return outcome
 
 
 class Rank0:
     """Rank 0 with a queue of four jobs and one worker, at a time that we choose."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.now, self.queue, self.screen = 0.0, Queue(), Recorder()
         self.status = folder / "status.json"
         self.log = Log(folder / "log", self.screen)
@@ -84,35 +87,35 @@ class Rank0:
         self.queue.append("abcd")
         self.progress.equipped({1: Equipment("cpu", host="node07")})
 
-    def hears(self, report, worker=1):
+    def hears(self, report: Any, worker: int = 1) -> None:
         """Rank 0 hears of a worker."""
         self.loop._heard(worker, report)
 
-    def ready(self):
+    def ready(self) -> None:
         self.hears(Ready("node07", "AMD EPYC", 0.0))
         self.give()
 
-    def give(self):
+    def give(self) -> None:
         for give in self.queue.assign().instructions:
             self.progress.given(give.names)
             self.reporter.given(give.worker, give.names)
         self.screen.told.clear()
 
-    def progressed(self, at, name, generation, worker=1):
+    def progressed(self, at: float, name: str, generation: int, worker: int = 1) -> None:
         self.now = at
         self.hears(Progressed(name, generation, 10, 0.1, 0.2), worker)
 
-    def done(self, at, name):
+    def done(self, at: float, name: str) -> None:
         self.now = at
         self.hears(done(name, warnings=("it is blurred",)))
         self.loop._act([])
 
-    def told(self, level):
+    def told(self, level: Level) -> list[str]:
         return [line for one, line in self.screen.told if one == level]
 
 
 @pytest.fixture
-def rank0(tmp_path):
+def rank0(tmp_path: Path) -> Iterator[Rank0]:
     """A reporter and what it is made of."""
     rank0 = Rank0(tmp_path)
     yield rank0
@@ -145,21 +148,21 @@ def rank0(tmp_path):
     ],
     ids=["failed", "lost", "left", "remark", "rank 0"],
 )
-def test_faults_name_their_place(rank0, tell, line):
+def test_faults_name_their_place(rank0: Rank0, tell: Callable[..., Any], line: str) -> None:
     """Rank, host and device, in one form; and they are shown also to who asks for quiet."""
     rank0.ready()
     tell(rank0)
     assert rank0.screen.told == [(Level.FAULT, line)]
 
 
-def test_warnings_of_a_result_name_their_place(rank0):
+def test_warnings_of_a_result_name_their_place(rank0: Rank0) -> None:
     """What is odd about a result is said when it is done."""
     rank0.ready()
     rank0.done(1.0, "a")
     assert rank0.told(Level.FAULT) == [f"a on {PLACE}: it is blurred"]
 
 
-def test_a_worker_that_was_never_ready(rank0):
+def test_a_worker_that_was_never_ready(rank0: Rank0) -> None:
     """Its host and the device that it should have had are known; of an unheard one nothing."""
     rank0.progress.starting |= {2, 3}
     rank0.hears(Gone("its child cannot start"))
@@ -172,7 +175,7 @@ def test_a_worker_that_was_never_ready(rank0):
     ]
 
 
-def test_details_follow_their_fault(rank0):
+def test_details_follow_their_fault(rank0: Rank0) -> None:
     """Tracebacks and what children print are details."""
     rank0.ready()
     rank0.hears(Failed("a", "KeyError: 'x'", "Traceback:\n  here"))
@@ -180,7 +183,7 @@ def test_details_follow_their_fault(rank0):
     assert rank0.told(Level.DETAIL) == ["Traceback:", "  here", f"{PLACE}: one", f"{PLACE}: two"]
 
 
-def test_what_is_no_fault_is_news(rank0):
+def test_what_is_no_fault_is_news(rank0: Rank0) -> None:
     """A stopped job, and one that continues."""
     rank0.ready()
     rank0.hears(Remark("a", "continues from generation 3 of 10", False))
@@ -191,7 +194,7 @@ def test_what_is_no_fault_is_news(rank0):
     ]
 
 
-def test_time_left_of_a_job(rank0):
+def test_time_left_of_a_job(rank0: Rank0) -> None:
     """From its own rate on this worker: neither the loading nor what was resumed counts."""
     rank0.ready()
     rank0.progressed(100.0, "a", 4)  # the state of an earlier attempt
@@ -207,7 +210,7 @@ def test_time_left_of_a_job(rank0):
     assert rank0.progress.busy("a", rank0.queue.running["a"]).seconds_left == 0.0
 
 
-def test_a_new_attempt_has_its_own_rate(rank0):
+def test_a_new_attempt_has_its_own_rate(rank0: Rank0) -> None:
     """What a lost attempt made says nothing of the next one."""
     rank0.ready()
     rank0.progressed(1.0, "a", 1)
@@ -219,7 +222,7 @@ def test_a_new_attempt_has_its_own_rate(rank0):
     assert rank0.progress.under_way == 0.0
 
 
-def test_a_late_report_is_not_heard(rank0):
+def test_a_late_report_is_not_heard(rank0: Rank0) -> None:
     """Of a worker that has the job no more, or never had it."""
     rank0.ready()
     rank0.progressed(1.0, "a", 1, worker=2)
@@ -228,7 +231,7 @@ def test_a_late_report_is_not_heard(rank0):
     assert rank0.screen.told == []
 
 
-def test_time_left_of_the_campaign(rank0):
+def test_time_left_of_the_campaign(rank0: Rank0) -> None:
     """Jobs under way count with what they made, before the first one is done and after."""
     rank0.ready()
     assert rank0.standing.overview(9).seconds_left is None
@@ -244,7 +247,7 @@ def test_time_left_of_the_campaign(rank0):
     assert rank0.standing.overview(9).seconds_left == 250.0
 
 
-def test_jobs_that_finish_together(tmp_path):
+def test_jobs_that_finish_together(tmp_path: Path) -> None:
     """Each is counted when it is told; what runs, and what people removed or stopped, is not."""
     rank0 = Rank0(tmp_path)
     rank0.queue.pack, rank0.queue.kind = 2, len
@@ -264,7 +267,7 @@ def test_jobs_that_finish_together(tmp_path):
     assert (view.done, view.total, view.share) == (2, 3, 2 / 3)
 
 
-def test_a_warning_of_many_jobs(rank0):
+def test_a_warning_of_many_jobs(rank0: Rank0) -> None:
     """It is told once, with the first job, and at the end with their number."""
     rank0.ready()
     rank0.done(10.0, "a")
@@ -276,7 +279,7 @@ def test_a_warning_of_many_jobs(rank0):
     assert rank0.told(Level.FAULT) == ["2 jobs of this run: it is blurred"]
 
 
-def test_a_job_without_resolution(rank0):
+def test_a_job_without_resolution(rank0: Rank0) -> None:
     """It is said in words, and its field in ``summary.csv`` is empty."""
     rank0.ready()
     rank0.hears(done("a", resolution_px=None))
@@ -287,7 +290,7 @@ def test_a_job_without_resolution(rank0):
     assert lines[-1] == "a,1,,0.1,,500,10.00,1,a.h5,,done,,"
 
 
-def test_status(rank0):
+def test_status(rank0: Rank0) -> None:
     """Of running jobs: generation, errors and time left; None where not known yet."""
     rank0.ready()
     rank0.now = 1.0
@@ -306,7 +309,7 @@ def test_status(rank0):
     assert (running["best"], running["median"], running["seconds_left"]) == (0.1, 0.2, 16.0)
 
 
-def test_overview_of_many_workers(rank0):
+def test_overview_of_many_workers(rank0: Rank0) -> None:
     """The first busy workers by number, and how many there are beside."""
     for worker in range(3, 0, -1):
         rank0.hears(Ready("node", "cpu", 0.0), worker)
@@ -317,7 +320,7 @@ def test_overview_of_many_workers(rank0):
     assert (view.total, view.running, view.waiting) == (4, 3, 1)
 
 
-def test_condition(rank0):
+def test_condition(rank0: Rank0) -> None:
     """Why nothing is given out."""
     assert rank0.standing.overview(1).condition == "workers start"
     rank0.ready()
@@ -328,7 +331,7 @@ def test_condition(rank0):
     assert rank0.standing.overview(1).condition == "draining"
 
 
-def test_condition_of_a_campaign_without_jobs(rank0):
+def test_condition_of_a_campaign_without_jobs(rank0: Rank0) -> None:
     """It lives on for what people add."""
     rank0.ready()
     rank0.queue.remove("*")
@@ -336,7 +339,7 @@ def test_condition_of_a_campaign_without_jobs(rank0):
     assert rank0.standing.overview(1).condition == "waits for jobs"
 
 
-def test_workers_and_their_jobs():
+def test_workers_and_their_jobs() -> None:
     """Every worker with its device, its job, how far it is and for how long."""
     queue, now = Queue(), [0.0]
     progress = Progress(lambda: now[0])
@@ -346,7 +349,7 @@ def test_workers_and_their_jobs():
         progress.devices[worker] = Ready("vm", "cpu", 0.0)
     queue.assign()
 
-    def lines():
+    def lines() -> list[str]:
         return worker_lines(queue, progress.devices, [progress.busy("a", queue.running["a"])])
 
     assert lines() == ["1: cpu on vm, a", "2: cpu on vm, idle"]
@@ -357,7 +360,7 @@ def test_workers_and_their_jobs():
     assert lines()[0] == "1: cpu on vm, a, generation 2 of 4, 1:00 left"
 
 
-def test_pace_never_promises_the_past():
+def test_pace_never_promises_the_past() -> None:
     """The time left is not negative, whatever a slow child does."""
     pace = Pace.begun(Progressed("a", 8, 10, 0.1, 0.2), 0.0)
     pace = pace.advanced(Progressed("a", 10, 10, 0.1, 0.2), 2.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,29 +24,29 @@ class Tape:
 
     rank, size, node, has_lost_ranks = 0, 3, 0, False
 
-    def __init__(self, *arriving):
+    def __init__(self, *arriving: Any) -> None:
         self.arriving, self.sent, self.closed = deque(arriving), [], 0
 
-    def send(self, message, rank):
+    def send(self, message: Any, rank: int) -> None:
         self.sent.append((rank, message))
         if isinstance(message, Quit):
             self.arriving.append((rank, Gone("it was told to quit")))
 
-    def receive(self):
+    def receive(self) -> Any:
         return self.arriving.popleft() if self.arriving else None
 
-    def close(self):
+    def close(self) -> None:
         self.closed += 1
 
 
 class Broken:
     """A worker that cannot even be made."""
 
-    def __init__(self, equipment, clock):
+    def __init__(self, equipment: object, clock: object) -> None:
         raise OSError("no processes left")
 
 
-def test_orders_and_reports():
+def test_orders_and_reports() -> None:
     """Equipment goes to every worker, an order to its own; reports come with their rank."""
     tape = Tape((2, Ready("host", "cpu", 0.0)), (1, Gone("tired")))
     mpi = MpiTransport(tape)
@@ -56,7 +58,7 @@ def test_orders_and_reports():
     assert mpi.poll() == []
 
 
-def test_taking_inventory_waits_for_every_worker():
+def test_taking_inventory_waits_for_every_worker() -> None:
     """Every worker is asked, and has answered when that ends."""
     inventories = {1: Inventory("n1", 0, "1"), 2: Inventory("n2", 2, "1")}
     tape = Tape((2, inventories[2]), (1, inventories[1]))
@@ -71,7 +73,7 @@ def test_taking_inventory_waits_for_every_worker():
         (RankDied(), "rank 2 died"),
     ],
 )
-def test_taking_inventory_of_the_lost(answer, text):
+def test_taking_inventory_of_the_lost(answer: Gone | RankDied, text: str) -> None:
     """A worker that cannot answer ends that."""
     with pytest.raises(LaunchError, match=text):
         MpiTransport(Tape((1, Inventory("n1", 0, "1")), (2, answer))).inventories(
@@ -79,14 +81,14 @@ def test_taking_inventory_of_the_lost(answer, text):
         )
 
 
-def test_a_silent_rank(monkeypatch):
+def test_a_silent_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that says nothing is named, after a time."""
     monkeypatch.setattr(transport, "_INVENTORY_PATIENCE", 0.0)
     with pytest.raises(LaunchError, match="rank 1 says nothing"):
         MpiTransport(Tape()).inventories(InventoryRequest())
 
 
-def test_closing_twice():
+def test_closing_twice() -> None:
     """All workers are told to quit, once."""
     tape = Tape()
     mpi = MpiTransport(tape)
@@ -96,7 +98,7 @@ def test_closing_twice():
     assert tape.closed == 1
 
 
-def test_a_worker_rank_ends_with_quit():
+def test_a_worker_rank_ends_with_quit() -> None:
     """Before or after it has a worker, Quit ends the rank."""
     tape = Tape((0, Quit()))
     assert serve_rank(tape) == 0
@@ -104,7 +106,7 @@ def test_a_worker_rank_ends_with_quit():
     assert tape.closed == 1
 
 
-def test_a_broken_worker_rank_says_so(monkeypatch):
+def test_a_broken_worker_rank_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the rank itself reaches rank 0 before the rank ends."""
     monkeypatch.setattr(worker_rank, "Worker", Broken)
     tape = Tape((0, Equipment()))
@@ -114,10 +116,10 @@ def test_a_broken_worker_rank_says_so(monkeypatch):
     assert tape.closed == 1
 
 
-def test_a_fault_of_rank0_ends_the_others(monkeypatch, tmp_path):
+def test_a_fault_of_rank0_ends_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Even a fault that nobody thought of lets the worker ranks end."""
 
-    def fail(*arguments, **options):
+    def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError
 
     tape = Tape()
@@ -128,19 +130,19 @@ def test_a_fault_of_rank0_ends_the_others(monkeypatch, tmp_path):
     assert tape.sent == [(1, Quit()), (2, Quit())]
 
 
-def test_a_dead_rank_is_a_lost_worker():
+def test_a_dead_rank_is_a_lost_worker() -> None:
     """What the communicator hears of a dead rank reaches the queue as a lost worker."""
     assert MpiTransport(Tape((2, RankDied()))).poll() == [(2, Gone("its rank died"))]
 
 
-def test_workers_end_with_rank0():
+def test_workers_end_with_rank0() -> None:
     """A worker rank whose rank 0 died ends; one of its fellows does not matter."""
     tape = Tape((2, RankDied()), (0, RankDied()))
     assert serve_rank(tape) == 0
     assert not tape.arriving
 
 
-def test_backoff():
+def test_backoff() -> None:
     """0.2 ms after traffic, then a quarter longer each time, up to 10 ms; traffic starts anew."""
     waits = []
     backoff = Backoff(waits.append)

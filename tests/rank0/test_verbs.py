@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Thread
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,12 +31,12 @@ DEADLINE = 60.0
 class Rank0:
     """Answers every message with the next prepared reply, and keeps what was asked."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.asked, self.replies = [], []
         self._mailbox, self._ended = Mailbox(folder, interval=0.0), Event()
         self._mailbox.open()
 
-    def serve(self):
+    def serve(self) -> None:
         while not self._ended.wait(0.002):
             for message in self._mailbox.poll():
                 self.asked.append((message.verb, dict(message.arguments)))
@@ -41,7 +44,7 @@ class Rank0:
                 self._mailbox.answer(message.id, reply)
 
     @contextmanager
-    def serving(self):
+    def serving(self) -> Iterator[Rank0]:
         thread = Thread(target=self.serve)
         thread.start()
         yield self
@@ -50,7 +53,7 @@ class Rank0:
 
 
 @pytest.fixture
-def rundir(tmp_path):
+def rundir(tmp_path: Path) -> Path:
     """The run directory of a campaign that runs elsewhere."""
     folder = tmp_path / "run"
     (folder / "control").mkdir(parents=True)
@@ -59,14 +62,14 @@ def rundir(tmp_path):
 
 
 @pytest.fixture
-def rank0(rundir):
+def rank0(rundir: Path) -> Iterator[Rank0]:
     """A rank 0 played by a thread."""
     with Rank0(rundir / "control").serving() as player:
         yield player
 
 
 @pytest.fixture
-def hv(rundir):
+def hv(rundir: Path) -> Iterator[Interactive]:
     """The object behind the verbs, attached to the run directory."""
     steering = Interactive()
     steering.attach(rundir)
@@ -75,7 +78,7 @@ def hv(rundir):
 
 
 @pytest.fixture
-def job():
+def job() -> MPR:
     """A small job with a setting of its own."""
     frame = np.arange(400.0).reshape(20, 20)
     pattern = Pattern(frame, pid=(71, 1, 145), cropsize=16, size=8, satvalue=390)
@@ -98,7 +101,14 @@ def job():
     ],
 )
 @pytest.mark.parametrize("refused", [False, True])
-def test_verbs_ask_and_print_the_reply(hv, rank0, capsys, call, asked, refused):
+def test_verbs_ask_and_print_the_reply(
+    hv: Interactive,
+    rank0: Rank0,
+    capsys: pytest.CaptureFixture[str],
+    call: Callable[..., Any],
+    asked: tuple[str, dict[str, Any]],
+    refused: bool,
+) -> None:
     """A verb asks one thing and prints the lines of the reply, refused or not, nothing else."""
     rank0.replies.append(Reply(("first line", "second line"), refused))
     call(hv)
@@ -106,14 +116,21 @@ def test_verbs_ask_and_print_the_reply(hv, rank0, capsys, call, asked, refused):
     assert capsys.readouterr() == ("first line\nsecond line\n", "")
 
 
-def test_position_must_be_a_number(hv):
+def test_position_must_be_a_number(hv: Interactive) -> None:
     """What is neither a name nor a position is no item."""
     with pytest.raises(TypeError):
         hv.remove(1.5)
 
 
 @pytest.mark.parametrize("verb", ["append", "prepend"])
-def test_submission_is_silent(hv, rank0, rundir, job, capsys, verb):
+def test_submission_is_silent(
+    hv: Interactive,
+    rank0: Rank0,
+    rundir: Path,
+    job: MPR,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+) -> None:
     """An accepted job prints nothing; its spool file is there before rank 0 is asked."""
     rank0.replies.append(Reply(("Adding 71-1-145-wide to queue",), data=["71-1-145-wide"]))
     assert getattr(hv, verb)(job) is None
@@ -125,7 +142,9 @@ def test_submission_is_silent(hv, rank0, rundir, job, capsys, verb):
     assert (rundir / arguments["spool"]).is_file()
 
 
-def test_refused_submission_is_printed(hv, rank0, rundir, job, capsys):
+def test_refused_submission_is_printed(
+    hv: Interactive, rank0: Rank0, rundir: Path, job: MPR, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A refused job prints the reason, and leaves no spool file."""
     rank0.replies.append(Reply(("The queue is closed",), refused=True))
     hv.append(job)
@@ -133,13 +152,13 @@ def test_refused_submission_is_printed(hv, rank0, rundir, job, capsys):
     assert list((rundir / "spool").iterdir()) == []
 
 
-def test_only_jobs_are_submitted(hv, job):
+def test_only_jobs_are_submitted(hv: Interactive, job: MPR) -> None:
     """A pattern is not yet a job; the fault names the verb and what it takes."""
     with pytest.raises(TypeError, match=r"hv\.append takes an MPR object"):
         hv.append(job.pattern)
 
 
-def test_runasync_is_append(monkeypatch, job):
+def test_runasync_is_append(monkeypatch: pytest.MonkeyPatch, job: MPR) -> None:
     """MPR.runasync() is hv.append(mpr)."""
     submitted = []
     monkeypatch.setattr(Interactive, "append", lambda self, mpr: submitted.append(mpr))
@@ -147,7 +166,7 @@ def test_runasync_is_append(monkeypatch, job):
     assert submitted == [job]
 
 
-def test_verbs_of_the_package():
+def test_verbs_of_the_package() -> None:
     """``hv`` shows SPRING's verbs and what chooses a campaign, nothing else; all of one object."""
     springs = ["append", "info", "kill", "livelog", "liveplot", "prepend", "remove", "stop"]
     choice = ["attach", "campaign", "close", "detach", "start"]
@@ -161,14 +180,14 @@ def test_verbs_of_the_package():
         _ = hypervisor.result
 
 
-def test_the_package_has_its_hypervisor():
+def test_the_package_has_its_hypervisor() -> None:
     """Also to those who import nothing but the package."""
     code = "import spring_mpi; print(spring_mpi.hypervisor.campaign.rundir.name)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "spring-hv\n"
 
 
-def test_verbs_load_nothing():
+def test_verbs_load_nothing() -> None:
     """Importing the verbs loads no library of files, pictures or MPI."""
     code = "import sys; from spring_mpi import hypervisor; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -178,13 +197,15 @@ def test_verbs_load_nothing():
     assert not {"h5py", "matplotlib", "mpi4py", "scipy"} & set(done.stdout.split())
 
 
-def test_attach_needs_a_hypervisor(tmp_path):
+def test_attach_needs_a_hypervisor(tmp_path: Path) -> None:
     """A folder without a lock has no hypervisor that could be attached."""
     with pytest.raises(RunDirectoryError, match=f"no hypervisor runs in {tmp_path}"):
         Interactive().attach(tmp_path)
 
 
-def test_detach_goes_back(hv, rundir, tmp_path, monkeypatch):
+def test_detach_goes_back(
+    hv: Interactive, rundir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The folder is that of the attached campaign, and after detach() the local one again."""
     monkeypatch.chdir(tmp_path)
     other = Interactive()
@@ -194,7 +215,9 @@ def test_detach_goes_back(hv, rundir, tmp_path, monkeypatch):
     assert other.campaign.rundir == tmp_path / "spring-hv"
 
 
-def test_liveplot_says_that_it_comes(hv, rank0, capsys):
+def test_liveplot_says_that_it_comes(
+    hv: Interactive, rank0: Rank0, capsys: pytest.CaptureFixture[str]
+) -> None:
     """liveplot() is there, asks nothing, and names what shows the progress today."""
     hv.liveplot()
     assert rank0.asked == []
@@ -204,20 +227,20 @@ def test_liveplot_says_that_it_comes(hv, rank0, capsys):
 class Output:
     """The output of a notebook cell."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         self.shown = [text]
 
-    def update(self, bundle, *, raw):
+    def update(self, bundle: dict[str, str], *, raw: bool) -> None:
         assert raw
         self.shown.append(bundle["text/plain"])
 
 
 @pytest.fixture
-def outputs(monkeypatch):
+def outputs(monkeypatch: pytest.MonkeyPatch) -> list[Output]:
     """The outputs of the cells of a notebook, by an IPython that has a kernel."""
     shown = []
 
-    def display(bundle, *, raw, display_id):
+    def display(bundle: dict[str, str], *, raw: bool, display_id: bool) -> Output:
         assert (raw, display_id) == (True, True)
         shown.append(Output(bundle["text/plain"]))
         return shown[-1]
@@ -229,7 +252,7 @@ def outputs(monkeypatch):
     return shown
 
 
-def test_cell_is_renewed_while_idle(rank0, rundir, outputs):
+def test_cell_is_renewed_while_idle(rank0: Rank0, rundir: Path, outputs: list[Output]) -> None:
     """A live cell goes on from job to job; it ends after so many idle looks in a row."""
     last = Reply(("not asked for",))
     rank0.replies += [*map(Reply, (IDLE, IDLE, BUSY, BUSY, IDLE, BUSY, IDLE, IDLE, IDLE)), last]
@@ -244,7 +267,9 @@ def test_cell_is_renewed_while_idle(rank0, rundir, outputs):
     ("gone", "said"),
     [("lock", "no hypervisor runs in {} any more"), ("tmp", "cannot leave a message in {}")],
 )
-def test_cell_ends_with_its_campaign(rank0, rundir, outputs, gone, said):
+def test_cell_ends_with_its_campaign(
+    rank0: Rank0, rundir: Path, outputs: list[Output], gone: str, said: str
+) -> None:
     """A live cell whose hypervisor or run directory goes away says so, and ends."""
     (rundir / "control" / gone).rename(rundir / "gone")
     cell = LiveCell(rundir, BUSY, period=0.001)
@@ -253,7 +278,9 @@ def test_cell_ends_with_its_campaign(rank0, rundir, outputs, gone, said):
     assert outputs[0].shown[1].startswith(said.format(rundir))
 
 
-def test_livelog_in_a_notebook(hv, rank0, outputs, capsys):
+def test_livelog_in_a_notebook(
+    hv: Interactive, rank0: Rank0, outputs: list[Output], capsys: pytest.CaptureFixture[str]
+) -> None:
     """In a notebook livelog() returns at once, prints nothing, and the last call's cell lives."""
     rank0.replies += [Reply(BUSY), Reply(BUSY)]
     hv.livelog()
@@ -267,7 +294,13 @@ def test_livelog_in_a_notebook(hv, rank0, outputs, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_livelog_in_a_terminal(hv, rank0, outputs, monkeypatch, capsys):
+def test_livelog_in_a_terminal(
+    hv: Interactive,
+    rank0: Rank0,
+    outputs: list[Output],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """An IPython without a kernel has no cells: the log is printed once."""
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: SimpleNamespace())
     rank0.replies.append(Reply(BUSY))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
+from helpers.campaigns import Campaign
 
 from spring_mpi.rank0.overview import Pace
 from spring_mpi.rank0.walltime import Walltime, end_of_allocation, words_of_end
@@ -73,7 +75,9 @@ def test_without_an_end_there_is_always_time() -> None:
     assert not walltime.is_over
 
 
-def test_a_campaign_that_comes_too_late(small, monkeypatch) -> None:
+def test_a_campaign_that_comes_too_late(
+    small: Callable[..., Campaign], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It starts no job, says so, and ends in order before its allocation does; exit 3."""
     monkeypatch.setenv("SPRING_END_TIME", str(int(time.time()) + 68))
     campaign = small(workers={"device": "cpu"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ JOBS = {"1-a": 0.3, "1-b": 0.1, "1-c": 0.2, "2-a": 0.5, "1-d": math.nan}
 
 
 @pytest.fixture
-def rundir(tmp_path):
+def rundir(tmp_path: Path) -> Path:
     """Four variants of one event, two of them the twins of the best, and another event."""
     run = tmp_path / "demo"
     (run / "results").mkdir(parents=True)
@@ -46,7 +47,7 @@ def rundir(tmp_path):
     return run
 
 
-def test_variants_are_turned_like_the_best(rundir):
+def test_variants_are_turned_like_the_best(rundir: Path) -> None:
     """The lowest error first, and all of them as that one lies; it is said of whom."""
     variants = Campaign(rundir).variants("1")
     assert [one.result.name for one in variants] == ["1-b", "1-c", "1-a", "1-d"]
@@ -57,7 +58,7 @@ def test_variants_are_turned_like_the_best(rundir):
         assert np.array_equal(one.result.support, variants[0].result.support)
 
 
-def test_files_keep_their_own_orientation(rundir):
+def test_files_keep_their_own_orientation(rundir: Path) -> None:
     """``result`` gives what the file has, and nothing is written."""
     before = {path: path.read_bytes() for path in (rundir / "results").iterdir()}
     campaign = Campaign(rundir)
@@ -66,7 +67,7 @@ def test_files_keep_their_own_orientation(rundir):
     assert {path: path.read_bytes() for path in (rundir / "results").iterdir()} == before
 
 
-def test_a_best_one_that_cannot_be_read(rundir):
+def test_a_best_one_that_cannot_be_read(rundir: Path) -> None:
     """The next best is the reference."""
     (rundir / "results/1-b.h5").write_bytes(b"damaged")
     done = Campaign(rundir).done
@@ -78,13 +79,13 @@ def test_a_best_one_that_cannot_be_read(rundir):
         alike.result(done["1-b"])
 
 
-def test_an_event_alone_is_not_turned(rundir):
+def test_an_event_alone_is_not_turned(rundir: Path) -> None:
     (one,) = Campaign(rundir).variants("2")
     assert (one.result.name, one.remark) == ("2-a", "")
     assert Campaign(rundir).variants("3") == []
 
 
-def test_what_is_there(rundir, tmp_path):
+def test_what_is_there(rundir: Path, tmp_path: Path) -> None:
     """Status, done and failed jobs; what is not there is said."""
     campaign = Campaign(rundir)
     assert (campaign.status.code, list(campaign.done)) == (1, list(JOBS))
@@ -96,7 +97,12 @@ def test_what_is_there(rundir, tmp_path):
         Campaign(tmp_path).variants("1")
 
 
-def test_the_sheet_shows_them_alike(rundir, tmp_path, capsys, monkeypatch):
+def test_the_sheet_shows_them_alike(
+    rundir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Cells say how their reconstruction was turned, and the command how many were."""
     drawn = []
     monkeypatch.setattr("spring_mpi.view.save", lambda figure, file: drawn.append(figure))

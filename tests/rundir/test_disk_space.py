@@ -13,17 +13,17 @@ from spring_mpi.rundir.disk_space import RetryingWriter, UnwritableError
 class Disk:
     """A write that fails with these errors, one after the other, and then works."""
 
-    def __init__(self, *errors):
+    def __init__(self, *errors: int) -> None:
         self.errors, self.said, self.now, self.kept = list(errors), [], 0.0, 0
         self.room = RetryingWriter(10.0, self.said.append, self.rest, lambda: self.now)
 
-    def rest(self):
+    def rest(self) -> None:
         self.now += 1.0
 
-    def keep(self):
+    def keep(self) -> None:
         self.kept += 1
 
-    def write(self):
+    def write(self) -> str:
         if self.errors:
             number = self.errors.pop(0)
             raise OSError(number, os.strerror(number), "a.h5")
@@ -45,7 +45,7 @@ FAULT = "the disk: it has a fault", "the disk works"
         (errno.ENOTCONN, *FAULT),
     ],
 )
-def test_what_may_end_is_waited_for(number, reason, end):
+def test_what_may_end_is_waited_for(number: int, reason: str, end: str) -> None:
     """It is told once, with file and time limit, and so is its end; what is at stake is kept."""
     disk = Disk(number, errno.EIO, number)
     assert disk.room(disk.write, meanwhile=disk.keep) == "written"
@@ -58,7 +58,7 @@ def test_what_may_end_is_waited_for(number, reason, end):
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENAMETOOLONG, errno.ENOENT])
 @pytest.mark.parametrize("before", [(), (errno.ENOSPC,)])
-def test_what_a_person_must_mend_is_not_waited_for(number, before):
+def test_what_a_person_must_mend_is_not_waited_for(number: int, before: tuple[int, ...]) -> None:
     """It ends the wait at once, with file and reason."""
     disk = Disk(*before, number)
     with pytest.raises(UnwritableError, match=rf"cannot be written: a\.h5: {os.strerror(number)}"):
@@ -66,7 +66,7 @@ def test_what_a_person_must_mend_is_not_waited_for(number, before):
     assert disk.now == len(before)
 
 
-def test_a_wait_has_an_end():
+def test_a_wait_has_an_end() -> None:
     """After the seconds that it may last, and not before."""
     disk = Disk(*[errno.ENOSPC] * 100)
     with pytest.raises(UnwritableError, match=r"could not be written for 10 s \(workers.room\)"):
@@ -74,7 +74,7 @@ def test_a_wait_has_an_end():
     assert disk.now == 10.0
 
 
-def test_what_works_is_not_told():
+def test_what_works_is_not_told() -> None:
     """No fault, no word."""
     disk = Disk()
     assert disk.room(disk.write, meanwhile=disk.keep) == "written"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +19,10 @@ NONE = {"waiting": 0, "running": 0, "done": 0, "failed": 0, "removed": 0, "stopp
 
 
 @pytest.fixture
-def rundir(tmp_path):
+def rundir(tmp_path: Path) -> Callable[..., Path]:
     """``rundir(status, *jobs)``: a run directory with a status and (name, error, resolution)."""
 
-    def rundir(status, *jobs):
+    def rundir(status: dict[str, Any] | None, *jobs: tuple[str, float, float | None]) -> Path:
         folder = tmp_path / "run"
         (folder / "control").mkdir(parents=True)
         SummaryFile(folder / "summary.csv", [
@@ -42,7 +45,9 @@ def rundir(tmp_path):
         (3, "it was interrupted; run it again to resume"),
     ],
 )
-def test_info_after_the_end(rundir, capsys, code, meaning):
+def test_info_after_the_end(
+    rundir: Callable[..., Path], capsys: pytest.CaptureFixture[str], code: int, meaning: str
+) -> None:
     """Exit code with its meaning, jobs by state, the lowest error, where the summary lies."""
     counts = NONE | {"done": 3, "removed": 2, "stopped": 1, "waiting": code}
     run = rundir(
@@ -61,7 +66,7 @@ def test_info_after_the_end(rundir, capsys, code, meaning):
     ]
 
 
-def test_for_programs(rundir, capsys):
+def test_for_programs(rundir: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     """--json has the same in values of JSON, no inf and no NaN among them."""
     counts = NONE | {"done": 1}
     run = rundir({"state": "done", "exit": 0, "counts": counts}, ("a", 0.3, None))
@@ -72,13 +77,15 @@ def test_for_programs(rundir, capsys):
     assert given["best"] == best
 
 
-def test_steering_the_dead_tells_nothing_else(rundir, capsys):
+def test_steering_the_dead_tells_nothing_else(
+    rundir: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Who asks for a change gets no report on standard output."""
     assert main([str(rundir({"exit": 0})), "kill"]) == 4
     assert capsys.readouterr().out == ""
 
 
-def test_the_first_failures(rundir):
+def test_the_first_failures(rundir: Callable[..., Path]) -> None:
     """Ten reasons, and how many there are beside."""
     failed = [{"name": str(number), "reason": "no photons"} for number in range(13)]
     run = rundir({"state": "failed", "exit": 1, "counts": NONE | {"failed": 13}, "failed": failed})
@@ -87,7 +94,7 @@ def test_the_first_failures(rundir):
     assert "... and 3 more that failed" in lines
 
 
-def test_a_run_that_could_not_start(rundir):
+def test_a_run_that_could_not_start(rundir: Callable[..., Path]) -> None:
     """The reason is told."""
     run = rundir({"state": "refused", "exit": 2, "reason": "no worker can start"}, ("a", 0.3, 2.0))
     first, second, *_ = EndedCampaign.read(run).lines()
@@ -95,7 +102,9 @@ def test_a_run_that_could_not_start(rundir):
     assert second == "1 jobs were done before"
 
 
-def test_a_summary_that_cannot_be_read(rundir, capsys):
+def test_a_summary_that_cannot_be_read(
+    rundir: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     """It is said, and the exit code is that of a campaign that nobody runs."""
     run = rundir({"state": "done", "exit": 0})
     (run / "summary.csv").write_text("name,error,resolution_px,file\na,low,2,f.h5\n")
@@ -103,7 +112,7 @@ def test_a_summary_that_cannot_be_read(rundir, capsys):
     assert "is no summary of a campaign" in capsys.readouterr().err
 
 
-def test_a_run_that_was_killed(rundir):
+def test_a_run_that_was_killed(rundir: Callable[..., Path]) -> None:
     """Its status says that it runs; the jobs that ran are none any more."""
     run = rundir({"state": "running", "exit": None, "counts": NONE | {"running": 2, "waiting": 1}})
     first, second, _ = EndedCampaign.read(run).lines()
@@ -112,13 +121,15 @@ def test_a_run_that_was_killed(rundir):
 
 
 @pytest.mark.parametrize("status", [None, {"exit": "0", "counts": [1]}, {"counts": {"done": "x"}}])
-def test_what_is_not_told_is_not_known(rundir, status):
+def test_what_is_not_told_is_not_known(
+    rundir: Callable[..., Path], status: dict[str, Any] | None
+) -> None:
     """Files that lack something, or hold something else, are no fault."""
     first, *_ = EndedCampaign.read(rundir(status)).lines()
     assert first.startswith("How it ended is not known")
 
 
-def test_failures_in_the_summary(tmp_path):
+def test_failures_in_the_summary(tmp_path: Path) -> None:
     """They are told, with those that only the status of an earlier version tells; no done job."""
     jobs = [Outcome(name, state=State.FAILED, reason="dark") for name in "ab"]
     jobs += [Outcome("a", error=0.5, state=State.DONE), Outcome("d", state=State.STOPPED)]

@@ -6,6 +6,7 @@ import errno
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ from spring_mpi.rundir.lines import (
 LINES = [JobLine(Outcome("a", state=state)) for state in (State.RUNNING, State.FAILED)]
 
 
-def test_round_trip(tmp_path):
+def test_round_trip(tmp_path: Path) -> None:
     """Lines come back as they were committed, over several sessions."""
     path = tmp_path / "journal.jsonl"
     for line in LINES:
@@ -38,7 +39,7 @@ def test_round_trip(tmp_path):
     assert list(replay(path)) == LINES
 
 
-def test_one_turn_is_one_write(tmp_path, monkeypatch):
+def test_one_turn_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All lines of a turn reach the disk with one flush; an empty turn needs none."""
     flushes = []
     monkeypatch.setattr("os.fsync", flushes.append)
@@ -50,7 +51,7 @@ def test_one_turn_is_one_write(tmp_path, monkeypatch):
 
 
 @given(cut=st.integers(1, 200))
-def test_torn_last_line(tmp_path_factory, cut):
+def test_torn_last_line(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     """However the last line is torn, the lines before it stay, and new ones follow."""
     path = tmp_path_factory.mktemp("torn") / "journal.jsonl"
     whole = b'{"job":"a","state":"done"}\n{"job":"b","state":"done"}\n'
@@ -111,7 +112,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("line", "text"), FORMS)
-def test_every_line_has_one_form(tmp_path, line, text):
+def test_every_line_has_one_form(tmp_path: Path, line: Any, text: str) -> None:
     """The bytes are those of earlier versions, and what is read is what was written."""
     journal = Journal(tmp_path / "journal.jsonl")
     journal.commit([line])
@@ -120,7 +121,7 @@ def test_every_line_has_one_form(tmp_path, line, text):
     assert list(replay(journal.path)) == [line]
 
 
-def test_lines_of_the_first_version_stay_as_they_are():
+def test_lines_of_the_first_version_stay_as_they_are() -> None:
     """They are read and written without any change."""
     path = Path(__file__).parents[1] / "whole" / "former" / "version_0_1_0" / "journal.jsonl"
     lines = [json.loads(text) for text in path.read_text().splitlines()]
@@ -129,7 +130,7 @@ def test_lines_of_the_first_version_stay_as_they_are():
     ]
 
 
-def test_a_line_of_a_later_version(tmp_path):
+def test_a_line_of_a_later_version(tmp_path: Path) -> None:
     """Fields that are not known are ignored, and so are lines of an unknown kind."""
     path = tmp_path / "journal.jsonl"
     path.write_text('{"later":1}\n{"job":"a","state":"running","later":1}\n')
@@ -137,7 +138,7 @@ def test_a_line_of_a_later_version(tmp_path):
 
 
 @pytest.mark.parametrize("text", ['{"job":"a","state":"asleep"}', '{"job":"a"}', "[]", "1"])
-def test_a_line_that_is_none(tmp_path, text):
+def test_a_line_that_is_none(tmp_path: Path, text: str) -> None:
     """It is told like any damage."""
     path = tmp_path / "journal.jsonl"
     path.write_text(text + "\n")
@@ -145,7 +146,7 @@ def test_a_line_that_is_none(tmp_path, text):
         list(replay(path))
 
 
-def test_only_a_torn_line(tmp_path):
+def test_only_a_torn_line(tmp_path: Path) -> None:
     """A journal that was torn in its first line is empty."""
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"job":')
@@ -154,7 +155,7 @@ def test_only_a_torn_line(tmp_path):
     journal.close()
 
 
-def test_damaged_line(tmp_path):
+def test_damaged_line(tmp_path: Path) -> None:
     """A damaged line in the middle is refused with its number."""
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"exit":0}\n{"job"\n{"exit":0}\n')
@@ -162,18 +163,18 @@ def test_damaged_line(tmp_path):
         list(replay(path))
 
 
-def test_unwritable(tmp_path):
+def test_unwritable(tmp_path: Path) -> None:
     """A path that cannot be written is a clear fault."""
     with pytest.raises(RunDirectoryError, match="cannot write"):
         Journal(tmp_path / "missing" / "journal.jsonl")
 
 
-def test_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
+def test_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines that do not fit are not there at all; they can be committed later."""
     journal = Journal(tmp_path / "journal.jsonl")
     journal.commit([LINES[0]])
 
-    def full(descriptor):
+    def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as context:

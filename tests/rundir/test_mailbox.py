@@ -11,11 +11,13 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -81,32 +83,32 @@ for message in mailbox.poll():
 class Clock:
     """A clock that goes on when somebody sleeps."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 0.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         self.now += seconds
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """A control folder that rank 0 has set up."""
     folder = tmp_path / "run" / "control"
     opened(folder)
     return folder
 
 
-def opened(folder, **options):
+def opened(folder: Path, **options: Any) -> Mailbox:
     """A rank 0 that looks whenever it is asked to."""
     mailbox = Mailbox(folder, interval=0.0, **options)
     mailbox.open()
     return mailbox
 
 
-def leave(folder, *numbers):
+def leave(folder: Path, *numbers: int) -> list[str]:
     """Leave one message per number; their ids."""
     ids = [f"{number:020d}-host-1-00000000" for number in numbers]
     for number, id in zip(numbers, ids, strict=True):
@@ -115,28 +117,28 @@ def leave(folder, *numbers):
     return ids
 
 
-def names(folder):
+def names(folder: Path) -> list[str]:
     """What lies in a folder."""
     return sorted(os.listdir(folder))
 
 
-def replies(folder):
+def replies(folder: Path) -> dict[str, Any]:
     """All replies, by id."""
     return {path.stem: json.loads(path.read_text()) for path in (folder / "reply").iterdir()}
 
 
-def impatient(folder):
+def impatient(folder: Path) -> Client:
     """A sender whose time passes only while it waits."""
     clock = Clock()
     return Client(folder, sleep=clock.sleep, clock=clock)
 
 
 @contextmanager
-def answering(mailbox, answer):
+def answering(mailbox: Mailbox, answer: Callable[[Message], Reply]) -> Iterator[None]:
     """Answer every message in the background."""
     over = False
 
-    def serve():
+    def serve() -> None:
         while not over:
             for message in mailbox.poll():
                 mailbox.answer(message.id, answer(message))
@@ -154,7 +156,7 @@ def answering(mailbox, answer):
 # ---- once each, in order
 
 
-def test_several_senders(folder):
+def test_several_senders(folder: Path) -> None:
     """Of four processes with 200 messages each, all are given once, in order, and answered."""
     senders = [
         subprocess.Popen([sys.executable, "-c", SENDER, str(folder), str(sender), "200"])
@@ -176,27 +178,27 @@ def test_several_senders(folder):
 
 
 @given(readings=st.lists(st.integers(0, 2**62), min_size=2))
-def test_ids_increase(readings):
+def test_ids_increase(readings: list[int]) -> None:
     """One sender's ids increase strictly, whatever its clock does."""
     ids = fresh_ids(iter(readings).__next__)
     made = [next(ids) for _ in readings]
     assert all(first < second for first, second in pairwise(made))
 
 
-def test_order_of_ids(folder):
+def test_order_of_ids(folder: Path) -> None:
     """Messages are given in the order of their ids, not of their arrival."""
     leave(folder, 3, 1, 2)
     assert [message.arguments["number"] for message in opened(folder).poll()] == [1, 2, 3]
 
 
-def test_given_once(folder):
+def test_given_once(folder: Path) -> None:
     """A message that waits for its answer is not given again."""
     mailbox = opened(folder)
     (id,) = leave(folder, 1)
     assert [[message.id for message in mailbox.poll()] for _ in range(3)] == [[id], [], []]
 
 
-def test_flood(folder):
+def test_flood(folder: Path) -> None:
     """However many messages lie there, one look takes a bounded number, the oldest first."""
     mailbox = opened(folder)
     ids = leave(folder, *range(250))
@@ -219,12 +221,12 @@ def test_flood(folder):
         ),
     )
 )
-def test_round_trip(tmp_path_factory, arguments):
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, arguments: dict[str, Any]) -> None:
     """Whatever JSON can say arrives as it was sent, and comes back as it was answered."""
     folder = tmp_path_factory.mktemp("run") / "control"
     mailbox, seen = opened(folder), []
 
-    def rank0(_):
+    def rank0(_: float) -> None:
         for message in mailbox.poll():
             seen.append((message.verb, message.arguments))
             mailbox.answer(message.id, Reply(("Done",), data=arguments))
@@ -238,7 +240,9 @@ def test_round_trip(tmp_path_factory, arguments):
     [({os.getuid(): "anna"}, "anna@host"), ({}, f"{os.getuid()}@host")],
     ids=["known", "unknown"],
 )
-def test_sender(folder, monkeypatch, users, sender):
+def test_sender(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, users: dict[int, str], sender: str
+) -> None:
     """A message names the owner of its file, by number where need be, and the sending host."""
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_name=users[uid]))
     leave(folder, 1)
@@ -257,7 +261,7 @@ def test_sender(folder, monkeypatch, users, sender):
         ("between the renames", ["applied", "applied"]),
     ],
 )
-def test_killed(folder, tmp_path, killed_at, words):
+def test_killed(folder: Path, tmp_path: Path, killed_at: str, words: list[str]) -> None:
     """Wherever rank 0 is killed, after a restart every message is applied once and answered."""
     ids = leave(folder, 1, 2)
     journal = tmp_path / "journal"
@@ -273,13 +277,13 @@ def test_killed(folder, tmp_path, killed_at, words):
 
 
 @pytest.mark.parametrize("failing", ["fsync", "rename"])
-def test_disk_full(folder, monkeypatch, failing):
+def test_disk_full(folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     """An answer that cannot be written leaves nothing behind, and the message comes again."""
     mailbox = opened(folder)
     (id,) = leave(folder, 1)
     mailbox.poll()
 
-    def full(*_):
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk:
@@ -292,13 +296,13 @@ def test_disk_full(folder, monkeypatch, failing):
     assert list(replies(folder)) == [id]
 
 
-def test_disk_full_while_refusing(folder, monkeypatch):
+def test_disk_full_while_refusing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that cannot be written does not stop rank 0; it follows later."""
     mailbox = opened(folder)
     (id,) = leave(folder, 1)
     (folder / "new" / f"{id}.json").write_text("{")
 
-    def full(*_):
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk:
@@ -335,7 +339,7 @@ def test_disk_full_while_refusing(folder, monkeypatch):
     ],
     ids=lambda value: value if isinstance(value, str) else str(value[:40]),
 )
-def test_unreadable(folder, content, reason):
+def test_unreadable(folder: Path, content: bytes, reason: str) -> None:
     """What is no message is refused with the reason, and does not come back."""
     mailbox = opened(folder)
     id, good = leave(folder, 1, 2)
@@ -347,7 +351,7 @@ def test_unreadable(folder, content, reason):
 
 
 @given(content=st.binary(max_size=200))
-def test_arbitrary_bytes(tmp_path_factory, content):
+def test_arbitrary_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """No file stops rank 0: it is given as a message, or refused."""
     folder = tmp_path_factory.mktemp("run") / "control"
     mailbox = opened(folder)
@@ -357,12 +361,12 @@ def test_arbitrary_bytes(tmp_path_factory, content):
     assert replies(folder)[id]["refused"] is True
 
 
-def make_folder(path):
+def make_folder(path: Path) -> None:
     path.mkdir()
     (path / "inner").touch()
 
 
-def make_link(path):
+def make_link(path: Path) -> None:
     target = path.parent.parent / "target"
     target.write_text('{"format": 1, "verb": "kill", "arguments": {}}')
     path.symlink_to(target)
@@ -371,7 +375,7 @@ def make_link(path):
 @pytest.mark.parametrize(
     "make", [make_folder, make_link, os.mkfifo, lambda path: path.symlink_to("nowhere")]
 )
-def test_no_plain_file(folder, make):
+def test_no_plain_file(folder: Path, make: Callable[..., Any]) -> None:
     """A folder, a link and a pipe are put aside unread, also under the name of a message."""
     mailbox = opened(folder)
     make(folder / "new" / "00000000000000000001-host-1-00000000.json")
@@ -382,14 +386,14 @@ def test_no_plain_file(folder, make):
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, make_link, os.mkfifo])
-def test_exchanged_for_no_plain_file(folder, make):
+def test_exchanged_for_no_plain_file(folder: Path, make: Callable[..., Any]) -> None:
     """What took a message's place after a look at it is not read, and not waited for."""
     make(folder / "new" / "exchanged")
     with pytest.raises(ValueError, match=r"it is no plain file|it cannot be read"):
         read_file(folder / "new" / "exchanged", 1000)
 
 
-def test_huge_file(tmp_path):
+def test_huge_file(tmp_path: Path) -> None:
     """A file of any size is refused before its memory is taken."""
     with open(tmp_path / "huge", "wb") as file:
         file.truncate(2**42)
@@ -409,7 +413,7 @@ def test_huge_file(tmp_path):
         "n" * 250 + ".json",
     ],
 )
-def test_wrong_name(folder, name):
+def test_wrong_name(folder: Path, name: str) -> None:
     """A file that is not named like a message is put aside, and the reply tells its name."""
     mailbox = opened(folder)
     (folder / "new" / name).write_text('{"format": 1, "verb": "kill", "arguments": {}}')
@@ -419,7 +423,7 @@ def test_wrong_name(folder, name):
     assert (names(folder / "new"), names(folder / "done")) == ([], [f"{id}.json"])
 
 
-def test_names_with_a_dot_in_front(folder):
+def test_names_with_a_dot_in_front(folder: Path) -> None:
     """What a file system or an editor hides is left alone."""
     (folder / "new" / ".nfs0001").touch()
     assert opened(folder).poll() == []
@@ -427,14 +431,14 @@ def test_names_with_a_dot_in_front(folder):
 
 
 @pytest.mark.parametrize("vanishing", ["rename", "lexists"])
-def test_vanishing_message(folder, monkeypatch, vanishing):
+def test_vanishing_message(folder: Path, monkeypatch: pytest.MonkeyPatch, vanishing: str) -> None:
     """A message that somebody removes at any moment is nobody's message, and no fault."""
     mailbox = opened(folder)
     leave(folder, 1)
     place = os if vanishing == "rename" else os.path
     original = getattr(place, vanishing)
 
-    def removed_before(*arguments):
+    def removed_before(*arguments: Any) -> Any:
         for path in (folder / "new").iterdir():
             path.unlink()
         return original(*arguments)
@@ -444,7 +448,7 @@ def test_vanishing_message(folder, monkeypatch, vanishing):
     assert replies(folder) == {}
 
 
-def test_vanished_before_the_answer(folder):
+def test_vanished_before_the_answer(folder: Path) -> None:
     """A message that somebody removes while it is handled is answered all the same."""
     mailbox = opened(folder)
     (id,) = leave(folder, 1)
@@ -454,7 +458,7 @@ def test_vanished_before_the_answer(folder):
     assert replies(folder)[id]["lines"] == ["Done"]
 
 
-def test_folder_gone(folder):
+def test_folder_gone(folder: Path) -> None:
     """A campaign whose control folder was deleted goes on."""
     mailbox = opened(folder)
     for name in ("tmp", "new", "reply", "done"):
@@ -468,7 +472,7 @@ def test_folder_gone(folder):
 @pytest.mark.parametrize(
     ("steering", "outer", "inner"), [("owner", 0o700, 0o700), ("group", 0o2750, 0o2770)]
 )
-def test_modes(tmp_path, steering, outer, inner):
+def test_modes(tmp_path: Path, steering: str, outer: int, inner: int) -> None:
     """The folders admit those who may steer, whatever the umask was."""
     folder = tmp_path / "control"
     for _ in range(2):
@@ -479,7 +483,7 @@ def test_modes(tmp_path, steering, outer, inner):
 
 
 @needs_root
-def test_another_owner(folder):
+def test_another_owner(folder: Path) -> None:
     """With ``steering: owner`` a message of somebody else is refused, though rank 0 is root."""
     mailbox = opened(folder)
     theirs, ours = leave(folder, 1, 2)
@@ -490,7 +494,7 @@ def test_another_owner(folder):
 
 
 @needs_root
-def test_group(tmp_path):
+def test_group(tmp_path: Path) -> None:
     """With ``steering: group`` the group of the run directory may steer, and no other."""
     folder = tmp_path / "run" / "control"
     folder.parent.mkdir()
@@ -508,7 +512,7 @@ def test_group(tmp_path):
 
 
 @needs_root
-def test_no_way_in(folder):
+def test_no_way_in(folder: Path) -> None:
     """Who may not enter the control folder is told so, without a traceback."""
     code = (
         "import os, sys\n"
@@ -523,7 +527,7 @@ def test_no_way_in(folder):
     assert "Permission denied" in done.stdout
 
 
-def test_reply_is_not_written_through_a_link(folder, tmp_path):
+def test_reply_is_not_written_through_a_link(folder: Path, tmp_path: Path) -> None:
     """A link laid where a reply is written aside is replaced, not followed."""
     mailbox = opened(folder)
     (id,) = leave(folder, 1)
@@ -538,17 +542,17 @@ def test_reply_is_not_written_through_a_link(folder, tmp_path):
 # ---- senders
 
 
-def test_withdrawn(folder):
+def test_withdrawn(folder: Path) -> None:
     """A message that rank 0 has not taken in time is withdrawn: it is never applied."""
     with pytest.raises(NoAnswerError, match=r"within 5 s: .* was withdrawn"):
         impatient(folder).ask("kill", {}, timeout=5)
     assert opened(folder).poll() == []
 
 
-def test_interrupted(folder):
+def test_interrupted(folder: Path) -> None:
     """Ctrl-C withdraws the message, too."""
 
-    def interrupted(_):
+    def interrupted(_: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -556,11 +560,11 @@ def test_interrupted(folder):
     assert opened(folder).poll() == []
 
 
-def test_taken_in_time(folder):
+def test_taken_in_time(folder: Path) -> None:
     """A message that was taken before the time was over is waited for."""
     mailbox, clock = opened(folder), Clock()
 
-    def slow_rank0(seconds):
+    def slow_rank0(seconds: float) -> None:
         clock.sleep(seconds)
         taken = mailbox.poll()
         waiting.extend(taken)
@@ -572,11 +576,11 @@ def test_taken_in_time(folder):
     assert client.ask("kill", {}, timeout=5) == DONE
 
 
-def test_taken_and_never_answered(folder):
+def test_taken_and_never_answered(folder: Path) -> None:
     """A sender is told when its message was taken but not answered."""
     mailbox, clock = opened(folder), Clock()
 
-    def silent_rank0(seconds):
+    def silent_rank0(seconds: float) -> None:
         clock.sleep(seconds)
         mailbox.poll()
 
@@ -584,11 +588,11 @@ def test_taken_and_never_answered(folder):
         Client(folder, sleep=silent_rank0, clock=clock).ask("kill", {}, timeout=5)
 
 
-def test_withdrawn_or_answered(folder):
+def test_withdrawn_or_answered(folder: Path) -> None:
     """However close the time-out, a message is either withdrawn or applied, never both."""
     applied, withdrawn, client = [], [], Client(folder)
 
-    def apply(message):
+    def apply(message: Message) -> Reply:
         applied.append(message.arguments["number"])
         return DONE
 
@@ -604,13 +608,13 @@ def test_withdrawn_or_answered(folder):
     assert sorted(certain | set(applied)) == list(range(100))
 
 
-def test_no_run_directory(tmp_path):
+def test_no_run_directory(tmp_path: Path) -> None:
     """A folder that is no run directory is a clear fault."""
     with pytest.raises(RunDirectoryError, match="is it a run directory"):
         Client(tmp_path / "control").ask("info", {})
 
 
-def test_unusable_folder(tmp_path):
+def test_unusable_folder(tmp_path: Path) -> None:
     """A control folder that cannot be made is a clear fault."""
     (tmp_path / "control").touch()
     with pytest.raises(RunDirectoryError, match="cannot set up"):
@@ -618,10 +622,10 @@ def test_unusable_folder(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", '{"format": 1}', '{"format": 1, "lines": "x"}'])
-def test_unreadable_reply(folder, content):
+def test_unreadable_reply(folder: Path, content: str) -> None:
     """A reply that cannot be read is a clear fault."""
 
-    def broken_rank0(_):
+    def broken_rank0(_: float) -> None:
         for path in (folder / "new").iterdir():
             (folder / "reply" / path.name).write_text(content)
 
@@ -633,14 +637,14 @@ def test_unreadable_reply(folder, content):
 
 
 @contextmanager
-def counted(monkeypatch):
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The calls to the file system, by name."""
     calls: list[str] = []
 
-    def count(name):
+    def count(name: str) -> Callable[..., Any]:
         original = getattr(os, name)
 
-        def counting(*arguments, **options):
+        def counting(*arguments: Any, **options: Any) -> Any:
             calls.append(name)
             return original(*arguments, **options)
 
@@ -652,7 +656,7 @@ def counted(monkeypatch):
         yield calls
 
 
-def test_idle_poll(folder, monkeypatch):
+def test_idle_poll(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An idle look lists one folder and does nothing else."""
     mailbox = opened(folder)
     with counted(monkeypatch) as calls:
@@ -660,7 +664,7 @@ def test_idle_poll(folder, monkeypatch):
     assert calls == ["scandir"] * 10
 
 
-def test_interval(folder, monkeypatch):
+def test_interval(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often rank 0 asks, the folder is looked at once per interval."""
     clock = Clock()
     mailbox = Mailbox(folder, clock=clock, interval=0.5)
@@ -672,13 +676,13 @@ def test_interval(folder, monkeypatch):
     assert calls == ["scandir"] * 10
 
 
-def answer_all(mailbox):
+def answer_all(mailbox: Mailbox) -> None:
     """Answer all that has arrived."""
     for message in mailbox.poll():
         mailbox.answer(message.id, DONE)
 
 
-def test_old_ones_are_removed(folder):
+def test_old_ones_are_removed(folder: Path) -> None:
     """Replies and messages are kept for a day, and no longer, also over a restart."""
     clock = Clock()
     mailbox = opened(folder, clock=clock)
@@ -693,7 +697,7 @@ def test_old_ones_are_removed(folder):
     assert left == [24, 24, 14, 4, 0]
 
 
-def test_thousand_are_kept(folder, monkeypatch):
+def test_thousand_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many answered messages the last thousand stay, with their replies."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
     mailbox = opened(folder)
@@ -706,7 +710,7 @@ def test_thousand_are_kept(folder, monkeypatch):
     assert (names(folder / "reply"), names(folder / "done")) == (kept, kept)
 
 
-def test_leftovers_of_killed_senders(folder):
+def test_leftovers_of_killed_senders(folder: Path) -> None:
     """What a killed sender left half written goes away after a day."""
     clock = Clock()
     Path(folder / "tmp" / "half.json").write_text("{")

@@ -11,23 +11,26 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from helpers.campaigns import Campaign
 
 from spring_mpi.errors import RunDirectoryError
 from spring_mpi.rundir.paths import RunDirectory
 
 
 @pytest.fixture(autouse=True)
-def no_scheduler(monkeypatch):
+def no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test is part of a scheduler's job."""
     for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", "LSB_JOBID", "LSB_JOBINDEX", "LSB_RESTART"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
-def rundir(tmp_path):
+def rundir(tmp_path: Path) -> RunDirectory:
     """A new run directory."""
     rundir = RunDirectory(tmp_path / "run")
     rundir.create()
@@ -35,26 +38,26 @@ def rundir(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def dead():
+def dead() -> int:
     """The pid of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
 
 
-def held_by(rundir, **changes):
+def held_by(rundir: RunDirectory, **changes: Any) -> str:
     """Write a lock of somebody else; its text."""
     rundir.acquire()
     rundir.lock.write_text(json.dumps(rundir.holder() | changes))
     return rundir.lock.read_text()
 
 
-def names(folder):
+def names(folder: Path) -> list[str]:
     """What a folder holds."""
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_lock_and_release(rundir):
+def test_lock_and_release(rundir: RunDirectory) -> None:
     """Who has the lock gives it back; then it is free, and nothing else is left."""
     assert rundir.acquire() is None
     assert rundir.holder()["pid"] == os.getpid()
@@ -63,7 +66,7 @@ def test_lock_and_release(rundir):
     assert names(rundir.path / "control" / "tmp") == []
 
 
-def test_living_holder_is_refused(rundir):
+def test_living_holder_is_refused(rundir: RunDirectory) -> None:
     """A lock of a living process on this host is respected, and named."""
     rundir.acquire()
     with pytest.raises(RunDirectoryError, match="is in use by pid") as refusal:
@@ -71,7 +74,7 @@ def test_living_holder_is_refused(rundir):
     assert str(rundir.lock) in str(refusal.value)
 
 
-def test_dead_holder_is_replaced(rundir, dead):
+def test_dead_holder_is_replaced(rundir: RunDirectory, dead: int) -> None:
     """A lock of a process that has ended is taken over, and nothing of it is left."""
     held_by(rundir, pid=dead)
     assert rundir.acquire()["pid"] == dead
@@ -80,26 +83,26 @@ def test_dead_holder_is_replaced(rundir, dead):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
-def test_recycled_pid(rundir):
+def test_recycled_pid(rundir: RunDirectory) -> None:
     """A living process that started at another time is not the holder."""
     held_by(rundir, start=1)
     assert rundir.acquire()["start"] == 1
 
 
-def test_lock_without_a_start_time(rundir):
+def test_lock_without_a_start_time(rundir: RunDirectory) -> None:
     """Where the start of the holder is unknown, a living process of its pid is taken for it."""
     held_by(rundir, start=None)
     with pytest.raises(RunDirectoryError, match="is in use by pid"):
         rundir.acquire()
 
 
-def test_holder_before_a_reboot(rundir):
+def test_holder_before_a_reboot(rundir: RunDirectory) -> None:
     """A pid from before the last boot is somebody else's now."""
     held_by(rundir, boot="another")
     assert rundir.acquire()["boot"] == "another"
 
 
-def test_holder_on_another_host(rundir):
+def test_holder_on_another_host(rundir: RunDirectory) -> None:
     """What lives on another host cannot be known; the remedy is told."""
     held_by(rundir, host="elsewhere")
     with pytest.raises(RunDirectoryError, match="on elsewhere; if that run is dead, delete") as no:
@@ -119,7 +122,12 @@ RESTARTED_BY_LSF = {"LSB_JOBID": "7", "LSB_JOBINDEX": "3", "LSB_RESTART": "Y"}
         (RESTARTED_BY_LSF, {"job": "7[3]", "restarts": 0}),
     ],
 )
-def test_requeued_job_on_another_node(rundir, monkeypatch, ours, theirs):
+def test_requeued_job_on_another_node(
+    rundir: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    ours: dict[str, str],
+    theirs: dict[str, str | int],
+) -> None:
     """The same scheduler job, started again elsewhere, takes its own lock over."""
     held_by(rundir, host="elsewhere", **theirs)
     monkeypatch.setattr(os, "environ", os.environ | ours)
@@ -137,7 +145,12 @@ def test_requeued_job_on_another_node(rundir, monkeypatch, ours, theirs):
         (RESTARTED_BY_LSF, {"job": "7[4]", "restarts": 0}),
     ],
 )
-def test_steps_of_one_allocation(rundir, monkeypatch, ours, theirs):
+def test_steps_of_one_allocation(
+    rundir: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    ours: dict[str, str],
+    theirs: dict[str, Any],
+) -> None:
     """On another host only an earlier start of our own job is dead for sure."""
     text = held_by(rundir, host="elsewhere", **theirs)
     monkeypatch.setattr(os, "environ", os.environ | ours)
@@ -154,7 +167,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("text", FOREIGN)
-def test_lock_that_names_nobody(rundir, text):
+def test_lock_that_names_nobody(rundir: RunDirectory, text: str) -> None:
     """An empty, torn or foreign lock is respected, however old, and the remedy is told."""
     rundir.lock.write_text(text, errors="surrogateescape")
     os.utime(rundir.lock, (0, 0))
@@ -167,10 +180,12 @@ def test_lock_that_names_nobody(rundir, text):
     assert rundir.lock.read_text(errors="surrogateescape") == text
 
 
-def test_a_lock_that_cannot_be_read_is_not_said_to_name_nobody(rundir, monkeypatch):
+def test_a_lock_that_cannot_be_read_is_not_said_to_name_nobody(
+    rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever deleted it on that advice could start a second campaign beside a living one."""
 
-    def faulty(path):
+    def faulty(path: Any) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
     rundir.acquire()
@@ -181,7 +196,7 @@ def test_a_lock_that_cannot_be_read_is_not_said_to_name_nobody(rundir, monkeypat
     assert rundir.holder() == {}
 
 
-def test_foreign_lock_is_not_released(rundir):
+def test_foreign_lock_is_not_released(rundir: RunDirectory) -> None:
     """Only one's own lock is given back."""
     held_by(rundir, host="elsewhere")
     rundir.release()
@@ -198,7 +213,7 @@ RunDirectory(pathlib.Path(sys.argv[1])).acquire()
 """
 
 
-def test_killed_while_locking(rundir):
+def test_killed_while_locking(rundir: RunDirectory) -> None:
     """A start that is killed while it writes its lock leaves none."""
     killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_FIRST_BYTE, rundir.path])
     assert killed.returncode == -signal.SIGXFSZ
@@ -207,15 +222,15 @@ def test_killed_while_locking(rundir):
 
 
 @pytest.mark.parametrize("has_links", [True, False])
-def test_full_disk(rundir, monkeypatch, has_links):
+def test_full_disk(rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch, has_links: bool) -> None:
     """A lock that cannot be written is told, and is not there."""
 
-    def refuse(*_):
+    def refuse(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     is_full = iter([True] if has_links else [False, True])  # so that it hits the lock itself
 
-    def fail(_):
+    def fail(_: object) -> None:
         if next(is_full):
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -228,10 +243,12 @@ def test_full_disk(rundir, monkeypatch, has_links):
     assert names(rundir.lock.parent / "tmp") == []
 
 
-def test_without_hard_links(rundir, monkeypatch, dead):
+def test_without_hard_links(
+    rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch, dead: int
+) -> None:
     """File systems without hard links have locks, too."""
 
-    def refuse(*_):
+    def refuse(*_: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
@@ -242,15 +259,17 @@ def test_without_hard_links(rundir, monkeypatch, dead):
 
 
 @pytest.mark.parametrize("has_links", [True, False])
-def test_faster_starter_keeps_the_lock(rundir, monkeypatch, dead, has_links):
+def test_faster_starter_keeps_the_lock(
+    rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch, dead: int, has_links: bool
+) -> None:
     """Where files cannot be claimed, a new lock that was renamed for the dead one goes back."""
     text = held_by(rundir, pid=dead)
     theirs, rename = text.replace(str(dead), "1"), os.rename
 
-    def refuse(*_):
+    def refuse(*_: object) -> None:
         raise OSError(errno.ENOTSUP, "Operation not supported")
 
-    def rename_late(source, target):
+    def rename_late(source: Any, target: Any) -> None:
         rundir.lock.write_text(theirs)
         rename(source, target)
 
@@ -263,7 +282,7 @@ def test_faster_starter_keeps_the_lock(rundir, monkeypatch, dead, has_links):
     assert rundir.lock.read_text() == theirs
 
 
-def test_claimed_by_another_starter(rundir, dead):
+def test_claimed_by_another_starter(rundir: RunDirectory, dead: int) -> None:
     """While one takes a dead lock over, others are refused and leave it to him."""
     text = held_by(rundir, pid=dead)
     with open(rundir.lock, "rb") as claimed:
@@ -273,7 +292,7 @@ def test_claimed_by_another_starter(rundir, dead):
     assert rundir.lock.read_text() == text
 
 
-def test_claimed_too_late(rundir, monkeypatch, dead):
+def test_claimed_too_late(rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch, dead: int) -> None:
     """Who may claim the lock only when it is another's does not even touch it."""
     theirs = held_by(rundir, pid=dead).replace(str(dead), "1")
     monkeypatch.setattr(fcntl, "flock", lambda *_: rundir.lock.write_text(theirs))
@@ -300,7 +319,7 @@ for line in sys.stdin:
 """
 
 
-def test_race_for_a_dead_lock(rundir, dead):
+def test_race_for_a_dead_lock(rundir: RunDirectory, dead: int) -> None:
     """Of several that start at once over a dead holder's lock, exactly one takes it."""
     text = held_by(rundir, pid=dead)
     starters = [
@@ -326,7 +345,7 @@ def test_race_for_a_dead_lock(rundir, dead):
             starter.communicate()
 
 
-def test_set_aside(rundir):
+def test_set_aside(rundir: RunDirectory) -> None:
     """--fresh keeps the old run directory under another name; a used one is refused."""
     rundir.journal.write_text("{}")
     aside = rundir.set_aside()
@@ -340,7 +359,7 @@ def test_set_aside(rundir):
         rundir.set_aside()
 
 
-def test_set_aside_what_is_not_there(tmp_path):
+def test_set_aside_what_is_not_there(tmp_path: Path) -> None:
     """Nothing, and an empty folder, are kept as they are."""
     assert RunDirectory(tmp_path / "none").set_aside() is None
     assert RunDirectory(tmp_path).set_aside() is None
@@ -348,7 +367,7 @@ def test_set_aside_what_is_not_there(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_set_aside_through_a_link(rundir, tmp_path):
+def test_set_aside_through_a_link(rundir: RunDirectory, tmp_path: Path) -> None:
     """A run directory that is a link: what it leads to is moved, beside itself, the link stays."""
     link = tmp_path / "home" / "run"
     link.parent.mkdir()
@@ -360,10 +379,10 @@ def test_set_aside_through_a_link(rundir, tmp_path):
     assert "results" in names(rundir.path)
 
 
-def test_set_aside_fails(rundir, monkeypatch):
+def test_set_aside_fails(rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run directory that cannot be moved is told, and is free again."""
 
-    def refuse(*_):
+    def refuse(*_: object) -> None:
         raise OSError(errno.EBUSY, "Device or resource busy")
 
     monkeypatch.setattr(os, "rename", refuse)
@@ -373,7 +392,7 @@ def test_set_aside_fails(rundir, monkeypatch):
 
 
 @pytest.mark.parametrize("attempt", [RunDirectory.set_aside, RunDirectory.create])
-def test_what_is_no_run_directory(tmp_path, attempt):
+def test_what_is_no_run_directory(tmp_path: Path, attempt: Callable[..., Any]) -> None:
     """Other people's folders, files and dangling links are told and left alone."""
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").touch()
@@ -390,7 +409,7 @@ def test_what_is_no_run_directory(tmp_path, attempt):
     assert names(tmp_path) == before
 
 
-def test_half_written_files_are_swept(rundir):
+def test_half_written_files_are_swept(rundir: RunDirectory) -> None:
     """Who takes the lock deletes what a killed one left half written, and nothing else."""
     left = [".config.yaml.7", ".index.h5.7.tmp", ".status.json.7", ".summary.csv.7"]
     other = [".nfs0000000000ab12", ".summary.csv.swp", ".thesis.2024", "summary.csv.7", ".7"]
@@ -401,7 +420,7 @@ def test_half_written_files_are_swept(rundir):
     assert names(rundir.path) == sorted(other + folders)
 
 
-def test_nothing_is_swept_without_the_lock(rundir, dead):
+def test_nothing_is_swept_without_the_lock(rundir: RunDirectory, dead: int) -> None:
     """Who is refused, or only looks, deletes nothing."""
     held_by(rundir, host="elsewhere")
     files = [rundir.path / ".status.json.7", rundir.results / ".a.h5.7"]
@@ -413,11 +432,13 @@ def test_nothing_is_swept_without_the_lock(rundir, dead):
     assert [file.exists() for file in files] == [True, True]
 
 
-def test_results_that_cannot_be_listed_are_not_taken_for_missing(rundir, monkeypatch):
+def test_results_that_cannot_be_listed_are_not_taken_for_missing(
+    rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else every finished job would be run again."""
     rundir.create()
 
-    def faulty(folder):
+    def faulty(folder: Any) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
 
     monkeypatch.setattr(os, "scandir", faulty)
@@ -425,7 +446,7 @@ def test_results_that_cannot_be_listed_are_not_taken_for_missing(rundir, monkeyp
         rundir.results_present()
 
 
-def test_results_present(rundir, monkeypatch):
+def test_results_present(rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results are found with one look into each folder; half-written ones are deleted."""
     for shard in ("0a1", "fff"):
         (rundir.results / shard).mkdir()
@@ -434,7 +455,7 @@ def test_results_present(rundir, monkeypatch):
     rundir.acquire()
     looks, scandir = [], os.scandir
 
-    def count(folder):
+    def count(folder: Any) -> Any:
         looks.append(os.path.basename(folder))
         return scandir(folder)
 
@@ -445,13 +466,15 @@ def test_results_present(rundir, monkeypatch):
     assert names(rundir.results / "fff") == [".1-7.h5.old", ".nfs0123", "1-7.h5"]
 
 
-def test_the_config_of_a_moved_run_directory_does_not_begin_anew(small, tmp_path):
+def test_the_config_of_a_moved_run_directory_does_not_begin_anew(
+    small: Callable[..., Campaign], tmp_path: Path
+) -> None:
     """The refusal names the new place, and what it says goes on there."""
     campaign = small(events={"slice": "0:1"})
     assert campaign.run()[0] == 0
     moved = campaign.rundir.rename(tmp_path / "moved [1]")
 
-    def told(*arguments):
+    def told(*arguments: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "spring_mpi.cli.batch", moved / "config.yaml", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode, done.stderr

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from spring_mpi import MPR, Pattern, Settings
 from spring_mpi.errors import RunDirectoryError
@@ -23,7 +25,7 @@ FOLDER = Path("spool")
 KEYS = {"pattern", "mask", "center", "pid", "background", "gain"}
 
 
-def make_pattern(**changes):
+def make_pattern(**changes: Any) -> Pattern:
     """A small pattern with everything given."""
     given = {
         "pattern": FRAME, "mask": FRAME == 5, "center": (9.25, 10.5), "pid": (71, 1, 14546865407),
@@ -32,13 +34,13 @@ def make_pattern(**changes):
     return Pattern(**(given | changes))
 
 
-def loaded(path):
+def loaded(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of a file, read without pickle."""
     with np.load(path, allow_pickle=False) as file:
         return dict(file)
 
 
-def test_everything_is_in_the_file(tmp_path):
+def test_everything_is_in_the_file(tmp_path: Path) -> None:
     """The file holds the raw frame and all that prepares it, each in its own type."""
     arrays = loaded(spool(make_pattern(), tmp_path / "spool"))
     assert set(arrays) == KEYS
@@ -53,7 +55,7 @@ def test_everything_is_in_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["?", "u1", "i2", ">u2", "i8", "f4", "f8"])
-def test_file_makes_the_same_pattern(tmp_path, dtype):
+def test_file_makes_the_same_pattern(tmp_path: Path, dtype: str) -> None:
     """A pattern made from the spool file equals the one it was written from."""
     pattern = make_pattern(
         pattern=FRAME.astype(dtype), satvalue=None, background=FRAME / 700, gain=1 + FRAME / 3
@@ -65,7 +67,7 @@ def test_file_makes_the_same_pattern(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["?", "u2", "f4"])
-def test_event_loader_reads_the_file(tmp_path, dtype):
+def test_event_loader_reads_the_file(tmp_path: Path, dtype: str) -> None:
     """Workers read the file as they read any other event."""
     pattern = make_pattern(pattern=FRAME.astype(dtype), satvalue=None, background=0)
     source = source_of_file(str(spool(pattern, tmp_path)), "npz")
@@ -79,7 +81,7 @@ def test_event_loader_reads_the_file(tmp_path, dtype):
     assert gain == 2.0
 
 
-def test_file_is_complete_or_absent(tmp_path, monkeypatch):
+def test_file_is_complete_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where writing fails nothing stays behind, and the fault says where."""
     monkeypatch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space")))
     with pytest.raises(RunDirectoryError, match=f"into {tmp_path}.*: No space"):
@@ -87,21 +89,21 @@ def test_file_is_complete_or_absent(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_that_is_none(tmp_path):
+def test_folder_that_is_none(tmp_path: Path) -> None:
     """A spool folder that cannot be is told, without a traceback of the operating system."""
     (tmp_path / "spool").write_text("")
     with pytest.raises(RunDirectoryError, match="cannot write the pattern into"):
         spool(make_pattern(), tmp_path / "spool")
 
 
-def test_names_are_unique(tmp_path):
+def test_names_are_unique(tmp_path: Path) -> None:
     """The same pattern may be spooled many times."""
     paths = {spool(make_pattern(), tmp_path) for _ in range(5)}
     assert len(paths) == 5
     assert {path.parent for path in paths} == {tmp_path}
 
 
-def test_request_says_how_to_prepare(tmp_path):
+def test_request_says_how_to_prepare(tmp_path: Path) -> None:
     """A request names the file, relative to the run directory, and what is not in it."""
     job = MPR(make_pattern(), Settings().set("init", "supportsize", 4), "wide", seed=np.int64(3))
     # JSON writes numbers of Python only.
@@ -122,7 +124,9 @@ def test_request_says_how_to_prepare(tmp_path):
     gamma=st.none() | st.floats(0.1, 1.9),
     gpus=st.none() | st.lists(st.integers(0, 9), max_size=3),
 )
-def test_only_given_settings_travel(supportsize, gamma, gpus):
+def test_only_given_settings_travel(
+    supportsize: int | None, gamma: float | None, gpus: list[int] | None
+) -> None:
     """The request holds what was set, no default, and makes the same settings again."""
     settings = Settings()
     given_values = {
@@ -140,20 +144,20 @@ def test_only_given_settings_travel(supportsize, gamma, gpus):
     ("satvalue", "sent"),
     [(None, None), (np.inf, None), (np.nan, None), (np.float32(90), 90.0), (90, 90.0)],
 )
-def test_limit_that_is_none(satvalue, sent):
+def test_limit_that_is_none(satvalue: float | np.float32 | None, sent: float | None) -> None:
     """Saturation travels as a plain number, or as null where no pixel can be saturated."""
     found = request(MPR(make_pattern(satvalue=satvalue)), FOLDER / "x.npz")["satvalue"]
     assert (found, type(found)) == (sent, type(sent))
 
 
-def test_what_can_be_submitted():
+def test_what_can_be_submitted() -> None:
     """An MPR can be submitted, a pattern or a reply cannot."""
     assert isinstance(MPR(make_pattern()), Submission)
     assert not isinstance(make_pattern(), Submission)
     assert not isinstance(Reply(()), Submission)
 
 
-def test_a_center_that_nobody_gave_is_not_written(tmp_path):
+def test_a_center_that_nobody_gave_is_not_written(tmp_path: Path) -> None:
     """Else rank 0 would take the middle of the frame for one that somebody knows."""
     pattern = make_pattern(center=None)
     path = spool(pattern, tmp_path / "spool")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from spring_mpi.client.interactive import Interactive
 from spring_mpi.errors import MessageError
 from spring_mpi.model.outcome import Outcome
 from spring_mpi.rank0.control import Asked
+from spring_mpi.rank0.decisions import Decision
 from spring_mpi.rank0.progress import Progress
 from spring_mpi.rank0.queue import Queue
 from spring_mpi.rank0.steering import Steering
@@ -34,13 +36,13 @@ PATTERN = {
 }  # fmt: skip
 
 
-def message(*words):
+def message(*words: str) -> Any:
     """What ``spring-ctl RUNDIR`` with these words tells rank 0."""
     return ctl._message(ctl._parser().parse_args(["run", *words]))
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
-def test_rank0_carries_every_verb_out(verb):
+def test_rank0_carries_every_verb_out(verb: Verb) -> None:
     """Rank 0 has a function of the verb's name that takes its arguments by their names."""
     steering = Steering(Queue(), Progress(), None)
     act = steering._own.get(verb.name) or getattr(steering._queue, verb.name)
@@ -50,7 +52,7 @@ def test_rank0_carries_every_verb_out(verb):
     assert list(taken) == [argument.name for argument in verb.arguments if argument.is_sent]
 
 
-def test_the_documentation_is_the_table():
+def test_the_documentation_is_the_table() -> None:
     """Every verb, every argument, and what the verb does, as they are declared."""
     assert documentation() in DOCS.read_text()
 
@@ -76,7 +78,7 @@ def test_the_documentation_is_the_table():
         ("retry a*", {"item": "a*"}),
     ],
 )
-def test_command_line(words, told):
+def test_command_line(words: str, told: dict[str, Any]) -> None:
     """A message holds every argument of its verb, and nothing else."""
     assert message(*words.split()) == told
 
@@ -100,7 +102,7 @@ def test_command_line(words, told):
         ("inof", {}, "No command 'inof'; known: info, livelog, workers, append, prepend,"),
     ],
 )
-def test_wrong_messages_are_refused(verb, given, said):
+def test_wrong_messages_are_refused(verb: str, given: dict[str, Any], said: str) -> None:
     """In a sentence that names what is wrong; the queue is as it was."""
     queue = Queue()
     queue.append("ab")
@@ -110,33 +112,33 @@ def test_wrong_messages_are_refused(verb, given, said):
     assert list(queue.waiting) == ["a", "b"]
 
 
-def test_what_a_message_leaves_out():
+def test_what_a_message_leaves_out() -> None:
     """It counts as declared; what has no value may be said to have none."""
     assert VERBS["remove"].checked({"item": "a"}) == {"item": "a", "name": False}
     assert VERBS["stop"].checked({}) == VERBS["stop"].checked({"name": None}) == {"name": None}
     assert VERBS["prepend"].checked(PATTERN) == PATTERN | {"satvalue": None}
 
 
-def test_verbs_of_python_are_verbs():
+def test_verbs_of_python_are_verbs() -> None:
     """What ``hv`` cannot say is not sent."""
     with pytest.raises(MessageError, match="kill has no argument 'name'"):
         Interactive()._ask("kill", name="a")
 
 
-def test_what_changes_nothing_is_not_replayed():
+def test_what_changes_nothing_is_not_replayed() -> None:
     """Only what the journal keeps can mean something at a restart."""
     for verb in VERBS.values():
         if verb.changes is Changes.NOTHING:
             assert verb.replay == type(verb.replay)()
 
 
-def last(queue, item):
+def last(queue: Queue, item: str) -> Decision:
     """Move a waiting job to the back: what a new verb of the queue may do."""
     decision = queue.remove(item)
     return queue.retry(item) if decision.records else decision
 
 
-def test_a_new_verb_is_a_row_and_a_method(monkeypatch):
+def test_a_new_verb_is_a_row_and_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     """Command, rank 0, its reply and the replay of its journal follow from these two."""
     item, replay = Argument("item", TEXT, "name"), Replay(moves="back")
     row = Verb(

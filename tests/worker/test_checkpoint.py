@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from helpers.campaigns import assert_same_result
 from helpers.physics import settings_of
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from spring_mpi.events import build_index
 from spring_mpi.events.reading.calibration import Calibration
@@ -33,7 +36,7 @@ ARRAYS = {
 
 
 @pytest.fixture
-def job(tmp_path):
+def job(tmp_path: Path) -> Job:
     """A small job of six generations that saves its state after every second one."""
     index = build_index("events=1:seed=7", reader="simulate")
     return Job(
@@ -57,23 +60,23 @@ def job(tmp_path):
 class Log:
     """Remembers what is said, and when."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.said, self.now = [], 0.0
 
-    def file_of(self, job):
+    def file_of(self, job: Job) -> CheckpointFile:
         return CheckpointFile(job, self.said.append, self.said.append, lambda: self.now)
 
-    def load(self, job):
+    def load(self, job: Job) -> SimpleNamespace | None:
         """The arrays that a new object finds for a job."""
         return self.file_of(job).load(lambda arrays: SimpleNamespace(generation=3, **arrays))
 
 
 @pytest.fixture
-def log():
+def log() -> Log:
     return Log()
 
 
-def as_bytes(arrays):
+def as_bytes(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     return {
         name: (array.dtype, array.shape, array.tobytes())
         for name, array in arrays.items()
@@ -81,14 +84,14 @@ def as_bytes(arrays):
     }
 
 
-def test_what_was_saved_is_loaded(job, log):
+def test_what_was_saved_is_loaded(job: Job, log: Log) -> None:
     """All arrays come back bit by bit, with their types and shapes, and the log says so."""
     log.file_of(job).save(ARRAYS)
     assert as_bytes(vars(log.load(job))) == as_bytes(ARRAYS)
     assert log.said == ["continues from generation 3 of 6"]
 
 
-def test_the_last_state_counts(job, log):
+def test_the_last_state_counts(job: Job, log: Log) -> None:
     """A state replaces the one before it, and nothing lies beside it."""
     file = log.file_of(job)
     file.save({"history": np.zeros(3)})
@@ -97,13 +100,13 @@ def test_the_last_state_counts(job, log):
     assert [path.name for path in file._path.parent.iterdir()] == ["state.npz"]
 
 
-def test_without_a_file_nothing_is_said(job, log):
+def test_without_a_file_nothing_is_said(job: Job, log: Log) -> None:
     """A job that never saved a state starts silently."""
     assert log.load(job) is None
     assert log.said == []
 
 
-def test_deleted_files_are_gone(job, log, tmp_path):
+def test_deleted_files_are_gone(job: Job, log: Log, tmp_path: Path) -> None:
     """Neither the state nor what a killed child left half written stays; twice is no error."""
     file = log.file_of(job)
     file.save(ARRAYS)
@@ -114,7 +117,7 @@ def test_deleted_files_are_gone(job, log, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"fingerprint": "4567"}, {"name": "19-7-1-a_b"}])
-def test_files_of_other_jobs_are_ignored(job, log, change):
+def test_files_of_other_jobs_are_ignored(job: Job, log: Log, change: dict[str, str]) -> None:
     """Another fingerprint, or another name with the same file, is not this job's state."""
     log.file_of(job).save(ARRAYS)
     assert log.load(replace(job, **change)) is None
@@ -122,7 +125,9 @@ def test_files_of_other_jobs_are_ignored(job, log, change):
     assert log.said[0].startswith(f"ignores its checkpoint {job.checkpoint}: it was written with")
 
 
-def test_files_of_other_formats_are_ignored(job, log, monkeypatch):
+def test_files_of_other_formats_are_ignored(
+    job: Job, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file of another version's format is not read."""
     log.file_of(job).save(ARRAYS)
     monkeypatch.setattr("spring_mpi.worker.checkpoint._FORMAT", 2)
@@ -130,12 +135,12 @@ def test_files_of_other_formats_are_ignored(job, log, monkeypatch):
     assert "by another version" in log.said[0]
 
 
-def test_states_that_do_not_fit_are_ignored(job, log):
+def test_states_that_do_not_fit_are_ignored(job: Job, log: Log) -> None:
     """What the engine cannot use is ignored like damage."""
     file = log.file_of(job)
     file.save(ARRAYS)
 
-    def restore(arrays):
+    def restore(arrays: object) -> None:
         raise ValueError("it has no history")
 
     assert file.load(restore) is None
@@ -144,13 +149,15 @@ def test_states_that_do_not_fit_are_ignored(job, log):
 
 
 @pytest.fixture(scope="module")
-def whole():
+def whole() -> bytes:
     """The bytes of a file."""
     return bytes(packed("me", ARRAYS))
 
 
 @given(st.data())
-def test_damage_is_never_taken_for_a_state(tmp_path_factory, whole, data):
+def test_damage_is_never_taken_for_a_state(
+    tmp_path_factory: pytest.TempPathFactory, whole: bytes, data: st.DataObject
+) -> None:
     """A truncated file is refused; one with a wrong byte never gives a wrong array."""
     path = tmp_path_factory.getbasetemp() / "damaged.npz"
     position = data.draw(st.integers(0, len(whole) - 1))
@@ -166,7 +173,7 @@ def test_damage_is_never_taken_for_a_state(tmp_path_factory, whole, data):
     assert found.items() <= as_bytes(ARRAYS).items()
 
 
-def header_only(shape):
+def header_only(shape: tuple[int, ...]) -> bytes:
     """An npy file of float64 that ends after its header."""
     text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
@@ -180,7 +187,9 @@ def header_only(shape):
     ],
     ids=["no values", "compressed"],
 )
-def test_sizes_are_checked_before_memory_is_taken(tmp_path, content, compression, message):
+def test_sizes_are_checked_before_memory_is_taken(
+    tmp_path: Path, content: bytes, compression: int, message: str
+) -> None:
     """Headers and archives that promise more than the file holds are refused unread."""
     path = tmp_path / "state.npz"
     path.write_bytes(packed("me", ARRAYS))
@@ -191,16 +200,18 @@ def test_sizes_are_checked_before_memory_is_taken(tmp_path, content, compression
 
 
 @pytest.fixture
-def full_disk(monkeypatch):
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """``full_disk()``: from then on nothing can be brought to the disk."""
 
-    def fail(descriptor):
+    def fail(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     return lambda: monkeypatch.setattr(os, "fsync", fail)
 
 
-def test_a_full_disk_is_told_once(job, log, tmp_path, full_disk):
+def test_a_full_disk_is_told_once(
+    job: Job, log: Log, tmp_path: Path, full_disk: Callable[[], None]
+) -> None:
     """The job goes on without checkpoints, the log has one line, the last state stays."""
     file = log.file_of(job)
     file.save(ARRAYS)
@@ -214,7 +225,7 @@ def test_a_full_disk_is_told_once(job, log, tmp_path, full_disk):
     assert as_bytes(vars(log.load(job))) == as_bytes(ARRAYS)
 
 
-def test_the_time_of_all_parts_counts(job, log):
+def test_the_time_of_all_parts_counts(job: Job, log: Log) -> None:
     """What a job took before each interruption is added up; the time between is not."""
     for spent in (10.0, 5.0):
         file = log.file_of(job)
@@ -231,11 +242,11 @@ class Killed(BaseException):
     """Ends a job in the middle."""
 
 
-def run(job, *, until=None):
+def run(job: Job, *, until: int | None = None) -> list[Any]:
     """The reports of a job on a new runner, killed after a generation where one is given."""
     reports = []
 
-    def send(report):
+    def send(report: object) -> None:
         reports.append(report)
         if isinstance(report, Progressed) and report.generation == until:
             raise Killed
@@ -248,14 +259,14 @@ def run(job, *, until=None):
     return reports
 
 
-def texts(reports):
+def texts(reports: list[Any]) -> list[str]:
     """What is said of checkpoints; what backends say depends on the machine."""
     said = [report.text for report in reports if isinstance(report, Remark)]
     return [text for text in said if "slower" not in text]
 
 
 @pytest.mark.parametrize("until", [3, 4, 5, 6])
-def test_a_killed_job_continues(job, tmp_path, until):
+def test_a_killed_job_continues(job: Job, tmp_path: Path, until: int) -> None:
     """From the last saved state on, to the bits of an undisturbed job, leaving no state behind."""
     undisturbed = replace(job, result=str(tmp_path / "whole.h5"), checkpoint_every=7)
     assert texts(run(undisturbed)) == []
@@ -269,7 +280,7 @@ def test_a_killed_job_continues(job, tmp_path, until):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["result.h5", "whole.h5"]
 
 
-def test_the_time_before_is_in_the_result(job):
+def test_the_time_before_is_in_the_result(job: Job) -> None:
     """The duration of a continued job, in result and summary, is that of all its parts."""
     run(job, until=3)
     state = Path(job.checkpoint)
@@ -282,7 +293,9 @@ def test_the_time_before_is_in_the_result(job):
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-100], lambda data: b"", lambda data: b"x"])
-def test_a_damaged_checkpoint_costs_time_only(job, tmp_path, damage):
+def test_a_damaged_checkpoint_costs_time_only(
+    job: Job, tmp_path: Path, damage: Callable[..., Any]
+) -> None:
     """A job with a damaged state starts anew, says so, and has the right result."""
     run(replace(job, result=str(tmp_path / "whole.h5")))
     run(job, until=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,7 +11,7 @@ from spring_mpi.worker.printout import Printout
 
 
 @pytest.fixture
-def pipe():
+def pipe() -> Iterator[tuple[Printout, int]]:
     """A printout, and the descriptor to print on."""
     reader, writer = os.pipe()
     printout = Printout(os.fdopen(reader, "rb", buffering=0))
@@ -18,7 +19,7 @@ def pipe():
     printout.close()
 
 
-def test_lines_come_whole(pipe):
+def test_lines_come_whole(pipe: tuple[Printout, int]) -> None:
     """However they were written; what is left at the end comes, too."""
     printout, writer = pipe
     assert printout.read() == ""
@@ -34,7 +35,7 @@ def test_lines_come_whole(pipe):
     assert printout.read() == ""
 
 
-def test_who_prints_much_does_not_wait(pipe):
+def test_who_prints_much_does_not_wait(pipe: tuple[Printout, int]) -> None:
     """A megabyte is kept; the rest is read, and said to be dropped."""
     printout, writer = pipe
     kept = ""
