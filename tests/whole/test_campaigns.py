@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.campaigns import assert_same_results, make_campaign
+from helpers.campaigns import Campaign, assert_same_results, make_campaign
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     """A finished campaign of one process; the measure of all others."""
     campaign = make_campaign(tmp_path_factory.mktemp("alone"), {})
     code, output = campaign.run()
@@ -20,7 +22,7 @@ def alone(tmp_path_factory):
     return campaign
 
 
-def test_finished_campaign_is_complete(alone):
+def test_finished_campaign_is_complete(alone: Campaign) -> None:
     """Results, journal, summary, status and log agree that every job is done."""
     names = sorted(alone.in_state("done"))
     assert len(names) == 4
@@ -33,7 +35,7 @@ def test_finished_campaign_is_complete(alone):
     assert alone.log().splitlines()[-1].endswith("exit 0")
 
 
-def test_second_run_does_nothing(alone):
+def test_second_run_does_nothing(alone: Campaign) -> None:
     """A finished campaign stays as it is, and says that it is done."""
     before = alone.results()
     code, output = alone.run()
@@ -42,7 +44,9 @@ def test_second_run_does_nothing(alone):
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 5])
-def test_any_number_of_ranks(small_mpi, alone, ranks):
+def test_any_number_of_ranks(
+    small_mpi: Callable[..., Campaign], alone: Campaign, ranks: int
+) -> None:
     """Results are bitwise those of one process."""
     campaign = small_mpi()
     code, output = campaign.run(ranks=ranks)
@@ -50,7 +54,7 @@ def test_any_number_of_ranks(small_mpi, alone, ranks):
     assert_same_results(campaign, alone)
 
 
-def test_local_workers(small, alone):
+def test_local_workers(small: Callable[..., Campaign], alone: Campaign) -> None:
     """Several local workers give bitwise the same results."""
     campaign = small()
     code, output = campaign.run("--workers", "2")
@@ -58,7 +62,7 @@ def test_local_workers(small, alone):
     assert_same_results(campaign, alone)
 
 
-def test_interrupted_and_resumed(small, alone):
+def test_interrupted_and_resumed(small: Callable[..., Campaign], alone: Campaign) -> None:
     """A campaign stopped after its first job and run again ends bitwise the same."""
     campaign = small()
     process = campaign.start()
@@ -70,7 +74,7 @@ def test_interrupted_and_resumed(small, alone):
     assert_same_results(campaign, alone)
 
 
-def test_no_mpi_is_imported(tmp_path, small):
+def test_no_mpi_is_imported(tmp_path: Path, small: Callable[..., Campaign]) -> None:
     """Alone, the campaign runs where importing mpi4py is impossible."""
     (tmp_path / "mpi4py.py").write_text("raise ImportError('not here')\n")
     campaign = small()
@@ -81,7 +85,7 @@ def test_no_mpi_is_imported(tmp_path, small):
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_sweep_and_order(small):
+def test_sweep_and_order(small: Callable[..., Campaign]) -> None:
     """Events outer, variants inner; the tag is in name, file and result."""
     campaign = small(
         events={"pids": ["71-1-14546865407", "197-10-14558540587"]},
@@ -99,7 +103,7 @@ def test_sweep_and_order(small):
     assert [row["init.supportsize"] for row in campaign.summary().values()] == ["24", "30"] * 2
 
 
-def test_changed_settings_are_refused(small):
+def test_changed_settings_are_refused(small: Callable[..., Campaign]) -> None:
     """A finished campaign with other settings is refused with the change; --fresh starts anew."""
     campaign = small(events={"slice": "0:1"})
     assert campaign.run()[0] == 0
@@ -113,7 +117,7 @@ def test_changed_settings_are_refused(small):
     assert len(list(campaign.rundir.parent.glob("run.*"))) == 1
 
 
-def test_new_events_are_added(small):
+def test_new_events_are_added(small: Callable[..., Campaign]) -> None:
     """More events, other retries: only the new jobs run."""
     campaign = small(events={"slice": "0:2"})
     assert campaign.run()[0] == 0
@@ -124,13 +128,13 @@ def test_new_events_are_added(small):
     assert before.items() <= campaign.results().items()
 
 
-def test_new_files_are_indexed(small, tmp_path):
+def test_new_files_are_indexed(small: Callable[..., Campaign], tmp_path: Path) -> None:
     """Files that match since the last run bring new events; the old results stay."""
     from spring_mpi.events.formats.simulated.reader import SimulateReader
 
     handle = SimulateReader().open("events=4:seed=7")
 
-    def write(row):
+    def write(row: int) -> None:
         np.save(tmp_path / f"shots_r000{row}.npy", handle.event("", row).data)
 
     write(1)
@@ -144,7 +148,7 @@ def test_new_files_are_indexed(small, tmp_path):
     assert before.items() <= campaign.results().items()
 
 
-def test_half_written_results_are_swept(small):
+def test_half_written_results_are_swept(small: Callable[..., Campaign]) -> None:
     """What a killed child left half written is gone after the next start."""
     campaign = small(events={"slice": "0:1"})
     assert campaign.run()[0] == 0
@@ -154,7 +158,9 @@ def test_half_written_results_are_swept(small):
     assert not partial.exists()
 
 
-def test_results_stay_where_they_are(small, monkeypatch):
+def test_results_stay_where_they_are(
+    small: Callable[..., Campaign], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A campaign that grows beyond 10,000 jobs keeps its folders, and redoes nothing."""
     from spring_mpi.campaign import plan
     from spring_mpi.cli.batch import main
@@ -169,7 +175,9 @@ def test_results_stay_where_they_are(small, monkeypatch):
     assert len(campaign.results()) == 3
 
 
-def test_many_results_in_folders(small, monkeypatch):
+def test_many_results_in_folders(
+    small: Callable[..., Campaign], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Above the limit results lie in sub-folders, and a rerun finds them there."""
     from spring_mpi.campaign import plan
     from spring_mpi.cli.batch import main
@@ -184,7 +192,7 @@ def test_many_results_in_folders(small, monkeypatch):
     assert {path: path.stat().st_mtime_ns for path in files} == files
 
 
-def test_reader_of_the_output_leaves(small):
+def test_reader_of_the_output_leaves(small: Callable[..., Campaign]) -> None:
     """``| head -1`` ends the output, not the campaign."""
     campaign = small()
     process = campaign.start()

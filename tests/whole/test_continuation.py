@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Callable
 from contextlib import suppress
+from signal import Signals
 
 import pytest
-from helpers.campaigns import assert_same_results, children, finish, make_campaign, rank_processes
+from helpers.campaigns import (
+    Campaign,
+    assert_same_results,
+    children,
+    finish,
+    make_campaign,
+    rank_processes,
+)
 
 # Long after the first checkpoint a job is still running, so that it can be hit.
 LONG = {
@@ -23,7 +32,7 @@ LONG = {
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     """A finished campaign that nothing happened to; the measure of all others."""
     campaign = make_campaign(tmp_path_factory.mktemp("undisturbed"), LONG)
     code, output = campaign.run()
@@ -32,17 +41,17 @@ def undisturbed(tmp_path_factory):
     return campaign
 
 
-def checkpoints(campaign):
+def checkpoints(campaign: Campaign) -> list[str]:
     """What lies in the folder of the checkpoints."""
     return sorted(path.name for path in (campaign.rundir / "checkpoints").iterdir())
 
 
-def has_checkpoint(campaign):
+def has_checkpoint(campaign: Campaign) -> bool:
     """The job that runs has saved a state; one that is being written does not count."""
     return any(campaign.rundir.glob("checkpoints/[!.]*.npz"))
 
 
-def state_of(campaign):
+def state_of(campaign: Campaign) -> bytes | None:
     """The content of the newest state of the job that runs; None where there is none."""
     for path in campaign.rundir.glob("checkpoints/[!.]*.npz"):
         with suppress(OSError):
@@ -50,7 +59,7 @@ def state_of(campaign):
     return None
 
 
-def assert_continued(campaign, undisturbed, output):
+def assert_continued(campaign: Campaign, undisturbed: Campaign, output: str) -> None:
     """Said in the log, from a saved generation; the result is right and no state is left."""
     (found,) = re.findall(r"(\S+) continues from generation (\d+) of 60", campaign.log())
     assert found[0] in campaign.in_state("done")
@@ -61,12 +70,12 @@ def assert_continued(campaign, undisturbed, output):
     assert checkpoints(campaign) == []
 
 
-def test_undisturbed_campaigns_leave_no_checkpoint(undisturbed):
+def test_undisturbed_campaigns_leave_no_checkpoint(undisturbed: Campaign) -> None:
     """States are deleted when the results are complete."""
     assert checkpoints(undisturbed) == []
 
 
-def test_killed_child(small, undisturbed):
+def test_killed_child(small: Callable[..., Campaign], undisturbed: Campaign) -> None:
     """The next attempt at its job continues, in the same run."""
     campaign = small(**LONG)
     process = campaign.start()
@@ -78,7 +87,7 @@ def test_killed_child(small, undisturbed):
     assert_continued(campaign, undisturbed, output)
 
 
-def test_killed_child_under_mpi(small_mpi, undisturbed):
+def test_killed_child_under_mpi(small_mpi: Callable[..., Campaign], undisturbed: Campaign) -> None:
     """The same where another rank than before may get the job."""
     campaign = small_mpi(**LONG)
     process = campaign.start(ranks=3)
@@ -91,7 +100,9 @@ def test_killed_child_under_mpi(small_mpi, undisturbed):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
-def test_ended_rank0(small, undisturbed, number):
+def test_ended_rank0(
+    small: Callable[..., Campaign], undisturbed: Campaign, number: Signals
+) -> None:
     """However the run ended, the next one continues the job."""
     campaign = small(**LONG)
     process = campaign.start()
@@ -105,7 +116,9 @@ def test_ended_rank0(small, undisturbed, number):
     assert_continued(campaign, undisturbed, output)
 
 
-def test_outages_are_no_fault_of_a_job_that_gets_on(small, undisturbed):
+def test_outages_are_no_fault_of_a_job_that_gets_on(
+    small: Callable[..., Campaign], undisturbed: Campaign
+) -> None:
     """However often rank 0 is killed without notice: the job saved a state in each run."""
     workers = {"checkpoint": 2, "retries": 0}
     campaign = small(**(LONG | {"workers": workers}))
@@ -121,7 +134,7 @@ def test_outages_are_no_fault_of_a_job_that_gets_on(small, undisturbed):
     assert_same_results(campaign, undisturbed)
 
 
-def test_a_job_that_ends_every_run_is_given_up(small):
+def test_a_job_that_ends_every_run_is_given_up(small: Callable[..., Campaign]) -> None:
     """It runs alone in the last one; then it fails with that reason."""
     campaign = small(**(LONG | {"workers": {"checkpoint": 1000, "retries": 0}}))
     for number in range(2):
@@ -135,7 +148,9 @@ def test_a_job_that_ends_every_run_is_given_up(small):
     assert "given up: 2 runs in a row ended while it ran, the last one while it ran" in output
 
 
-def test_notice_before_the_walltime(small_mpi, undisturbed):
+def test_notice_before_the_walltime(
+    small_mpi: Callable[..., Campaign], undisturbed: Campaign
+) -> None:
     """SIGUSR1 to the launcher: exit 3, and the next run over MPI continues the job."""
     campaign = small_mpi(**LONG)
     process = campaign.start(ranks=3)
@@ -149,7 +164,7 @@ def test_notice_before_the_walltime(small_mpi, undisturbed):
     assert_continued(campaign, undisturbed, output)
 
 
-def test_damaged_checkpoint(small, undisturbed):
+def test_damaged_checkpoint(small: Callable[..., Campaign], undisturbed: Campaign) -> None:
     """It is named in the log and ignored; the job starts anew, and its result is right."""
     campaign = small(**LONG)
     process = campaign.start()
@@ -166,7 +181,7 @@ def test_damaged_checkpoint(small, undisturbed):
     assert checkpoints(campaign) == []
 
 
-def test_foreign_files_are_swept(undisturbed):
+def test_foreign_files_are_swept(undisturbed: Campaign) -> None:
     """The next start deletes states that no waiting job can use, and half written ones."""
     folder = undisturbed.rundir / "checkpoints"
     done = undisturbed.in_state("done")[0]

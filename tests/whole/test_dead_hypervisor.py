@@ -6,15 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
+from helpers.campaigns import Campaign
 from whole.test_steering import ENDLESS
 
 from spring_mpi.client.interactive import Interactive
 from spring_mpi.errors import RunDirectoryError
 
 
-def test_dead_hypervisor(small):
+def test_dead_hypervisor(small: Callable[..., Campaign]) -> None:
     """Its lock stays behind; neither spring-ctl nor hv leaves a message there."""
     campaign = small(**ENDLESS)
     process = campaign.start()

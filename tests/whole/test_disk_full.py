@@ -8,13 +8,15 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from helpers.campaigns import assert_same_results, finish, make_campaign
+from helpers.campaigns import Campaign, assert_same_results, finish, make_campaign
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MB of its own; needs the right to mount."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -25,14 +27,14 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def fill(folder, left=0):
+def fill(folder: Path, left: int = 0) -> None:
     """Take all the room there is but some KB."""
     with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as file:
         while (free := shutil.disk_usage(folder).free - left * 1024) > 0:
             file.write(bytes(free))
 
 
-def read_until(text, process):
+def read_until(text: str, process: subprocess.Popen[str]) -> str:
     """The output up to the line that has the text."""
     told = ""
     while text not in told:
@@ -62,14 +64,14 @@ ROOM = (0, 4, 8, 16, 32, 48, 64, 72, 96, 128, 200, 300)
 class Filling:
     """Campaigns of three jobs on a disk that is filled after the first has begun."""
 
-    def __init__(self, disk, folder):
+    def __init__(self, disk: Path, folder: Path) -> None:
         self._disk, self._folder = disk, folder
         (folder / "undisturbed").mkdir()
         self._undisturbed = make_campaign(folder / "undisturbed", THREE)
         code, output = self._undisturbed.run()
         assert code == 0, output
 
-    def campaign(self, room=3600.0):
+    def campaign(self, room: float = 3600.0) -> Campaign:
         """One in a new run directory on the disk."""
         sections = THREE | {"output": str(self._disk / "run"), "workers": {"room": room}}
         campaign = make_campaign(self._folder, sections)
@@ -77,7 +79,7 @@ class Filling:
         shutil.rmtree(campaign.rundir, ignore_errors=True)
         return campaign
 
-    def prove(self, left, seconds):
+    def prove(self, left: int, seconds: float) -> str:
         """All are done, none twice, and right, if room comes back after some seconds."""
         campaign = self.campaign()
         process = campaign.start()
@@ -95,7 +97,7 @@ class Filling:
         self.assert_right(campaign, output)
         return output
 
-    def assert_right(self, campaign, output):
+    def assert_right(self, campaign: Campaign, output: str) -> None:
         """All are done, none twice, equal to those of an undisturbed campaign; nothing is left."""
         done = campaign.in_state("done")
         assert len(done) == len(set(done)) == 3, output
@@ -105,7 +107,7 @@ class Filling:
 
 
 @pytest.mark.timeout(300)
-def test_some_room(small_disk, tmp_path):
+def test_some_room(small_disk: Path, tmp_path: Path) -> None:
     """A disk that ends between files, in the middle of a result, and in that of the second."""
     filling = Filling(small_disk, tmp_path)
     assert "waits for room: the disk is full" in filling.prove(0, seconds=3.0)
@@ -113,7 +115,7 @@ def test_some_room(small_disk, tmp_path):
         filling.prove(left, seconds=3.0)
 
 
-def test_room_that_does_not_come_back(small_disk, tmp_path):
+def test_room_that_does_not_come_back(small_disk: Path, tmp_path: Path) -> None:
     """After the time that a write may wait the end is in order, and a rerun goes on from there."""
     filling = Filling(small_disk, tmp_path)
     campaign = filling.campaign(room=1.0)
@@ -133,7 +135,7 @@ def test_room_that_does_not_come_back(small_disk, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_any_room(small_disk, tmp_path):
+def test_any_room(small_disk: Path, tmp_path: Path) -> None:
     """Whatever the amount of room that is left."""
     filling = Filling(small_disk, tmp_path)
     for left in ROOM:
@@ -143,7 +145,7 @@ def test_any_room(small_disk, tmp_path):
         print(f"{left} KB: {len(waits)} waits, {refused} checkpoints left out")
 
 
-def test_no_room_before_the_start(small_disk, tmp_path):
+def test_no_room_before_the_start(small_disk: Path, tmp_path: Path) -> None:
     """Before the first job nobody waits: exit 2 with file and reason; with room it runs."""
     campaign = make_campaign(tmp_path, THREE | {"output": str(small_disk / "run")})
     campaign.rundir = small_disk / "run"
@@ -160,7 +162,7 @@ def test_no_room_before_the_start(small_disk, tmp_path):
     assert len(campaign.results()) == 3
 
 
-def test_full_disk(small_disk, tmp_path):
+def test_full_disk(small_disk: Path, tmp_path: Path) -> None:
     """Results, journal and log wait for room; in the end nothing is missing or different."""
     campaign = make_campaign(tmp_path, {"output": str(small_disk / "run")})
     campaign.rundir = small_disk / "run"
@@ -181,7 +183,7 @@ def test_full_disk(small_disk, tmp_path):
 
 
 @pytest.fixture
-def without_room(small_disk, tmp_path):
+def without_room(small_disk: Path, tmp_path: Path) -> Campaign:
     """Forty short jobs whose journal finds no room any more, though their results do."""
     over = {"SW.threshold": [round(0.05 + 0.01 * number, 2) for number in range(10)]}
     campaign = make_campaign(tmp_path, {"output": str(small_disk / "run"), "sweep": {"over": over}})
@@ -197,12 +199,12 @@ def without_room(small_disk, tmp_path):
     return campaign
 
 
-def assert_all_done_once(campaign):
+def assert_all_done_once(campaign: Campaign) -> None:
     done = campaign.in_state("done")
     assert len(campaign.results()) == len(done) == len(set(done)) == 40
 
 
-def test_journal_waits_for_room(without_room, small_disk):
+def test_journal_waits_for_room(without_room: Campaign, small_disk: Path) -> None:
     """Rank 0 says that it waits, and goes on when there is room; every job is done once."""
     (small_disk / "filler").unlink()
     code, output = finish(without_room.process)
@@ -211,7 +213,7 @@ def test_journal_waits_for_room(without_room, small_disk):
     assert_all_done_once(without_room)
 
 
-def test_interrupted_while_the_journal_waits(without_room, small_disk):
+def test_interrupted_while_the_journal_waits(without_room: Campaign, small_disk: Path) -> None:
     """The end is in order, with exit 3; with room again, a rerun loses and repeats nothing."""
     without_room.process.send_signal(signal.SIGUSR1)
     code, output = finish(without_room.process)

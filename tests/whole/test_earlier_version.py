@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -24,7 +25,7 @@ MASK = "entry_1/instrument_1/detector_1/mask"
 
 
 @pytest.fixture
-def former(tmp_path):
+def former(tmp_path: Path) -> Campaign:
     """The run directory and its data, in a folder of their own."""
     rundir = tmp_path / "run"
     for folder in ("tmp", "new", "reply", "done"):
@@ -40,7 +41,7 @@ def former(tmp_path):
 
 
 @pytest.fixture
-def masked(former):
+def masked(former: Campaign) -> Campaign:
     """The same, with pixels in the mask: the file's size, and so the fingerprint, stays."""
     path = former.config.with_name("run.cxi")
     before = path.stat().st_size
@@ -50,13 +51,13 @@ def masked(former):
     return former
 
 
-def change(campaign, **sections):
+def change(campaign: Campaign, **sections: Any) -> None:
     """Replace sections of the config."""
     config = yaml.safe_load(campaign.config.read_text())
     campaign.config.write_text(yaml.safe_dump(config | sections))
 
 
-def test_it_goes_on(former):
+def test_it_goes_on(former: Campaign) -> None:
     """What is done stays, what ran continues from its checkpoint, the rest is done."""
     before = former.results()
     code, output = former.run()
@@ -71,7 +72,7 @@ def test_it_goes_on(former):
     assert (code, "earlier version" in output) == (0, False), "it was looked into only once"
 
 
-def test_a_mask_that_counts_now(masked):
+def test_a_mask_that_counts_now(masked: Campaign) -> None:
     """Exit 2, with the jobs and what changed, also of --check; nothing is touched."""
     before, lines = masked.results(), masked.journal()
     for arguments in ((), ("--check",)):
@@ -85,7 +86,7 @@ def test_a_mask_that_counts_now(masked):
     assert (masked.results(), masked.journal()) == (before, lines)
 
 
-def test_keep(masked):
+def test_keep(masked: Campaign) -> None:
     """The old result stays and is marked; what is not done is done with the mask."""
     before = masked.results()
     code, output = masked.run("--check", "--keep")
@@ -106,7 +107,7 @@ def test_keep(masked):
     assert excluded(masked, "0-0") == 64
 
 
-def test_redo(masked):
+def test_redo(masked: Campaign) -> None:
     """The job is done again with the mask; its former result is set aside."""
     content = (masked.rundir / "results/0-0.h5").read_bytes()
     code, output = masked.run("--redo")
@@ -117,12 +118,12 @@ def test_redo(masked):
     assert {row["remark"] for row in masked.summary().values()} == {""}
 
 
-def excluded(campaign, name):
+def excluded(campaign: Campaign, name: str) -> int:
     """Pixels that a result's pattern leaves out."""
     return int(Result.load(campaign.rundir / f"results/{name}.h5").mask.sum())
 
 
-def test_a_checkpoint_of_another_pattern_is_not_continued(masked):
+def test_a_checkpoint_of_another_pattern_is_not_continued(masked: Campaign) -> None:
     """Its job begins anew, and says why: no result is of two patterns."""
     code, output = masked.run("--keep")
     assert code == 0, output
@@ -145,7 +146,9 @@ def test_a_checkpoint_of_another_pattern_is_not_continued(masked):
          "pattern.satvalue: 60000.0 -> none"),
     ],
 )  # fmt: skip
-def test_a_change_of_the_config_is_named(former, sections, reason):
+def test_a_change_of_the_config_is_named(
+    former: Campaign, sections: dict[str, int | dict[str, Any]], reason: str
+) -> None:
     """Also by the rule of that version; the workers, which changed as well, are no reason."""
     change(former, workers={"retries": 5}, **sections)
     code, output = former.run()
@@ -155,7 +158,7 @@ def test_a_change_of_the_config_is_named(former, sections, reason):
     assert "another one" not in output
 
 
-def test_a_change_of_the_source_is_named(former):
+def test_a_change_of_the_source_is_named(former: Campaign) -> None:
     """A file that grew is another one."""
     with h5py.File(former.config.with_name("run.cxi"), "r+") as file:
         file["more"] = np.zeros(1000)
@@ -164,7 +167,7 @@ def test_a_change_of_the_source_is_named(former):
     assert "  its source is another one\n" in output
 
 
-def test_its_result_can_be_read(former):
+def test_its_result_can_be_read(former: Campaign) -> None:
     """What its file does not hold is as if it had not been measured."""
     result = Result.load(former.rundir / "results/0-0.h5")
     assert result.provenance.masks == ()
@@ -175,7 +178,7 @@ def test_its_result_can_be_read(former):
     assert Result.load(former.rundir / "results/0-0.h5").std.size == 0
 
 
-def test_a_result_that_was_complete_but_not_in_the_journal(former):
+def test_a_result_that_was_complete_but_not_in_the_journal(former: Campaign) -> None:
     """It is taken over where its event is prepared as before."""
     journal = former.rundir / "journal.jsonl"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]

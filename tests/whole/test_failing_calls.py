@@ -6,6 +6,7 @@ The results of a rerun are those of an undisturbed campaign, bit by bit.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 import pytest
 from helpers.failing_calls import (
@@ -21,7 +22,7 @@ from helpers.failing_calls import (
 
 
 @pytest.fixture(scope="module")
-def proving(tmp_path_factory, tool):
+def proving(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]) -> Proving:
     """Where campaigns with faults are run."""
     if not environment_allows():
         pytest.skip("there is no /proc here")
@@ -42,7 +43,7 @@ SAMPLE = [
 
 
 @pytest.mark.parametrize("fault", SAMPLE, ids=lambda one: f"{one.who} {one.call} {one.at}")
-def test_some_places(proving, fault):
+def test_some_places(proving: Proving, fault: Fault) -> None:
     """A sample; all places are tried by the long test below."""
     assert proving.prove(fault)
 
@@ -53,7 +54,7 @@ def test_some_places(proving, fault):
 @pytest.mark.parametrize("error", WAITED_FOR + FOR_PEOPLE, ids=lambda one: errno.errorcode[one])
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("who", PROGRAMS)
-def test_all_places(proving, who, call, error, is_forever):
+def test_all_places(proving: Proving, who: str, call: str, error: int, is_forever: bool) -> None:
     """Every place, one after the other."""
     places = list(proving.places(who, call, error, is_forever))
     print(f"{who}, {call}, {errno.errorcode[error]}: {len(places)} places")

@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -102,7 +104,7 @@ class Command:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory, tool):
+def library(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]) -> Path:
     """What makes calls fail."""
     if not environment_allows():
         pytest.skip("there is no /proc here")
@@ -166,7 +168,7 @@ COMMANDS = (_build, _stats, _sheet, _merge)
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_an_index_is_as_it_was_or_as_it_should_be(library, tmp_path, call):
+def test_an_index_is_as_it_was_or_as_it_should_be(library: Path, tmp_path: Path, call: str) -> None:
     """Every place of one call, failing once; of the many closes some, also of what is read."""
     command, at = _build(tmp_path).begin(), 1
     while command.prove(library, Fault("spring-index", call, errno.ENOSPC, False, at)):
@@ -178,7 +180,9 @@ def test_an_index_is_as_it_was_or_as_it_should_be(library, tmp_path, call):
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("is_forever", [False, True], ids=["once", "for ever"])
 @pytest.mark.parametrize("make", COMMANDS)
-def test_all_places_of_commands(library, tmp_path, make, is_forever):
+def test_all_places_of_commands(
+    library: Path, tmp_path: Path, make: Callable[..., Any], is_forever: bool
+) -> None:
     """Every place of every call."""
     command = make(tmp_path).begin()
     who = Path(command.line[0]).name

@@ -8,9 +8,10 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterable
 
 import pytest
-from helpers.campaigns import children, finish, is_gone, rank_processes
+from helpers.campaigns import Campaign, children, finish, is_gone, rank_processes
 
 # Long enough to be hit in the middle, short enough to be done again.
 SLOW = {
@@ -22,18 +23,20 @@ SLOW = {
 }
 
 
-def first_line_of_last_run(campaign):
+def first_line_of_last_run(campaign: Campaign) -> str:
     """The log's line with which the last run began."""
     lines = [line for line in campaign.log().splitlines() if "Resuming" in line]
     return lines[-1]
 
 
-def is_running_one(campaign):
+def is_running_one(campaign: Campaign) -> bool:
     """One job is done, another one is running."""
     return len(campaign.in_state("running")) > len(campaign.in_state("done")) >= 1
 
 
-def assert_completed_without_redoing(campaign, before, ranks=1):
+def assert_completed_without_redoing(
+    campaign: Campaign, before: dict[str, int], ranks: int = 1
+) -> None:
     """The rerun ends well, and leaves the files of the first run untouched."""
     code, output = campaign.run(ranks=ranks)
     assert code == 0, output
@@ -44,7 +47,7 @@ def assert_completed_without_redoing(campaign, before, ranks=1):
 
 
 @pytest.fixture(params=[1, 3], ids=["alone", "3 ranks"])
-def campaign(request, small):
+def campaign(request: pytest.FixtureRequest, small: Callable[..., Campaign]) -> Campaign:
     """A slow campaign, and how many ranks run it."""
     campaign = small(**SLOW)
     campaign.ranks = request.param
@@ -53,14 +56,14 @@ def campaign(request, small):
     return campaign
 
 
-def running_child(campaign, process):
+def running_child(campaign: Campaign, process: subprocess.Popen[str]) -> int:
     """Pid of the child that has the first job."""
     ranks = rank_processes(process, campaign.ranks)
     (line, *_) = [line for line in campaign.journal() if line.get("state") == "running"]
     return children(ranks[line["worker"] if campaign.ranks > 1 else 0])[0]
 
 
-def test_child_killed(campaign):
+def test_child_killed(campaign: Campaign) -> None:
     """A killed child costs an attempt: its job is tried again, and the campaign ends well."""
     process = campaign.start(ranks=campaign.ranks)
     campaign.wait_for(lambda: campaign.in_state("running"), process)
@@ -75,7 +78,7 @@ def test_child_killed(campaign):
     assert len(campaign.results()) == len(campaign.in_state("done")) == 4
 
 
-def test_hung_child(small):
+def test_hung_child(small: Callable[..., Campaign]) -> None:
     """A child without progress is killed after the time-out, and its job is tried again."""
     campaign = small(**SLOW, workers={"retries": 0, "timeout": 1})
     process = campaign.start()
@@ -87,7 +90,7 @@ def test_hung_child(small):
     assert len(campaign.in_state("done")) == 3
 
 
-def test_rank0_killed(campaign):
+def test_rank0_killed(campaign: Campaign) -> None:
     """Finished results stay; the rerun says what happened and does the rest."""
     process = campaign.start(ranks=campaign.ranks)
     campaign.wait_for(lambda: is_running_one(campaign), process)
@@ -104,7 +107,7 @@ def test_rank0_killed(campaign):
     assert [line["start"] for line in campaign.journal() if "start" in line] == [1, 2]
 
 
-def wait_until_gone(pids):
+def wait_until_gone(pids: Iterable[int]) -> None:
     """The children die with the rank above them."""
     deadline = time.monotonic() + 10
     while not all(is_gone(pid) for pid in pids):
@@ -112,7 +115,7 @@ def wait_until_gone(pids):
         time.sleep(0.05)
 
 
-def test_ctrl_c(small):
+def test_ctrl_c(small: Callable[..., Campaign]) -> None:
     """Ctrl-C ends the run in order: exit 3, said in log and journal, resumable."""
     campaign = small(**SLOW)
     process = campaign.start()
@@ -128,7 +131,7 @@ def test_ctrl_c(small):
     assert "run 1 ended with exit 3 while 1 jobs ran" in first_line_of_last_run(campaign)
 
 
-def test_ctrl_c_under_mpirun(small_mpi):
+def test_ctrl_c_under_mpirun(small_mpi: Callable[..., Campaign]) -> None:
     """Ctrl-C at the launcher: whatever it does to the ranks, a rerun completes the rest."""
     campaign = small_mpi(**SLOW)
     process = campaign.start(ranks=3)
@@ -141,14 +144,14 @@ def test_ctrl_c_under_mpirun(small_mpi):
     assert "Resuming small: run 1" in first_line_of_last_run(campaign)
 
 
-def with_deadline(process):
+def with_deadline(process: subprocess.Popen[str]) -> None:
     try:
         process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
         pytest.fail("the launcher did not end after Ctrl-C")
 
 
-def test_notice_signal(campaign):
+def test_notice_signal(campaign: Campaign) -> None:
     """SIGUSR1, as schedulers send it before the walltime, ends the run with exit 3."""
     process = campaign.start(ranks=campaign.ranks)
     campaign.wait_for(lambda: is_running_one(campaign), process)
@@ -159,7 +162,7 @@ def test_notice_signal(campaign):
     assert_completed_without_redoing(campaign, before, campaign.ranks)
 
 
-def test_result_complete_but_not_in_the_journal(small):
+def test_result_complete_but_not_in_the_journal(small: Callable[..., Campaign]) -> None:
     """A result whose line was lost with rank 0 is adopted, not made again."""
     campaign = small(events={"slice": "0:2"})
     assert campaign.run()[0] == 0
@@ -174,7 +177,7 @@ def test_result_complete_but_not_in_the_journal(small):
     assert "1 results were complete, but not in the journal" in output
 
 
-def test_worker_rank_killed(small_mpi):
+def test_worker_rank_killed(small_mpi: Callable[..., Campaign]) -> None:
     """With ULFM the campaign goes on without a rank that died; its job goes to another one."""
     campaign = small_mpi(**SLOW)
     campaign.launcher = [campaign.launcher[0], "--with-ft", "ulfm", *campaign.launcher[1:]]
@@ -192,7 +195,7 @@ def test_worker_rank_killed(small_mpi):
     wait_until_gone(orphans)
 
 
-def test_worker_rank_killed_without_ulfm(small_mpi):
+def test_worker_rank_killed_without_ulfm(small_mpi: Callable[..., Campaign]) -> None:
     """Without ULFM the launcher ends everybody; a rerun completes the rest."""
     campaign = small_mpi(**SLOW)
     process = campaign.start(ranks=3)

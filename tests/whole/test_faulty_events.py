@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers.campaigns import finish
+from helpers.campaigns import Campaign, finish
+from numpy.typing import NDArray
 from whole.test_faults import SLOW
 
 from spring_mpi.events.formats.simulated.reader import SimulateReader
@@ -50,16 +54,18 @@ def load_data(path):
 
 
 @pytest.fixture
-def frame():
+def frame() -> NDArray[Any]:
     """One shot."""
     return SimulateReader().open("events=4:seed=7").event("", 0).data
 
 
 @pytest.fixture
-def shots(small, tmp_path, frame):
+def shots(
+    small: Callable[..., Campaign], tmp_path: Path, frame: NDArray[Any]
+) -> Callable[..., Campaign]:
     """``shots(*what)``: a campaign of one file for each event; a function says how it is read."""
 
-    def make(*what, **sections):
+    def make(*what: str, **sections: Any) -> Campaign:
         (tmp_path / "my_loader.py").write_text(LOADER)
         for number, function in enumerate(what):
             np.save(tmp_path / f"{number}_{function}.npy", frame)
@@ -68,17 +74,17 @@ def shots(small, tmp_path, frame):
     return make
 
 
-def attempts(campaign, job):
+def attempts(campaign: Campaign, job: str) -> int:
     return campaign.in_state("running").count(job)
 
 
-def failures(campaign):
+def failures(campaign: Campaign) -> dict[str, str]:
     """Job -> reason, by the last word of the journal."""
     last = {line["job"]: line for line in campaign.journal() if "job" in line}
     return {job: line["reason"] for job, line in last.items() if line["state"] == "failed"}
 
 
-def test_events_that_harm_their_child(shots):
+def test_events_that_harm_their_child(shots: Callable[..., Campaign]) -> None:
     """Each fails with its reason: at once where it was raised, else after the retries; only it."""
     campaign = shots(
         "nothing", "kill", "crash", "fail", "exhaust", "nothing", workers={"retries": 1}
@@ -101,7 +107,7 @@ def test_events_that_harm_their_child(shots):
     assert rows["1"]["file"] == rows["1"]["error"] == ""
 
 
-def without_privileges(campaign):
+def without_privileges(campaign: Campaign) -> Campaign:
     """Even root cannot read everything then; for others nothing changes."""
     if os.geteuid() == 0:
         setpriv = shutil.which("setpriv")
@@ -111,7 +117,7 @@ def without_privileges(campaign):
     return campaign
 
 
-def test_event_files_that_go_bad(shots, tmp_path):
+def test_event_files_that_go_bad(shots: Callable[..., Campaign], tmp_path: Path) -> None:
     """Events whose files can no longer be read fail with name and reason; restored, they are done.
 
     The files are truncated, replaced, removed and made unreadable while the first job runs.
@@ -151,7 +157,9 @@ def test_event_files_that_go_bad(shots, tmp_path):
     assert before.items() <= campaign.results().items()
 
 
-def test_mapped_file_that_is_cut(small, tmp_path, frame):
+def test_mapped_file_that_is_cut(
+    small: Callable[..., Campaign], tmp_path: Path, frame: NDArray[Any]
+) -> None:
     """A file that is cut while a child has it mapped costs that child, and the event beyond."""
     path = tmp_path / "shots.npy"
     np.save(path, np.stack([frame] * 2))

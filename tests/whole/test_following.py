@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers.campaigns import finish, rank_processes
+from helpers.campaigns import Campaign, finish, rank_processes
 from helpers.writers import Writer, frame, write_shot
 
 from spring_mpi.campaign import following
@@ -33,7 +36,7 @@ QUICK = {
 SWEEP = {"tag": "s:{init.supportsize}", "over": {"init.supportsize": [24, 30]}}
 
 
-def ctl(campaign, *arguments):
+def ctl(campaign: Campaign, *arguments: str) -> tuple[int, str]:
     """Exit code and output of ``spring-ctl``."""
     command = [sys.executable, "-m", "spring_mpi.cli.ctl", str(campaign.rundir), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -41,11 +44,13 @@ def ctl(campaign, *arguments):
 
 
 @pytest.fixture
-def followed(small_mpi, tmp_path):
+def followed(
+    small_mpi: Callable[..., Campaign], tmp_path: Path
+) -> Iterator[Callable[..., Campaign]]:
     """``followed(ranks, **sections)``: a campaign of a run that does not exist yet, serving."""
     living = []
 
-    def start(ranks=1, **sections):
+    def start(ranks: int = 1, **sections: Any) -> Campaign:
         campaign = small_mpi(**{"data": DATA, "settings": QUICK} | sections)
         campaign.process = campaign.start("--serve", ranks=ranks)
         living.append(campaign)
@@ -59,27 +64,29 @@ def followed(small_mpi, tmp_path):
 
 
 @pytest.fixture
-def writer(tmp_path):
+def writer(tmp_path: Path) -> Iterator[Writer]:
     """A process that writes ``run.h5``."""
     with Writer(tmp_path / "run.h5") as writer:
         yield writer
 
 
-def wait_until_done(campaign, names):
+def wait_until_done(campaign: Campaign, names: Iterable[str]) -> None:
     """Until the journal says that these jobs, and no others, are done; each of them once."""
     campaign.wait_for(lambda: set(names) <= set(campaign.in_state("done")), campaign.process)
     assert Counter(campaign.in_state("done")) == Counter(names)
     assert set(campaign.results()) == {f"{name.replace(':', '_')}.h5" for name in names}
 
 
-def drained(campaign):
+def drained(campaign: Campaign) -> tuple[int, str]:
     """Exit code and output of a campaign that is told to end."""
     assert ctl(campaign, "drain")[0] == 0
     return finish(campaign.process)
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_every_event_once(followed, writer, tmp_path, ranks):
+def test_every_event_once(
+    followed: Callable[..., Campaign], writer: Writer, tmp_path: Path, ranks: int
+) -> None:
     """Events of a growing file and new files become jobs with every variant, each done once."""
     campaign = followed(ranks, sweep=SWEEP)
     for pid in (1, 3):
@@ -98,7 +105,7 @@ def test_every_event_once(followed, writer, tmp_path, ranks):
     assert (code, campaign.results()) == (0, before), output
 
 
-def test_a_torn_record_is_no_job(followed, writer):
+def test_a_torn_record_is_no_job(followed: Callable[..., Campaign], writer: Writer) -> None:
     """A pid without its frame is no event; it becomes one with the frame."""
     campaign = followed()
     writer.do("add_pid", 1)
@@ -112,7 +119,9 @@ def test_a_torn_record_is_no_job(followed, writer):
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_rank0_dies(followed, writer, tmp_path, ranks):
+def test_rank0_dies(
+    followed: Callable[..., Campaign], writer: Writer, tmp_path: Path, ranks: int
+) -> None:
     """After kill -9 of rank 0 in mid run nothing is lost, and nothing done twice."""
     campaign = followed(ranks)
     for pid in range(1, 5):
@@ -128,10 +137,10 @@ def test_rank0_dies(followed, writer, tmp_path, ranks):
     assert drained(campaign)[0] == 0
 
 
-def test_names_stay(followed, tmp_path):
+def test_names_stay(followed: Callable[..., Campaign], tmp_path: Path) -> None:
     """Events without a pid keep the numbers of their arrival, also after kill -9."""
 
-    def arrive(name):
+    def arrive(name: str) -> None:
         np.save(tmp_path / f"{name}.npy", frame(1))
 
     campaign = followed(data={"source": "*.npy", "follow": 0.1})
@@ -147,7 +156,9 @@ def test_names_stay(followed, tmp_path):
     assert drained(campaign)[0] == 0
 
 
-def test_only_what_is_asked_for(followed, writer, tmp_path):
+def test_only_what_is_asked_for(
+    followed: Callable[..., Campaign], writer: Writer, tmp_path: Path
+) -> None:
     """A list of events may name some that are to come, and may itself become longer."""
     hits = tmp_path / "hits.txt"
     hits.write_text("2\n")
@@ -162,7 +173,9 @@ def test_only_what_is_asked_for(followed, writer, tmp_path):
     assert drained(campaign)[0] == 0
 
 
-def test_duplicates_are_told_and_left_out(followed, writer, tmp_path):
+def test_duplicates_are_told_and_left_out(
+    followed: Callable[..., Campaign], writer: Writer, tmp_path: Path
+) -> None:
     """A pid that comes twice is one line in the log, not the end."""
     campaign = followed()
     writer.do("add", 1)
@@ -176,7 +189,12 @@ def test_duplicates_are_told_and_left_out(followed, writer, tmp_path):
     assert (code, output.count(line)) == (0, 1)
 
 
-def test_a_campaign_that_becomes_followed(followed, writer, tmp_path, small_mpi):
+def test_a_campaign_that_becomes_followed(
+    followed: Callable[..., Campaign],
+    writer: Writer,
+    tmp_path: Path,
+    small_mpi: Callable[..., Campaign],
+) -> None:
     """What was done of the run before it was followed stays done, also in a file that grew."""
     for pid in (1, 2):
         writer.do("add", pid)
@@ -207,11 +225,13 @@ def load(path):
 
 
 @pytest.mark.parametrize("kind", [OSError, SourceError])
-def test_an_index_that_cannot_be_saved_is_tried_again(monkeypatch, tmp_path, kind):
+def test_an_index_that_cannot_be_saved_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: type[Any]
+) -> None:
     """It is told once; its events are nobody's until it is on the disk."""
     faults = [kind(errno.ENOSPC, os.strerror(errno.ENOSPC))] * 2
 
-    def save(path):
+    def save(path: Path) -> None:
         if faults:
             raise faults.pop()
 
@@ -229,7 +249,9 @@ def test_an_index_that_cannot_be_saved_is_tried_again(monkeypatch, tmp_path, kin
     assert (third.index, third.positions) == (new, [7])
 
 
-def test_rank0_answers_while_a_look_lasts(followed, tmp_path):
+def test_rank0_answers_while_a_look_lasts(
+    followed: Callable[..., Campaign], tmp_path: Path
+) -> None:
     """A look that waits for a file keeps nobody else waiting."""
     (tmp_path / "loader.py").write_text(LOADER)
     campaign = followed(data={"source": "s_*.npz", "reader": "loader.py:load", "follow": 0.1})
@@ -251,7 +273,12 @@ def test_rank0_answers_while_a_look_lasts(followed, tmp_path):
         ({"data": DATA | {"follow": 0}}, "data.follow: must be >0"),
     ],
 )
-def test_what_cannot_be_followed(small, capsys, sections, message):
+def test_what_cannot_be_followed(
+    small: Callable[..., Campaign],
+    capsys: pytest.CaptureFixture[str],
+    sections: dict[str, dict[str, Any]],
+    message: str,
+) -> None:
     """Positions and an index of one's own do not go with growing data, and are refused."""
     campaign = small(**{"data": DATA} | sections)
     for argument in ("--serve", "--check"):
@@ -259,7 +286,9 @@ def test_what_cannot_be_followed(small, capsys, sections, message):
         assert message in capsys.readouterr().err
 
 
-def test_check_of_a_run_that_has_not_begun(small, capsys, tmp_path):
+def test_check_of_a_run_that_has_not_begun(
+    small: Callable[..., Campaign], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """--check has no fault to find, and tells what is not there yet."""
     campaign = small(data=DATA, settings=QUICK)
     assert main([str(campaign.config), "--check", "--transport", "local"]) == 0

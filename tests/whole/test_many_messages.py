@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
-from helpers.campaigns import make_campaign
+from helpers.campaigns import Campaign, make_campaign
 from whole.test_steering import ENDLESS
 
 WRITERS, MESSAGES = 4, 200
@@ -25,12 +27,12 @@ for number in range(count):
 """
 
 
-def added(campaign):
+def added(campaign: Campaign) -> list[dict[str, Any]]:
     """Message lines of the journal that added a job, in order."""
     return [line for line in campaign.journal() if line.get("verb") == "append"]
 
 
-def test_rank0_dies_among_many_messages(tmp_path):
+def test_rank0_dies_among_many_messages(tmp_path: Path) -> None:
     """800 messages of 4 writers, rank 0 killed in the middle and started again."""
     pid = ENDLESS["events"]["pids"][0]
     campaign = make_campaign(tmp_path, ENDLESS | {"events": {"pids": [pid]}, "sweep": {}})

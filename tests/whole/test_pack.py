@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.campaigns import assert_same_result, children, finish
+from helpers.campaigns import Campaign, assert_same_result, children, finish
 from whole.test_faults import SLOW
 from whole.test_steering import ctl
 
@@ -16,7 +18,7 @@ PACK = {"workers": {"pack": 4}}
 
 
 @pytest.fixture
-def one_by_one(small, tmp_path):
+def one_by_one(small: Callable[..., Campaign], tmp_path: Path) -> dict[str, Path]:
     """Results of a campaign of four events and two variants, by their file names."""
     campaign = small(sweep=SWEEP, output=str(tmp_path / "one_by_one"))
     code, output = campaign.run()
@@ -25,7 +27,9 @@ def one_by_one(small, tmp_path):
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_results_are_those_of_jobs_done_one_by_one(one_by_one, small_mpi, ranks):
+def test_results_are_those_of_jobs_done_one_by_one(
+    one_by_one: dict[str, Path], small_mpi: Callable[..., Campaign], ranks: int
+) -> None:
     """Bit by bit; jobs of the same variant go together, as many as there are for each worker."""
     campaign = small_mpi(sweep=SWEEP, **PACK)
     code, output = campaign.run(ranks=ranks)
@@ -37,7 +41,7 @@ def test_results_are_those_of_jobs_done_one_by_one(one_by_one, small_mpi, ranks)
     assert beside == 8 if ranks == 1 else beside >= 4
 
 
-def test_child_killed(small):
+def test_child_killed(small: Callable[..., Campaign]) -> None:
     """Each job that was lost with it is tried again, alone."""
     campaign = small(**SLOW | PACK)
     process = campaign.start()
@@ -51,7 +55,7 @@ def test_child_killed(small):
     assert len(campaign.results()) == 4
 
 
-def test_one_stopped(small):
+def test_one_stopped(small: Callable[..., Campaign]) -> None:
     """The others have lost no attempt, and come to an end."""
     campaign = small(**SLOW | {"workers": {"pack": 4, "retries": 0}})
     process = campaign.start()
@@ -65,7 +69,9 @@ def test_one_stopped(small):
     assert "a job beside it was stopped" in output
 
 
-def test_what_cannot_be_done_together_is_done_alone(small, tmp_path):
+def test_what_cannot_be_done_together_is_done_alone(
+    small: Callable[..., Campaign], tmp_path: Path
+) -> None:
     """An event that cannot be read fails, with its reason; the others share a population."""
     for number in range(1, 5):
         frame = np.full((300, 300), 10.0 * number)

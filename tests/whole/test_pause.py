@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from helpers.campaigns import finish, rank_processes
+from helpers.campaigns import Campaign, finish, rank_processes
 from whole.test_faults import SLOW
 from whole.test_steering import ctl
 
 
 @pytest.fixture
-def start():
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """``start(campaign)``: runs it; what still lives in the end is killed."""
     living = []
 
-    def launch(campaign, *arguments):
+    def launch(campaign: Campaign, *arguments: str) -> subprocess.Popen[str]:
         living.append(campaign.start(*arguments, ranks=campaign.ranks))
         return living[-1]
 
@@ -30,7 +33,11 @@ def start():
 
 
 @pytest.fixture(params=[1, 3], ids=["alone", "3 ranks"])
-def paused(request, small, start):
+def paused(
+    request: pytest.FixtureRequest,
+    small: Callable[..., Campaign],
+    start: Callable[..., subprocess.Popen[str]],
+) -> Campaign:
     """A campaign whose rank 0 was killed after people had paused it."""
     campaign = small(**SLOW | {"events": {"slice": "0:3"}})
     campaign.ranks = request.param
@@ -44,16 +51,18 @@ def paused(request, small, start):
     return campaign
 
 
-def last_run(campaign):
+def last_run(campaign: Campaign) -> str:
     """What the log says of the last run."""
     return campaign.log().rpartition("Resuming small")[2]
 
 
-def status(campaign):
+def status(campaign: Campaign) -> Any:
     return json.loads((campaign.rundir / "status.json").read_text())
 
 
-def test_pause_survives_rank0(paused, start):
+def test_pause_survives_rank0(
+    paused: Campaign, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     """The next run says that it is paused and how to go on, gives nothing out, and waits."""
     given, began = len(paused.in_state("running")), time.time()
     process = start(paused)

@@ -6,9 +6,10 @@ import json
 import os
 import platform
 import signal
+from collections.abc import Callable
 
 import pytest
-from helpers.campaigns import finish
+from helpers.campaigns import Campaign, finish
 from whole.test_faults import SLOW, assert_completed_without_redoing, is_running_one
 from whole.test_steering import ctl
 
@@ -16,7 +17,7 @@ LESS_SLOW = {"settings": SLOW["settings"] | {"global": {"generations": 25, "pops
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
-def test_two_campaigns_in_one_run_directory(small_mpi, ranks):
+def test_two_campaigns_in_one_run_directory(small_mpi: Callable[..., Campaign], ranks: int) -> None:
     """The second is refused with host, pid and what to do, also with --fresh; the first goes on."""
     campaign = small_mpi(**LESS_SLOW)
     process = campaign.start()
@@ -38,7 +39,7 @@ def test_two_campaigns_in_one_run_directory(small_mpi, ranks):
 
 
 @pytest.fixture
-def killed(small):
+def killed(small: Callable[..., Campaign]) -> Campaign:
     """A campaign whose process was killed when one job was done and another one ran."""
     campaign = small(**LESS_SLOW)
     campaign.process = campaign.start()
@@ -48,7 +49,7 @@ def killed(small):
     return campaign
 
 
-def test_lock_of_a_killed_campaign(killed):
+def test_lock_of_a_killed_campaign(killed: Campaign) -> None:
     """The lock stays behind; the next start takes it over, and gives it back in the end."""
     lock = killed.rundir / "control" / "lock"
     assert json.loads(lock.read_text())["pid"] == killed.process.pid
@@ -56,7 +57,7 @@ def test_lock_of_a_killed_campaign(killed):
     assert not lock.exists()
 
 
-def tear(campaign, state):
+def tear(campaign: Campaign, state: str) -> str:
     """Cut the journal in the middle of the last line of a job that entered a state."""
     path = campaign.rundir / "journal.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -66,7 +67,7 @@ def tear(campaign, state):
     return json.loads(lines[last])["job"]
 
 
-def test_torn_line_of_a_running_job(killed):
+def test_torn_line_of_a_running_job(killed: Campaign) -> None:
     """Who ran is forgotten, nothing else: the rerun does that job and leaves the done one."""
     torn = tear(killed, "running")
     assert torn not in killed.in_state("running")
@@ -74,7 +75,7 @@ def test_torn_line_of_a_running_job(killed):
     assert "run 1 was killed without a word;" in killed.log()
 
 
-def test_torn_line_of_a_done_job(killed):
+def test_torn_line_of_a_done_job(killed: Campaign) -> None:
     """Its result is complete, so that it is done: the rerun only writes that down."""
     before = killed.results()
     torn = tear(killed, "done")

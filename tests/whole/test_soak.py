@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
-from helpers.campaigns import children, finish, is_gone, rank_processes
+from helpers.campaigns import Campaign, children, finish, is_gone, rank_processes
 
 JOBS = 200
 SECTIONS = {
@@ -32,7 +34,7 @@ SECTIONS = {
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12))]
 )
-def test_soak(small_mpi, seed):
+def test_soak(small_mpi: Callable[..., Campaign], seed: int) -> None:
     """Every job ends once in one state; results and journal agree; no process is left."""
     chance = random.Random(seed)
     campaign = small_mpi(**SECTIONS)
@@ -73,13 +75,13 @@ def test_soak(small_mpi, seed):
         time.sleep(0.05)
 
 
-def kill(*pids):
+def kill(*pids: int) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def steer(campaign, chance):
+def steer(campaign: Campaign, chance: random.Random) -> None:
     """Ask for something at random; a campaign that is just ending may not answer."""
     number = chance.randrange(JOBS)
     asks = [
@@ -95,7 +97,7 @@ def steer(campaign, chance):
     assert "Traceback" not in done.stderr
 
 
-def flat(journal):
+def flat(journal: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """All lines, those inside of messages too."""
     for line in journal:
         yield line

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ settings: {{global: {{generations: 1, popsize: 4}}, init: {{supportsize: 10}}, I
 
 
 @pytest.fixture
-def check(tmp_path):
+def check(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     """Run --check on two files of two events; its code and output."""
     rows = np.hypot(*np.mgrid[-32:32, -32:32]) + 1
     frames = np.repeat(1e6 / rows[None] ** 3, 2, axis=0)
@@ -28,7 +31,7 @@ def check(tmp_path):
     for count in (1, 2, 4):
         np.save(tmp_path / f"{count}.npy", np.eye(64)[None].repeat(count, axis=0))
 
-    def run(source="?.h5", mask="[]", more="gain: 1.0"):
+    def run(source: str = "?.h5", mask: str = "[]", more: str = "gain: 1.0") -> tuple[int, str]:
         config = tmp_path / "c.yaml"
         config.write_text(CONFIG.format(source=source, mask=mask, more=more))
         return Campaign(config, tmp_path / "run").run("--check")
@@ -37,7 +40,9 @@ def check(tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_entries_for_events_of_one_file_are_refused(check, count):
+def test_entries_for_events_of_one_file_are_refused(
+    check: Callable[..., tuple[int, str]], count: int
+) -> None:
     """The second file's events would get the entries of the first one's."""
     code, output = check(mask=f"{{file: {count}.npy, bad: 1}}")
     assert code == 2, output
@@ -56,7 +61,7 @@ def test_entries_for_events_of_one_file_are_refused(check, count):
         ("?.h5", "{dataset: bad, bad: 1}"),
     ],
 )
-def test_what_is_clear_holds(check, source, mask):
+def test_what_is_clear_holds(check: Callable[..., tuple[int, str]], source: str, mask: str) -> None:
     """One file; one entry for all events; entries in the events' own files."""
     code, output = check(source=source, mask=mask)
     assert code == 0, output

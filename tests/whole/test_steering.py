@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from helpers.campaigns import finish, rank_processes
+from helpers.campaigns import Campaign, finish, rank_processes
 
 # Jobs that would run for minutes: they end because somebody stops them.
 ENDLESS = {
@@ -33,7 +36,7 @@ QUICK = {
 A1, A2, A3, A4 = ENDLESS["events"]["pids"]
 
 
-def ctl(campaign, *arguments):
+def ctl(campaign: Campaign, *arguments: str) -> tuple[int, list[str]]:
     """Exit code and lines of ``spring-ctl``."""
     command = [sys.executable, "-m", "spring_mpi.cli.ctl", str(campaign.rundir), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -42,11 +45,11 @@ def ctl(campaign, *arguments):
 
 
 @pytest.fixture
-def started(small_mpi):
+def started(small_mpi: Callable[..., Campaign]) -> Iterator[Callable[..., Campaign]]:
     """``started(ranks, **sections)``: a living campaign whose workers are busy."""
     living = []
 
-    def start(ranks=1, *arguments, **sections):
+    def start(ranks: int = 1, *arguments: str, **sections: Any) -> Campaign:
         campaign = small_mpi(**ENDLESS | sections)
         process = campaign.start(*arguments, ranks=ranks)
         living.append(process)
@@ -62,12 +65,12 @@ def started(small_mpi):
         process.communicate()
 
 
-def wait_until_running(campaign, name):
+def wait_until_running(campaign: Campaign, name: str) -> None:
     """Until the journal says that a job was given out."""
     campaign.wait_for(lambda: name in campaign.in_state("running"), campaign.process)
 
 
-def test_the_page_on_three_ranks(started):
+def test_the_page_on_three_ranks(started: Callable[..., Campaign]) -> None:
     """Queue, removal by wildcard, prepend, stop and kill, with two jobs running at a time."""
     campaign = started(3)
     tags = ["suppsize:24", "suppsize:28", "suppsize:30"]
@@ -127,7 +130,7 @@ def test_the_page_on_three_ranks(started):
     assert lines[-1] == f"no live hypervisor in {campaign.rundir}"
 
 
-def test_append_with_another_setting(started):
+def test_append_with_another_setting(started: Callable[..., Campaign]) -> None:
     """An event of the index with a tag and a setting of its own becomes a job and a result."""
     campaign = started(1, sweep={}, events={"pids": [A1]})
     quick = ("--tag", "quick", "--set", "global.generations=2", "--set", "init.supportsize=20")
@@ -157,7 +160,7 @@ def test_append_with_another_setting(started):
         (("retry", "nobody"), "No such job has failed, was removed or stopped"),
     ],
 )
-def test_refusals(refusing, arguments, message):
+def test_refusals(refusing: Campaign, arguments: tuple[str, ...], message: str) -> None:
     """What cannot be done is refused with the reason, and changes nothing."""
     code, lines = ctl(refusing, *arguments)
     assert code == 1
@@ -165,7 +168,7 @@ def test_refusals(refusing, arguments, message):
 
 
 @pytest.fixture(scope="module")
-def refusing(tmp_path_factory):
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     """One living campaign for all refusals."""
     from helpers.campaigns import make_campaign
 
@@ -177,7 +180,7 @@ def refusing(tmp_path_factory):
     process.communicate()
 
 
-def test_a_done_job_again(started):
+def test_a_done_job_again(started: Callable[..., Campaign]) -> None:
     """A job that is done can be asked for again: it gets a number, and the same settings."""
     campaign = started(1, "--serve", sweep={}, events={"pids": [A1]}, settings=QUICK)
     campaign.wait_for(lambda: campaign.in_state("done"), campaign.process)
@@ -190,7 +193,7 @@ def test_a_done_job_again(started):
     assert campaign.results() == before
 
 
-def test_pause_drain_and_what_is_left(started):
+def test_pause_drain_and_what_is_left(started: Callable[..., Campaign]) -> None:
     """A drained campaign ends with exit 3 and keeps its waiting jobs for the next run."""
     campaign = started()
     running = campaign.in_state("running")[0]
@@ -205,7 +208,7 @@ def test_pause_drain_and_what_is_left(started):
     assert (name, row["state"], row["init.supportsize"]) == (running, "stopped", swept)
 
 
-def test_retry(started):
+def test_retry(started: Callable[..., Campaign]) -> None:
     """A removed job comes back to the queue, at the back."""
     campaign = started()
     ctl(campaign, "remove", f"{A2}-suppsize:24")
@@ -216,7 +219,7 @@ def test_retry(started):
     assert ctl(campaign, "info")[1][-1] == f"10: {A2}-suppsize:24"
 
 
-def test_order_and_removals_survive_rank0(started):
+def test_order_and_removals_survive_rank0(started: Callable[..., Campaign]) -> None:
     """After kill -9 of rank 0 the queue is as people left it, and no message is applied twice."""
     campaign = started(3)
     first = f"{A4}-suppsize:30"
@@ -234,7 +237,7 @@ def test_order_and_removals_survive_rank0(started):
     process.communicate()
 
 
-def test_json_for_programs(started):
+def test_json_for_programs(started: Callable[..., Campaign]) -> None:
     """--json gives the lines, and the same as data."""
     campaign = started()
     code, (line,) = ctl(campaign, "--json", "info")
@@ -247,7 +250,7 @@ def test_json_for_programs(started):
     assert (worker["worker"], worker["job"]) == (1, f"{A1}-suppsize:24")
 
 
-def test_serving_waits_for_jobs(started):
+def test_serving_waits_for_jobs(started: Callable[..., Campaign]) -> None:
     """--serve keeps a campaign alive that has nothing to do, until it is drained."""
     campaign = started(1, "--serve", events={"pids": [A1]}, sweep={})
     ctl(campaign, "stop")
@@ -261,7 +264,7 @@ def test_serving_waits_for_jobs(started):
     assert "1 jobs were removed or stopped by people and stay so" in output
 
 
-def test_no_run_directory(tmp_path):
+def test_no_run_directory(tmp_path: Path) -> None:
     """A folder in which no campaign was ever run gives exit 4."""
     command = [sys.executable, "-m", "spring_mpi.cli.ctl", str(tmp_path / "none"), "info"]
     done = subprocess.run(command, capture_output=True, text=True)

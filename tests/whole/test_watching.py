@@ -10,12 +10,16 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from fcntl import ioctl
+from pathlib import Path
 from select import select
 from termios import TIOCSWINSZ
+from typing import Any
 
 import numpy as np
 import pytest
+from helpers.campaigns import Campaign
 from whole.test_faults import SLOW
 
 from spring_mpi.events.formats.simulated.reader import SimulateReader
@@ -48,7 +52,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 @pytest.fixture
-def campaign(small, tmp_path):
+def campaign(small: Callable[..., Campaign], tmp_path: Path) -> Campaign:
     """Two events, read by a function that prints; of the first there is a warning, the second one
     ends its child.
     """
@@ -61,11 +65,11 @@ def campaign(small, tmp_path):
     return small(data=data, workers={"retries": 1})
 
 
-def without_times(text):
+def without_times(text: str) -> list[str]:
     return [line[28:] for line in text.splitlines()]
 
 
-def faults(campaign):
+def faults(campaign: Campaign) -> tuple[str, list[str]]:
     """The lines that tell of the child's end: twice the same event, on the same worker."""
     (ready, *_) = re.findall(
         r"^- (.*) on (\S+) \(Id: 1", "\n".join(without_times(campaign.log())), re.M
@@ -81,7 +85,7 @@ def faults(campaign):
     ]
 
 
-def test_news(campaign):
+def test_news(campaign: Campaign) -> None:
     """Without an option: starts, results and faults; what a child prints is in the file alone."""
     code, output = campaign.run()
     assert code == 1, output
@@ -98,7 +102,7 @@ def test_news(campaign):
     assert [line for line in kept if not line.startswith(f"{place}: ")] == lines
 
 
-def test_quiet(campaign):
+def test_quiet(campaign: Campaign) -> None:
     """Only faults and the end; the file has all."""
     code, output = campaign.run("--quiet")
     assert code == 1, output
@@ -110,7 +114,7 @@ def test_quiet(campaign):
     assert "0 done on worker 1" in campaign.log()
 
 
-def test_verbose(campaign):
+def test_verbose(campaign: Campaign) -> None:
     """Every generation with its job's time left, and what children print; the file has the same."""
     code, output = campaign.run("--verbose")
     assert code == 1, output
@@ -124,20 +128,20 @@ def test_verbose(campaign):
     assert any(line.endswith(": cannot go on") for line in lines)
 
 
-def test_not_both(campaign):
+def test_not_both(campaign: Campaign) -> None:
     """Quiet and verbose at once is an error of usage."""
     code, output = campaign.run("--quiet", "--verbose")
     assert code == 2
     assert "not allowed with argument --quiet" in output
 
 
-def test_status_tells_the_time_left(small):
+def test_status_tells_the_time_left(small: Callable[..., Campaign]) -> None:
     """Of a running job: generation, of how many, and for how long."""
     campaign = small(**ENDLESS)
     process = campaign.start()
     told = []
 
-    def is_told():
+    def is_told() -> list[Any]:
         if campaign.in_state("running"):
             running = json.loads((campaign.rundir / "status.json").read_text())["running"]
             told[:] = [job for job in running if job["seconds_left"] is not None]
@@ -154,7 +158,7 @@ def test_status_tells_the_time_left(small):
 class Terminal:
     """A terminal of 24 lines and 90 columns that a campaign runs in."""
 
-    def __init__(self, campaign):
+    def __init__(self, campaign: Campaign) -> None:
         self._master, slave = os.openpty()
         self.resize(24, 90)
         command = ["-m", "spring_mpi.cli.batch", str(campaign.config)]
@@ -166,13 +170,13 @@ class Terminal:
         os.close(slave)
         self.text = ""
 
-    def resize(self, lines, columns):
+    def resize(self, lines: int, columns: int) -> None:
         ioctl(self._master, TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
-    def type(self, text):
+    def type(self, text: bytes) -> None:
         os.write(self._master, text)
 
-    def read_until(self, pattern):
+    def read_until(self, pattern: str | None) -> str:
         """Read until a pattern comes; None: until the end."""
         deadline, start = time.monotonic() + 90, len(self.text)
         while pattern is None or not re.search(pattern, self.text[start:]):
@@ -185,7 +189,7 @@ class Terminal:
                     break
         return self.text[start:]
 
-    def end(self):
+    def end(self) -> tuple[int, str]:
         """Exit code and what was shown last."""
         rest = self.read_until(None)
         os.close(self._master)
@@ -193,11 +197,13 @@ class Terminal:
 
 
 @pytest.fixture
-def in_terminal(small):
+def in_terminal(
+    small: Callable[..., Campaign],
+) -> Iterator[Callable[..., tuple[Campaign, Terminal]]]:
     """``in_terminal(**sections)``: a campaign that runs in a terminal, and the terminal."""
     started = []
 
-    def start(**sections):
+    def start(**sections: Any) -> tuple[Campaign, Terminal]:
         campaign = small(**sections)
         started.append(Terminal(campaign))
         return campaign, started[-1]
@@ -209,7 +215,7 @@ def in_terminal(small):
             terminal.process.wait()
 
 
-def assert_clean(shown):
+def assert_clean(shown: str) -> None:
     """The cursor is visible again, and what comes after is only the removal of the view."""
     _, cursor, after = shown.rpartition("\x1b[?25h")
     assert cursor, shown
@@ -217,7 +223,7 @@ def assert_clean(shown):
     assert re.fullmatch(r"\r(\x1b\[1A\x1b\[2K)+", after)
 
 
-def test_live_view(in_terminal):
+def test_live_view(in_terminal: Callable[..., tuple[Campaign, Terminal]]) -> None:
     """Bar, counts and a line per worker are redrawn below the log; in the end the log is left."""
     campaign, terminal = in_terminal(**SLOWER, events={"slice": "0:1"})
     code, shown = terminal.end()
@@ -232,7 +238,7 @@ def test_live_view(in_terminal):
     assert not CONTROL.search(campaign.log())
 
 
-def test_ctrl_c_in_a_live_view(in_terminal):
+def test_ctrl_c_in_a_live_view(in_terminal: Callable[..., tuple[Campaign, Terminal]]) -> None:
     """The run ends in order, and the terminal is as before."""
     campaign, terminal = in_terminal(**ENDLESS)
     terminal.read_until(r"\d/100000  0\.")
@@ -244,7 +250,9 @@ def test_ctrl_c_in_a_live_view(in_terminal):
     assert campaign.log().splitlines()[-1].endswith("exit 3")
 
 
-def test_a_window_that_changes_its_size(in_terminal):
+def test_a_window_that_changes_its_size(
+    in_terminal: Callable[..., tuple[Campaign, Terminal]],
+) -> None:
     """The next drawing has the new width."""
     _, terminal = in_terminal(**ENDLESS)
     terminal.read_until(r"\d/100000  0\.")
