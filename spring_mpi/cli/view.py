@@ -18,8 +18,8 @@ from ..rundir.ended import by_error, in_state, read_ended, read_status
 from . import command, command_parser, positive
 
 if TYPE_CHECKING:
+    from ..model.orientation import Oriented
     from ..rundir.campaign import Alike
-    from ..view import Remarked
 
 _CELLS_PER_PAGE = 200
 _EXAMPLE = """\
@@ -136,10 +136,8 @@ class _Cells:
         self.moved = 0
         """Results that were turned or moved to lie as others of their event."""
 
-    def read(self, job: Outcome) -> Result | Remarked | Outcome:
+    def read(self, job: Outcome) -> Oriented | Outcome:
         """The result; where there is none, or none that can be read, the job with the reason."""
-        from ..view import Remarked
-
         if not job.file:
             return job
         try:
@@ -147,10 +145,8 @@ class _Cells:
         except SourceError as fault:
             print(fault, file=sys.stderr)
             return replace(job, reason=f"cannot be read: {fault.__cause__ or fault}")
-        if not turned.remark:
-            return turned.result
-        self.moved += 1
-        return Remarked(turned.result, turned.remark)
+        self.moved += bool(turned.remark)
+        return turned
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from ..model.orientation import Oriented
 from ..model.outcome import Outcome, State
 from ..model.result import Result
 from .look import (
@@ -45,14 +46,6 @@ _REMARK_LETTERS, _REMARK_LINES = 58, 2
 
 
 @dataclass(frozen=True)
-class Remarked:
-    """A result, and what is to be said below it."""
-
-    result: Result
-    remark: str
-
-
-@dataclass(frozen=True)
 class _Cell:
     """What is kept of a result."""
 
@@ -67,7 +60,7 @@ class _Cell:
     """Side of the density's window, pixels."""
 
 
-def contact_sheet(entries: Iterable[Result | Remarked | Outcome], title: str = "") -> Figure:
+def contact_sheet(entries: Iterable[Result | Oriented | Outcome], title: str = "") -> Figure:
     """A grid with a cell for every entry, in the order given.
 
     A cell shows the reconstruction, zoomed to its support, with a scale bar; its pattern; and
@@ -100,8 +93,8 @@ def _grid(rows: int, columns: int) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _cell(entry: Result | Remarked) -> _Cell:
-    result, remark = (entry.result, entry.remark) if isinstance(entry, Remarked) else (entry, "")
+def _cell(entry: Result | Oriented) -> _Cell:
+    result, remark = (entry.result, entry.remark) if isinstance(entry, Oriented) else (entry, "")
     window = zoom(result.support)
     modulus = np.abs(result.data[window])
     return _Cell(

@@ -16,6 +16,7 @@ from spring_mpi.cli import view
 from spring_mpi.cli.view import main
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.mpr import reconstruct
+from spring_mpi.model.orientation import Oriented
 from spring_mpi.model.outcome import Outcome, State
 from spring_mpi.model.result import Result
 from spring_mpi.rundir.status import write_status
@@ -71,8 +72,9 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> Sheets:
     """What is drawn: the entries of every sheet, and its title."""
     drawn: Sheets = []
 
-    def contact_sheet(entries: Iterable[Result | Outcome], title: str) -> Figure:
-        drawn.append((list(entries), title))
+    def contact_sheet(entries: Iterable[Oriented | Outcome], title: str) -> Figure:
+        results = [entry.result if isinstance(entry, Oriented) else entry for entry in entries]
+        drawn.append((results, title))
         return Figure()
 
     monkeypatch.setattr(plots, "contact_sheet", contact_sheet)
