@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
 from threading import Event, Thread
 
@@ -48,7 +47,9 @@ class LiveCell:
         self._rundir, self._lines = rundir, lines
         self._period, self._idle_looks = period, idle_looks
         self._client, self._lock = Client(rundir / "control"), Lock(rundir / "control" / "lock")
-        display = import_module("IPython.display").display
+        # Late: only a notebook has IPython, and there it is loaded already.
+        from IPython.display import display
+
         self._output = display(_bundle(lines), raw=True, display_id=True)
         self._ended = Event()
         self._thread = Thread(target=self._renew, name="livelog", daemon=True)
