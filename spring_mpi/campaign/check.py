@@ -23,6 +23,7 @@ from ..model.names import pid_text
 from ..model.pattern import Pattern
 from ..rank0.placement import table
 from ..rank0.transport import Transport
+from ..rundir.lock import Lock
 from ..rundir.paths import RunDirectory
 from .earlier import Choice, judge
 from .indexing import open_index
@@ -63,7 +64,7 @@ def check_campaign(
     examined = _examined(config, rundir, choice, problems)
     if examined is None or problems:
         raise ConfigError(problems)
-    for note in filter(None, (rundir.user(), *examined.notes)):
+    for note in filter(None, (Lock(rundir.lock).obstacle(), *examined.notes)):
         print(f"note: {note}")
     print(f"{path}: no fault found")
     print("\n".join(_described(config, examined)))

@@ -63,7 +63,8 @@ def open_index(config: Config, rundir: RunDirectory) -> Opened:
         is_alike = before is not None and before.wanted.root == data.root
         return _followed(config, before if is_alike and _is_read_alike(config, rundir) else None)
     if before is not None and _is_read_alike(config, rundir) and _is_of_same_files(config, before):
-        return Opened(_checked(before))
+        before.check()
+        return Opened(before)
     index = build(_wanted(config), NullCommunicator()).index
     remark = f"{data.index} is not there yet; it is built from data.source"
     return Opened(index, remarks=(remark,) if data.index else ())
@@ -87,11 +88,6 @@ def _beside(config: Config) -> Iterator[str]:
     for spec in (*config.data.mask, pattern.background, pattern.gain, pattern.center):
         if isinstance(spec, ArraySpec | MaskSpec) and spec.dataset and spec.file is None:
             yield spec.dataset
-
-
-def _checked(index: EventIndex) -> EventIndex:
-    index.check()
-    return index
 
 
 def _own(rundir: RunDirectory) -> EventIndex | None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from shlex import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UnknownPidError
 from ..events.flags import DUPLICATE, FLAGS
@@ -106,7 +105,7 @@ def _event(index: EventIndex, place: int) -> Iterator[tuple[str, str]]:
         yield "part", f"row {part.row} of {part.source.path} {part.dataset}".rstrip()
     with Loader() as loader:
         frame = loader.raw(ref)
-    yield "frame", f"{_shape_text(frame.data)} {frame.data.dtype}"
+    yield "frame", f"{' x '.join(map(str, frame.data.shape))} {frame.data.dtype}"
     if frame.raw and frame.raw.note:
         yield "raw words", frame.raw.note
     counted = np.isfinite(frame.data)
@@ -135,10 +134,6 @@ def _step(index: EventIndex, place: int) -> str:
 def _print(lines: Iterator[tuple[str, str]]) -> None:
     for name, text in lines:
         print(f"{name + ':' if name else '':<12}{text}")
-
-
-def _shape_text(array: NDArray[np.generic]) -> str:
-    return " x ".join(map(str, array.shape))
 
 
 def _size_text(size: int) -> str:

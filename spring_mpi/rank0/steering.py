@@ -45,7 +45,8 @@ class Steering:
     def answer(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         """Carry out a verb; what cannot be is refused with the reason."""
         try:
-            verb = _verb(name)
+            if (verb := VERBS.get(name)) is None:
+                raise MessageError(f"No command {name!r}; known: {', '.join(VERBS)}")
             return self._carried_out(verb, verb.checked(arguments))
         except SpringError as fault:
             return Answer(Reply((str(fault),), refused=True))
@@ -115,12 +116,6 @@ class Steering:
         for name, request in new.items():
             self._jobs.add(name, request)
         return replace(_answer(Changes.JOBS, decision), requests=new)
-
-
-def _verb(name: str) -> Verb:
-    if name not in VERBS:
-        raise MessageError(f"No command {name!r}; known: {', '.join(VERBS)}")
-    return VERBS[name]
 
 
 def _answer(changes: Changes, decision: Decision) -> Answer:

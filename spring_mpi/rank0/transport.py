@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from ..errors import LaunchError
@@ -45,8 +45,8 @@ class Transport(Protocol):
 class LocalTransport:
     """Workers number 1 to ``count`` in this process, each with its own child."""
 
-    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._count, self._clock = count, clock
+    def __init__(self, count: int) -> None:
+        self._count = count
         self._workers: dict[int, Worker] = {}
         self._reports: list[tuple[int, Report]] = []
 
@@ -54,7 +54,9 @@ class LocalTransport:
         return dict.fromkeys(range(1, self._count + 1), take_inventory(request, 0))
 
     def start(self, equipment: Mapping[int, Equipment]) -> None:
-        self._workers = {number: Worker(given, self._clock) for number, given in equipment.items()}
+        self._workers = {
+            number: Worker(given, time.monotonic) for number, given in equipment.items()
+        }
 
     def send(self, worker: int, order: Order) -> None:
         self._reports += [(worker, report) for report in self._workers[worker].send(order)]

@@ -32,7 +32,10 @@ class Lock:
     """``<run directory>/control/lock``; ``control/tmp`` must exist, too."""
 
     def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock; None where there is none, empty where it names nobody we can read."""
+        """Who holds the lock: host, pid and its start, boot id, scheduler job and its restarts.
+
+        None where there is no lock, empty where it names nobody or cannot be read.
+        """
         try:
             return self.read()
         except RunDirectoryError:
@@ -66,7 +69,7 @@ class Lock:
         return former
 
     def obstacle(self) -> str:
-        """Why it cannot be taken; empty where it can."""
+        """Why it cannot be taken, and what can be done about that; empty where it can."""
         try:
             holder = self.read()
             if holder is not None:

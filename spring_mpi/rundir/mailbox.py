@@ -205,8 +205,6 @@ class Client:
         Waits for some seconds.
     clock
         Seconds that never go back.
-    time_ns
-        The time of day in nanoseconds; it may stand still or go back.
     """
 
     def __init__(
@@ -215,10 +213,9 @@ class Client:
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        time_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._folder, self._sleep, self._clock = folder, sleep, clock
-        self._ids = fresh_ids(time_ns)
+        self._ids = fresh_ids(time.time_ns)
 
     def ask(self, verb: str, arguments: Mapping[str, Any], *, timeout: float = 60.0) -> Reply:
         """Leave a message and wait for the reply.

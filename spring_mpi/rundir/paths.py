@@ -81,17 +81,13 @@ class RunDirectory:
         try:
             self._refuse_others()
             path = self.path.absolute()
-            there = next(one for one in (path, *path.parents) if one.exists())
+            there = next(folder for folder in (path, *path.parents) if folder.exists())
             if not there.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, f"{there} is a file")
             if not os.access(there, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as fault:
             raise self._unusable(fault) from fault
-
-    def user(self) -> str:
-        """Who uses it now, and what can be done about that; empty where nobody does."""
-        return Lock(self.lock).obstacle()
 
     def refuse_moved(self, config: str, overrides: Sequence[str]) -> None:
         """Raise `RunDirectoryError` for the config that lies in another run directory than this.
@@ -101,7 +97,7 @@ class RunDirectory:
         """
         beside = RunDirectory(Path(config).absolute().parent)
         is_effective = Path(config).name == self.config.name and beside.journal.exists()
-        is_asked = any(one.partition("=")[0].strip() == "output" for one in overrides)
+        is_asked = any(text.partition("=")[0].strip() == "output" for text in overrides)
         if is_effective and not is_asked and beside.path.resolve() != self.path.resolve():
             option = quote(f"output={beside.path}")
             raise RunDirectoryError(
@@ -205,13 +201,6 @@ class RunDirectory:
     def release(self) -> None:
         """Give the lock back, if it is ours."""
         Lock(self.lock).release()
-
-    def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock: host, pid and its start, boot id, scheduler job and its restarts.
-
-        None where nobody does, empty where there is a lock that does not say.
-        """
-        return Lock(self.lock).holder()
 
     def _is_run_directory(self) -> bool:
         return self.lock.parent.is_dir()

@@ -19,6 +19,7 @@ import pytest
 from helpers.campaigns import Campaign
 
 from spring_mpi.errors import RunDirectoryError
+from spring_mpi.rundir.lock import Lock
 from spring_mpi.rundir.paths import RunDirectory
 
 
@@ -48,7 +49,7 @@ def dead() -> int:
 def held_by(rundir: RunDirectory, **changes: Any) -> str:
     """Write a lock of somebody else; its text."""
     rundir.acquire()
-    rundir.lock.write_text(json.dumps(rundir.holder() | changes))
+    rundir.lock.write_text(json.dumps(Lock(rundir.lock).holder() | changes))
     return rundir.lock.read_text()
 
 
@@ -60,9 +61,9 @@ def names(folder: Path) -> list[str]:
 def test_lock_and_release(rundir: RunDirectory) -> None:
     """Who has the lock gives it back; then it is free, and nothing else is left."""
     assert rundir.acquire() is None
-    assert rundir.holder()["pid"] == os.getpid()
+    assert Lock(rundir.lock).holder()["pid"] == os.getpid()
     rundir.release()
-    assert rundir.holder() is None
+    assert Lock(rundir.lock).holder() is None
     assert names(rundir.path / "control" / "tmp") == []
 
 
@@ -78,7 +79,7 @@ def test_dead_holder_is_replaced(rundir: RunDirectory, dead: int) -> None:
     """A lock of a process that has ended is taken over, and nothing of it is left."""
     held_by(rundir, pid=dead)
     assert rundir.acquire()["pid"] == dead
-    assert rundir.holder()["pid"] == os.getpid()
+    assert Lock(rundir.lock).holder()["pid"] == os.getpid()
     assert names(rundir.path / "control" / "tmp") == []
 
 
@@ -175,7 +176,7 @@ def test_lock_that_names_nobody(rundir: RunDirectory, text: str) -> None:
         with pytest.raises(RunDirectoryError, match="if no campaign runs there, delete") as refusal:
             attempt()
         assert str(rundir.lock) in str(refusal.value)
-    assert rundir.holder() == {}
+    assert Lock(rundir.lock).holder() == {}
     rundir.release()
     assert rundir.lock.read_text(errors="surrogateescape") == text
 
@@ -192,15 +193,15 @@ def test_a_lock_that_cannot_be_read_is_not_said_to_name_nobody(
     monkeypatch.setattr(Path, "read_bytes", faulty)
     with pytest.raises(RunDirectoryError, match=r"cannot read the lock .*Input/output error"):
         rundir.acquire()
-    assert "cannot read the lock" in rundir.user()
-    assert rundir.holder() == {}
+    assert "cannot read the lock" in Lock(rundir.lock).obstacle()
+    assert Lock(rundir.lock).holder() == {}
 
 
 def test_foreign_lock_is_not_released(rundir: RunDirectory) -> None:
     """Only one's own lock is given back."""
     held_by(rundir, host="elsewhere")
     rundir.release()
-    assert rundir.holder()["host"] == "elsewhere"
+    assert Lock(rundir.lock).holder()["host"] == "elsewhere"
 
 
 KILLED_AT_THE_FIRST_BYTE = """
@@ -217,7 +218,7 @@ def test_killed_while_locking(rundir: RunDirectory) -> None:
     """A start that is killed while it writes its lock leaves none."""
     killed = subprocess.run([sys.executable, "-c", KILLED_AT_THE_FIRST_BYTE, rundir.path])
     assert killed.returncode == -signal.SIGXFSZ
-    assert rundir.holder() is None
+    assert Lock(rundir.lock).holder() is None
     assert rundir.acquire() is None
 
 
@@ -351,7 +352,7 @@ def test_set_aside(rundir: RunDirectory) -> None:
     aside = rundir.set_aside()
     assert aside.name.startswith("run.")
     assert (aside / "journal.jsonl").read_text() == "{}"
-    assert RunDirectory(aside).holder() is None
+    assert Lock(RunDirectory(aside).lock).holder() is None
     assert names(rundir.path) == []
     rundir.create()
     rundir.acquire()
@@ -388,7 +389,7 @@ def test_set_aside_fails(rundir: RunDirectory, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "rename", refuse)
     with pytest.raises(RunDirectoryError, match=r"cannot move .*/run to .*: Device or resource"):
         rundir.set_aside()
-    assert rundir.holder() is None
+    assert Lock(rundir.lock).holder() is None
 
 
 @pytest.mark.parametrize("attempt", [RunDirectory.set_aside, RunDirectory.create])
