@@ -56,7 +56,7 @@ class Recipe:
 
     def former_fingerprint(self, event: EventRef) -> str:
         """The same by the rule of version 0.1.0; empty where there is none."""
-        return version_0_1_0.fingerprint(self.former, event)
+        return _of_event(self.former, event) if self.former else ""
 
 
 @dataclass(frozen=True)
@@ -191,11 +191,16 @@ def fingerprint(recipe: str, event: EventRef) -> str:
     Data files count by name and size, not by folder: moved data are the same data. Files that were
     still written count by name, for their size is a matter of chance.
     """
+    return f"{RULE}:{_of_event(recipe, event)}"
+
+
+def _of_event(recipe: str, event: EventRef) -> str:
+    """What both rules have in common: digest of a recipe's digest and the event's places."""
     places = [
         (os.path.basename(part.source.path), part.source.size, part.dataset, part.row)
         for part in event.parts
     ]
-    return f"{RULE}:{digest([recipe, event.pid, *places])}"
+    return digest([recipe, event.pid, *places])
 
 
 def digest(value: Any) -> str:

@@ -13,7 +13,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..events.event import EventRef
 from ..events.geometry import FileMask
 from ..events.reading.calibration import Calibration
 from ..events.specs import ArraySpec
@@ -44,15 +43,6 @@ def is_fingerprint(text: str) -> bool:
     return ":" not in text
 
 
-def fingerprint(recipe: str, event: EventRef) -> str:
-    """Of a job; empty where the recipe is."""
-    places = [
-        (os.path.basename(part.source.path), part.source.size, part.dataset, part.row)
-        for part in event.parts
-    ]
-    return _digest([recipe, event.pid, *places]) if recipe else ""
-
-
 def recipe(settings: Settings, recorded: str, cropsize: int, size: int, seed: int) -> str:
     """Of all but the event; empty where that version knew no such settings.
 
@@ -72,7 +62,10 @@ def recipe(settings: Settings, recorded: str, cropsize: int, size: int, seed: in
         for section, keys in values.items()
         for key, item in keys.items()
     )
-    return _digest([counted, [recorded, cropsize, size], seed]) if is_known and recorded else ""
+    if not (is_known and recorded):
+        return ""
+    made_of = [counted, [recorded, cropsize, size], seed]
+    return _digest(json.dumps(made_of, sort_keys=True, separators=(",", ":")))
 
 
 def calibration(
@@ -117,9 +110,9 @@ def calibration(
         counted["geometry"] = stamped(geometry, ("file", "quadrants")) | {
             "masks": [stamped(mask, _FILE_MASK_KEYS) for mask in file_masks]
         }
-    return hashlib.blake2b(json.dumps(counted, sort_keys=True).encode(), digest_size=16).hexdigest()
+    # With blanks, unlike the recipe: the digests are those of that version.
+    return _digest(json.dumps(counted, sort_keys=True))
 
 
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
