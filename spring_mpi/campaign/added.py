@@ -78,7 +78,7 @@ def _of_event(plan: Plan, item: str, tag: str, changes: dict[str, Any]) -> tuple
 
 
 def _telling_tag(plan: Plan, changes: Mapping[str, Any]) -> str:
-    """``supportsize=90,beta_raar=0.8``, in letters that file names may have; a long one is cut."""
+    """``supportsize=90,beta_raar=0.8``, as a file name may have it; a long one is cut."""
     settings = _changed(plan, changes)
     pairs = (f"{name.split('.')[1]}={value_text(settings.get(*name.split('.')))}"
              for name in changes)  # fmt: skip

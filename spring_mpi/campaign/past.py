@@ -15,7 +15,7 @@ from ..rundir.verbs import UNKNOWN, VERBS
 
 @dataclass
 class Past:
-    """The last word of a journal on every job it names."""
+    """What the last line of a journal on each job says, with what people asked for."""
 
     jobs: dict[str, JobLine] = field(default_factory=dict)
     """Name -> last line, with what earlier ones tell of a job that has not ended."""

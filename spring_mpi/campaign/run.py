@@ -98,8 +98,8 @@ def _begun(
     rundir.create()
     rundir.acquire()
     try:
-        crew = _Crew(transport, placed(config, transport, rundir))
-        return _run(config, rundir, crew, options, aside, early)
+        workers = _Workers(transport, placed(config, transport, rundir))
+        return _run(config, rundir, workers, options, aside, early)
     except SpringError as fault:
         _record_refusal(rundir, str(fault), early)
         raise
@@ -111,7 +111,7 @@ def _begun(
 
 
 @dataclass(frozen=True)
-class _Crew:
+class _Workers:
     """The workers and what each is given."""
 
     transport: Transport
@@ -121,7 +121,7 @@ class _Crew:
 def _run(
     config: Config,
     rundir: RunDirectory,
-    crew: _Crew,
+    workers: _Workers,
     options: Options,
     aside: Path | None,
     early: Early,
@@ -153,7 +153,8 @@ def _run(
         log.recall(early)
         log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
         log("\n".join(filter(None, [unknown, *plan.suspects.sentences()])), Level.FAULT)
-        chosen = {rank: given for rank, given in crew.equipment.items() if given.gpu or given.cpus}
+        given = workers.equipment.items()
+        chosen = {rank: equipment for rank, equipment in given if equipment.gpu or equipment.cpus}
         log("\n".join(table(chosen)), Level.DETAIL)
         for failed in resumption.given_up:
             log(f"{failed.name} failed: {failed.reason}", Level.FAULT)
@@ -163,15 +164,15 @@ def _run(
         # At 10^6 jobs the past is a gigabyte that nobody needs any more.
         past.jobs.clear()
         resumption.queue.is_serving = options.serve
-        with _newcomers(opened, plan, resumption.queue, path, log, is_growing) as newcomers:
-            code = _serve(plan, resumption, crew, journal, files, past.answered, newcomers)
+        with _following(opened, plan, resumption.queue, path, log, is_growing) as take_new:
+            code = _serve(plan, resumption, workers, journal, files, past.answered, take_new)
     return code
 
 
-def _newcomers(
+def _following(
     opened: Opened, plan: Plan, queue: Queue, path: Path, log: Log, is_growing: bool
 ) -> AbstractContextManager[Callable[[], None]]:
-    """Within, new events are looked for; rank 0 takes them over by calling what it is given."""
+    """Within, new events are looked for; the function that it gives queues their jobs."""
     seconds = plan.config.data.follow
     if opened.follower is None or seconds is None or not is_growing:
         return nullcontext(lambda: None)
@@ -179,7 +180,7 @@ def _newcomers(
 
 
 def _record_refusal(rundir: RunDirectory, reason: str, early: Early) -> None:
-    """The exit code is the last word of the log and in ``status.json``, also of a refused run."""
+    """End the log and ``status.json`` with the exit code, also of a run that could not start."""
     with suppress(OSError, SpringError):
         with closing(Log(rundir.log, NoScreen())) as log:
             log.recall(early)
@@ -190,21 +191,21 @@ def _record_refusal(rundir: RunDirectory, reason: str, early: Early) -> None:
 def _serve(
     plan: Plan,
     resumption: Resumption,
-    crew: _Crew,
+    workers: _Workers,
     journal: Journal,
     files: ReportFiles,
     answered: Mapping[str, tuple[tuple[str, ...], bool]],
-    newcomers: Callable[[], None],
+    take_new: Callable[[], None],
 ) -> int:
     queue, config, progress = resumption.queue, plan.config, Progress()
-    jobs = PlannedJobs(plan, newcomers)
+    jobs = PlannedJobs(plan, take_new)
     mailbox = Mailbox(plan.folder / "control", steering=config.steering)
     mailbox.open()
     hypervisor = Hypervisor(
         jobs,
         queue,
         progress,
-        crew.transport,
+        workers.transport,
         journal,
         Control(mailbox, Steering(queue, progress, jobs), answered),
         Reporter(files, queue, progress, resumption.given_up),
@@ -212,7 +213,7 @@ def _serve(
         room=config.workers.room,
     )
     with _interrupting(hypervisor):
-        return hypervisor.run(crew.equipment)
+        return hypervisor.run(workers.equipment)
 
 
 def _first_lines(plan: Plan, past: Past, resumption: Resumption, *, is_new: bool) -> Iterator[Line]:
@@ -305,12 +306,12 @@ def _interrupting(hypervisor: Hypervisor) -> Iterator[None]:
 
     # nohup and background shells ignore a signal on purpose; spring-batch itself ignores USR1
     # until here.
-    heeded = [
+    handled = [
         number
         for number in _SIGNALS
         if number == signal.SIGUSR1 or signal.getsignal(number) is not signal.SIG_IGN
     ]
-    former = {number: signal.signal(number, interrupt) for number in heeded}
+    former = {number: signal.signal(number, interrupt) for number in handled}
     try:
         yield
     finally:

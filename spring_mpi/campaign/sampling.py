@@ -13,8 +13,8 @@ from ..worker.subprocess_question import ask
 from .plan import Plan
 
 _EVENTS, _EVENTS_IN_TURN = 8, 2
-_PATIENCE = 120.0
-"""Seconds, after which the campaign begins without having looked."""
+_MOST_SECONDS = 120.0
+"""After which the campaign begins without having looked."""
 
 
 def suspects_of(plan: Plan) -> tuple[Suspects, str]:
@@ -32,7 +32,7 @@ def suspects_of(plan: Plan) -> tuple[Suspects, str]:
         return NOTHING_SUSPECT, ""
     try:
         question = references, plan.calibration
-        done = ask("spring_mpi.campaign.sampling_process", question, timeout=_PATIENCE)
+        done = ask("spring_mpi.campaign.sampling_process", question, timeout=_MOST_SECONDS)
         done.check_returncode()
         found: Suspects = pickle.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, pickle.UnpicklingError, EOFError) as fault:

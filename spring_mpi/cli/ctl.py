@@ -91,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _tell_outcome(arguments: argparse.Namespace) -> int:
-    """Say that no hypervisor lives; who asks how it is gets what its files tell."""
+    """Say that no hypervisor runs; verbs that only ask are answered from its files."""
     from ..rundir.ended import EndedCampaign
 
     rundir: Path = arguments.rundir

@@ -22,7 +22,7 @@ from ..system.files import write_new
 
 _START_SECONDS, _END_SECONDS = 30.0, 15.0
 _LOOK_EVERY = 0.05
-_LAST_WORDS = 10
+_LINES_QUOTED = 10
 _OWN_KEYS = ("name", "events")
 """In a config, what tells our campaign from those of `spring-batch`."""
 _ELSEWHERE = "another folder with hv.start(output=...)"
@@ -60,12 +60,12 @@ class LocalHypervisor:
 
     def _begin(self) -> None:
         with tempfile.TemporaryDirectory(prefix="spring-") as folder:
-            config, words = Path(folder, "interactive.yaml"), Path(folder, "words")
+            config, output = Path(folder, "interactive.yaml"), Path(folder, "output")
             # JSON is YAML, too.
             write_new(config, json.dumps(_config(self.rundir), ensure_ascii=False).encode())
-            self._process = self._launch(config, words)
+            self._process = self._launch(config, output)
             try:
-                self._await(self._process.pid, words)
+                self._await(self._process.pid, output)
             except BaseException:
                 self.end()
                 raise
@@ -82,12 +82,12 @@ class LocalHypervisor:
             self._process.wait()
         self._process = None
 
-    def _launch(self, config: Path, words: Path) -> subprocess.Popen[bytes]:
+    def _launch(self, config: Path, output: Path) -> subprocess.Popen[bytes]:
         command = [
             sys.executable, "-m", "spring_mpi.cli.batch", str(config),
             "--serve", "--workers", str(self._workers), "--transport", "local",
         ]  # fmt: skip
-        with open(words, "wb") as stream:
+        with open(output, "wb") as stream:
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -97,13 +97,13 @@ class LocalHypervisor:
                 start_new_session=True,  # a notebook's interrupt goes to its whole process group
             )
 
-    def _await(self, pid: int, words: Path) -> None:
+    def _await(self, pid: int, output: Path) -> None:
         """Wait until the process holds the run directory and answers."""
         deadline = time.monotonic() + _START_SECONDS
 
         def rest(seconds: float) -> None:
             if not self.is_alive or time.monotonic() > deadline:
-                raise LaunchError(self._failure(words))
+                raise LaunchError(self._failure(output))
             time.sleep(seconds)
 
         control = self.rundir / "control"
@@ -112,8 +112,8 @@ class LocalHypervisor:
         # It may still refuse what an earlier campaign left in the run directory.
         Client(control, sleep=rest).ask("info", {}, timeout=_START_SECONDS)
 
-    def _failure(self, words: Path) -> str:
-        said = words.read_text("utf-8", "replace").splitlines()[-_LAST_WORDS:]
+    def _failure(self, output: Path) -> str:
+        said = output.read_text("utf-8", "replace").splitlines()[-_LINES_QUOTED:]
         reason = "\n".join(said) or f"it was not ready within {_START_SECONDS:g} s"
         return (
             f"the local hypervisor could not be started in {self.rundir}: {reason}\n"

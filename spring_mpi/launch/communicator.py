@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from ..errors import LaunchError
 from .environment import launch
 
-_CLOSING_PATIENCE = 30.0
+_CLOSING_SECONDS = 30.0
+"""Until what is sent to a rank that no longer receives is given up."""
 _SHORTEST_WAIT, _LONGEST_WAIT, _GROWTH = 0.0002, 0.010, 1.25
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Communicator(Protocol):
         """
 
     def close(self) -> None:
-        """Wait until everything sent has left, or its receiver is past hope."""
+        """Wait until everything sent has left, or its receiver has died."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class MpiCommunicator:
         self._pending: list[Any] = []
         self._mpi = MPI
         self._dead: list[int] = []
-        self._untold: list[int] = []
+        self._unreported: list[int] = []
 
     @property
     def has_lost_ranks(self) -> bool:
@@ -103,20 +104,20 @@ class MpiCommunicator:
             self._pending.append(self._comm.isend(message, dest=rank))
 
     def receive(self) -> tuple[int, Any] | None:
-        if self._untold:
-            return self._untold.pop(0), RankDied()
+        if self._unreported:
+            return self._unreported.pop(0), RankDied()
         try:
             if not self._comm.Iprobe(source=self._any, status=self._status):
                 return None
             sender = self._status.Get_source()
             return sender, self._comm.recv(source=sender, tag=self._status.Get_tag())
         except self._mpi.Exception:
-            self._note_the_dead()
+            self._note_dead_ranks()
             return None
 
     def close(self) -> None:
-        patience = time.monotonic() + _CLOSING_PATIENCE
-        while self._pending and not self._dead and time.monotonic() < patience:
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        while self._pending and not self._dead and time.monotonic() < deadline:
             self._pending = [request for request in self._pending if not self._is_over(request)]
             time.sleep(0.001)
 
@@ -127,14 +128,14 @@ class MpiCommunicator:
         except self._mpi.Exception:
             return True
 
-    def _note_the_dead(self) -> None:
+    def _note_dead_ranks(self) -> None:
         """Learn who died; without ULFM there is nothing to learn, and the fault is raised."""
         self._comm.Ack_failed()
         group = self._comm.Get_failed()
         own = self._comm.Get_group()
         dead = self._mpi.Group.Translate_ranks(group, range(group.Get_size()), own)
-        self._untold += [rank for rank in dead if rank not in self._dead]
-        self._dead += self._untold
+        self._unreported += [rank for rank in dead if rank not in self._dead]
+        self._dead += self._unreported
 
 
 class Backoff:

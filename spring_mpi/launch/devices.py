@@ -15,7 +15,7 @@ from types import MappingProxyType
 from ..errors import LaunchError
 
 _QUERY = "index,uuid,name,utilization.gpu,memory.used,memory.total"
-_PATIENCE = 30.0
+_MOST_SECONDS = 30.0
 VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 """The environment variable that hides and orders the devices of CUDA."""
 
@@ -136,7 +136,7 @@ def select(wanted: int | Sequence[int], present: Sequence[Gpu]) -> list[Gpu]:
 def _answer(*options: str) -> str:
     """What ``nvidia-smi`` prints."""
     return subprocess.run(
-        ["nvidia-smi", *options], capture_output=True, text=True, check=True, timeout=_PATIENCE
+        ["nvidia-smi", *options], capture_output=True, text=True, check=True, timeout=_MOST_SECONDS
     ).stdout
 
 

@@ -43,7 +43,7 @@ def reply_lines(decision: Decision) -> tuple[str, ...]:
         return (text,) if text else ()
     changed = [_EFFECTS[record.state].format(record.name) for record in decision.records]
     stopped = decision.interrupted
-    # The name is told where there are several; the last word has no full stop.
+    # The name is told where there are several; no full stop, as in SPRING.
     labels = [f" {name}" if len(stopped) > 1 else "" for name in stopped]
     changed += [f"Terminating running MPR process{label}... Done" for label in labels]
     if switched := decision.switched:

@@ -85,6 +85,6 @@ class Control:
         self._answer(asked.message.id, reply)
 
     def _answer(self, id: str, reply: Reply) -> None:
-        # On a full disk the mailbox gives the message again: it is answered when there is room.
+        # On a full disk the mailbox gives the message again: it is answered when there is space.
         with suppress(OSError):
             self._mailbox.answer(id, reply)

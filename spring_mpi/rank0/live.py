@@ -150,7 +150,7 @@ def _counts(overview: Overview) -> str:
 
 
 def _workers(workers: tuple[Busy, ...], width: int) -> Iterator[_Line]:
-    """One line each; where there is no room, devices are cut first, then names, never figures."""
+    """One line each; in a narrow window devices are cut first, then names, never figures."""
     if not workers:
         return
     rows = [_HEADER, *map(_cells, workers)]

@@ -104,7 +104,7 @@ class Log:
     def _keep(self, lines: str) -> None:
         self._left += lines.encode("utf-8", "backslashreplace")
         with suppress(OSError):
-            # On a full disk the screen still tells, and the file when there is room.
+            # On a full disk the screen still tells, and the file when there is space again.
             self._write_left()
 
     def _write_left(self) -> None:

@@ -36,7 +36,7 @@ def place(
         If the ranks run different versions, do not share the run directory, or are more than the
         GPUs can take.
     """
-    _refuse_strangers(workers, version)
+    _refuse_unfit(workers, version)
     gpus = _share_out(workers, common)
     cpus = _pinned(workers, common.threads)
     return {
@@ -52,7 +52,7 @@ def place(
     }
 
 
-def _refuse_strangers(workers: Mapping[int, Inventory], version: str) -> None:
+def _refuse_unfit(workers: Mapping[int, Inventory], version: str) -> None:
     for rank, worker in workers.items():
         if worker.version != version:
             raise LaunchError(

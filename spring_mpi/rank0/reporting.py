@@ -189,7 +189,7 @@ class Reporter:
         self._log(f"{message.sender} asked to {message.verb}: {first}{more}")
 
     def ended(self, code: int, interruption: str | None) -> None:
-        """The run is over; the exit code is the last word."""
+        """The run is over; the log ends with the exit code."""
         for warning, jobs in self._warned.items():
             if jobs > 1:
                 self._log(f"{jobs} jobs of this run: {warning}", Level.FAULT)

@@ -13,8 +13,9 @@ from ..worker.inventory import Inventory, InventoryRequest, take_inventory
 from ..worker.messages import Equipment, Gone, Order, Quit, Report
 from ..worker.supervisor import Worker
 
-_CLOSING_PATIENCE = 10.0
-_INVENTORY_PATIENCE = 300.0
+_CLOSING_SECONDS = 10.0
+_INVENTORY_SECONDS = 300.0
+"""Nodes of a large launch start one after the other, and load Python from a shared disk."""
 
 
 class Transport(Protocol):
@@ -84,7 +85,7 @@ class MpiTransport:
         for rank in self._ranks:
             self._communicator.send(request, rank)
         found: dict[int, Inventory] = {}
-        backoff, patience = Backoff(), time.monotonic() + _INVENTORY_PATIENCE
+        backoff, deadline = Backoff(), time.monotonic() + _INVENTORY_SECONDS
         while missing := [rank for rank in self._ranks if rank not in found]:
             arrived = self._communicator.receive()
             match arrived:
@@ -96,7 +97,7 @@ class MpiTransport:
                     raise LaunchError(f"rank {rank} cannot work: {reason}")
                 case (rank, RankDied()):
                     raise LaunchError(f"rank {rank} died before it could work")
-            if time.monotonic() > patience:
+            if time.monotonic() > deadline:
                 raise LaunchError(f"rank {missing[0]} says nothing: is it stuck?")
             backoff.rest(after_traffic=arrived is not None)
         return found
@@ -122,16 +123,16 @@ class MpiTransport:
         self._is_open = False
         for rank in self._ranks:
             self._communicator.send(Quit(), rank)
-        self._hear_out()
+        self._receive_rest()
         self._communicator.close()
 
-    def _hear_out(self) -> None:
-        """Take what the workers still have to say: a large message waits for its receiver."""
-        talking, patience = set(self._ranks), time.monotonic() + _CLOSING_PATIENCE
+    def _receive_rest(self) -> None:
+        """Receive what the workers still send: a large message waits for its receiver."""
+        open_ranks, deadline = set(self._ranks), time.monotonic() + _CLOSING_SECONDS
         backoff = Backoff()
-        while talking and time.monotonic() < patience:
+        while open_ranks and time.monotonic() < deadline:
             arrived = self._communicator.receive()
             if arrived is None:
                 backoff.rest(after_traffic=False)
             elif isinstance(arrived[1], Gone | RankDied):
-                talking.discard(arrived[0])
+                open_ranks.discard(arrived[0])

@@ -15,9 +15,10 @@ from .overview import Pace
 
 _NO_END = ("", "0", "N/A", "NONE", "UNKNOWN", "UNLIMITED", "INFINITE")
 _NOTICE = 120.0
-"""Before the end the scripts of ``jobs/`` have the scheduler send a notice, and all work stops."""
-_LAST_CALL = 60.0
-"""Before the end rank 0 stops by itself, where no notice came."""
+"""Seconds before the end at which the scheduler sends a notice, as the scripts of ``jobs/`` ask
+it to, and all work stops."""
+_OWN_STOP = 60.0
+"""Seconds before the end at which rank 0 stops by itself, where no notice came."""
 
 
 def end_of_allocation(environment: Mapping[str, str] = os.environ) -> float | None:
@@ -86,7 +87,7 @@ class Walltime:
     @property
     def is_over(self) -> bool:
         """Whether rank 0 has to end now, to end in order."""
-        return self.left < _LAST_CALL
+        return self.left < _OWN_STOP
 
     @property
     def is_too_short(self) -> bool:

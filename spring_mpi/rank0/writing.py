@@ -40,7 +40,7 @@ class Writing:
         *,
         may_wait: bool,
     ) -> None:
-        self._patient = RetryingWriter(seconds, reporter.say, self._rest)
+        self._retrying = RetryingWriter(seconds, reporter.say, self._rest)
         self._reporter, self._is_interrupted, self._sleep = reporter, is_interrupted, sleep
         self._may_wait = may_wait
         self.has_begun = False
@@ -61,7 +61,7 @@ class Writing:
             If the campaign is interrupted before it is written.
         """
         if self.has_begun or self._may_wait:
-            self._patient(write)
+            self._retrying(write)
             return
         try:
             write()
@@ -71,7 +71,7 @@ class Writing:
             ) from fault
 
     def last(self, write: Callable[[], None]) -> None:
-        """Write a last word; whoever was interrupted does not wait for space any more.
+        """Write what ends a file of this run; after an interruption it does not wait for space.
 
         Without it the journal ends as if we were killed: the next run starts from there.
         """
@@ -79,7 +79,7 @@ class Writing:
             if self._is_interrupted() or not self.has_begun:
                 write()
             else:
-                self._patient(write)
+                self._retrying(write)
 
     def _rest(self) -> None:
         """A second of waiting."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up"}
+_NO_SPACE = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota is used up"}
 # The last three: a file server that is away for a while (NFS, Lustre, FUSE).
 _OUTAGES = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ESHUTDOWN, errno.ENOTCONN)
 
@@ -23,7 +23,7 @@ class UnwritableError(Exception):
 
 
 class RetryingWriter:
-    """Runs writes, and waits while there is no room for them.
+    """Runs writes, and waits while there is no space for them.
 
     Parameters
     ----------
@@ -83,17 +83,17 @@ class RetryingWriter:
 
 def may_end(fault: OSError) -> bool:
     """Whether a fault of writing may end by itself."""
-    return _number(fault) in (*_NO_ROOM, *_OUTAGES)
+    return _number(fault) in (*_NO_SPACE, *_OUTAGES)
 
 
 def _waiting(fault: OSError) -> str:
-    reason = _NO_ROOM.get(_number(fault) or 0)
+    reason = _NO_SPACE.get(_number(fault) or 0)
     what = f"room: {reason}" if reason else "the disk: it has a fault"
     return f"waits for {what} ({fault_text(fault)})"
 
 
 def _end(fault: OSError) -> str:
-    return "there is room again" if _number(fault) in _NO_ROOM else "the disk works again"
+    return "there is room again" if _number(fault) in _NO_SPACE else "the disk works again"
 
 
 def fault_text(fault: OSError) -> str:

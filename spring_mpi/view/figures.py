@@ -39,7 +39,7 @@ from .look import (
 
 _PANEL = 4.0
 """Width of a panel of `plot_result`, inches."""
-_LETTERS_PER_INCH = 12
+_CHARACTERS_PER_INCH = 12
 _BAR = 0.8
 """Length of a colour bar, in heights of its image."""
 
@@ -225,7 +225,7 @@ def _draw_profile(axes: Axes, profile: Image, colour: str, label: str) -> None:
 
 def _add_title(figure: Figure, name: str, facts: Iterable[str]) -> None:
     """The name, and below it the facts, wrapped to the figure's width."""
-    width = int(_LETTERS_PER_INCH * figure.get_figwidth())
+    width = int(_CHARACTERS_PER_INCH * figure.get_figwidth())
     lines = [line for fact in facts for line in textwrap.wrap(fact, width)]
     # A name may hold dollar signs, which are no formula.
     figure.suptitle("\n".join([name, *lines]), fontsize=10, parse_math=False)

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, letters, cuts, and how they reach a file or a notebook."""
+"""What all pictures share: colours, fonts, cuts, and how they reach a file or a notebook."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Picture(Figure):
 
 
 def look() -> AbstractContextManager[None]:
-    """The same letters and background for all pictures, whatever the user's own style."""
+    """The same fonts and background for all pictures, whatever the user's own style."""
     return rc_context({
         "font.size": 9, "font.family": ["sans-serif"], "axes.titlesize": 10, "axes.labelsize": 9,
         "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "text.usetex": False,

@@ -41,8 +41,8 @@ _INCHES = 0.95
 _HEADER = 0.45
 _LEAST_COLUMNS, _MOST_COLUMNS = 3, 10
 _MOST_PIXELS = 128
-_NAME_LETTERS, _REASON_LETTERS, _REASON_LINES = 36, 34, 6
-_REMARK_LETTERS, _REMARK_LINES = 58, 2
+_NAME_CHARACTERS, _REASON_CHARACTERS, _REASON_LINES = 36, 34, 6
+_REMARK_CHARACTERS, _REMARK_LINES = 58, 2
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _cell(entry: Result | Oriented) -> _Cell:
     return _Cell(
         name=result.name,
         caption=Outcome.of(result).caption,
-        remark=_wrapped(remark, _REMARK_LETTERS, _REMARK_LINES),
+        remark=_wrapped(remark, _REMARK_CHARACTERS, _REMARK_LINES),
         density=_density_thumbnail(modulus),
         pattern=_pattern_thumbnail(result.intensity, result.mask == 0),
         field=len(modulus),
@@ -147,7 +147,7 @@ def _draw_cell(axes: Axes, cell: _Cell | Outcome, left: float, top: float) -> No
 def _draw_missing(axes: Axes, cell: Outcome, left: float, top: float) -> None:
     axes.add_patch(Rectangle((left, top), 2.02, 1, color=MISSING, lw=0))
     told = cell.reason if cell.state is State.DONE else f"{cell.state}: {cell.reason}"
-    reason = _wrapped(told, _REASON_LETTERS, _REASON_LINES)
+    reason = _wrapped(told, _REASON_CHARACTERS, _REASON_LINES)
     axes.text(left + 1.01, top + 0.5, reason, size=6, color=FAINT,
               ha="center", va="center", parse_math=False)  # fmt: skip
     _draw_caption(axes, cell.name, "no result", left, top)
@@ -173,13 +173,13 @@ def _round_length(most: float) -> int:
     return max(factor * power for factor in (1, 2, 5) if factor * power <= bound)
 
 
-def _wrapped(text: str, letters: int, lines: int) -> str:
-    return "\n".join(textwrap.wrap(text, letters, max_lines=lines, placeholder=" …"))
+def _wrapped(text: str, characters: int, lines: int) -> str:
+    return "\n".join(textwrap.wrap(text, characters, max_lines=lines, placeholder=" …"))
 
 
 def _shortened(name: str) -> str:
     """A name that fits under its cell: of a long one the end stays, where the tag is."""
-    if len(name) <= _NAME_LETTERS:
+    if len(name) <= _NAME_CHARACTERS:
         return name
-    half = (_NAME_LETTERS - 1) // 2
+    half = (_NAME_CHARACTERS - 1) // 2
     return f"{name[:half]}…{name[-half:]}"

@@ -37,7 +37,7 @@ class Job:
     checkpoint_every: int
     """Generations between two saved states."""
     room: float = 3600.0
-    """Seconds that its files may wait for room on the disk."""
+    """Seconds that its files may wait for space on the disk (``workers.room``)."""
     command: str = ""
     """Command line of the campaign, for the record."""
     former_fingerprint: str = ""

@@ -12,16 +12,16 @@ from .supervisor import Worker
 
 
 def serve_rank(communicator: Communicator) -> int:
-    """The life of a worker rank; its last word tells rank 0 why it ends."""
-    last_word = Gone("it was told to quit")
+    """Serve as a worker rank until Quit; the exit code. Rank 0 is told at the end why it ends."""
+    ending = Gone("it was told to quit")
     try:
         with relaying_warnings(lambda said: communicator.send(said, 0)):
             return _carry_messages(communicator)
     except Exception as fault:
-        last_word = Gone(f"{type(fault).__name__}: {fault}")
+        ending = Gone(f"{type(fault).__name__}: {fault}")
         raise
     finally:
-        communicator.send(last_word, 0)
+        communicator.send(ending, 0)
         communicator.close()
 
 

@@ -131,7 +131,7 @@ class _JobRun:
         )  # fmt: skip
 
     def finish(self, result: Result) -> Done:
-        """Save the result, also if that means to wait for room on the disk."""
+        """Save the result, also if that means to wait for space on the disk."""
         result = result.with_provenance(
             fingerprint=self.job.fingerprint,
             source=self.job.event.source.path,
@@ -154,7 +154,7 @@ class _JobRun:
         self._is_saved = True
         self._checkpoint.delete()
         origins = tuple(exclusion.origin for exclusion in self.prepared.exclusions)
-        # Suspicions are the log's first words already.
+        # Suspect values are in the log already, from before the first job.
         return Done(Outcome.of(result, self.prepared.own_warnings), origins)
 
     def keep(self) -> None:

@@ -34,9 +34,13 @@ from .printout import Printout
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _MOST_FAILED_STARTS = 5
-_START_PATIENCE = 300.0
-_END_PATIENCE = 10.0
+"""In a row, without one that got ready: the next would fail, too."""
+_START_SECONDS = 300.0
+"""Until a child is hung that is still starting: libraries and drivers load slowly on many nodes."""
+_END_SECONDS = 10.0
+"""Until a child that closed its connection is killed."""
 _SHARED_PERCENT = 90
+"""Of a GPU's memory, shared by the pools of its workers; CUDA itself needs the rest."""
 
 
 class Worker:
@@ -45,7 +49,7 @@ class Worker:
     Parameters
     ----------
     equipment
-        Device, threads and patience.
+        Device, threads and timeout.
     clock
         Seconds on a clock that only goes forward.
     """
@@ -116,7 +120,7 @@ class Worker:
         return [*stopped, *self._start()]
 
     def _listen(self, child: Child) -> list[Report]:
-        """Everything that the child said and printed, but for mere signs of life."""
+        """Everything that the child said and printed, without its `Alive` reports."""
         reports = child.receive()
         if text := child.printed():
             reports.append(Printed(text))
@@ -130,10 +134,10 @@ class Worker:
         return [report for report in reports if not isinstance(report, Alive)]
 
     def _is_hung(self) -> bool:
-        """No sign of life for too long; a child that is still starting has its own patience."""
+        """Nothing heard for too long; a child that is still starting has a limit of its own."""
         is_ready = self._child is not None and self._child.was_ready
-        patience = self._equipment.timeout if is_ready else _START_PATIENCE
-        return bool(self._jobs) and self._clock() - self._last_heard > patience
+        longest = self._equipment.timeout if is_ready else _START_SECONDS
+        return bool(self._jobs) and self._clock() - self._last_heard > longest
 
     def _replace(self, reason: str) -> list[Report]:
         """A new child; the jobs of the old one are lost."""
@@ -215,7 +219,7 @@ class Child:
     def await_end(self) -> None:
         """Wait for a child that closed its connection, by force where it does not end."""
         try:
-            self._process.wait(_END_PATIENCE)
+            self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -83,7 +83,7 @@ def test_taking_inventory_of_the_lost(answer: Gone | RankDied, text: str) -> Non
 
 def test_a_silent_rank(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that says nothing is named, after a time."""
-    monkeypatch.setattr(transport, "_INVENTORY_PATIENCE", 0.0)
+    monkeypatch.setattr(transport, "_INVENTORY_SECONDS", 0.0)
     with pytest.raises(LaunchError, match="rank 1 says nothing"):
         MpiTransport(Tape()).inventories(InventoryRequest())
 
