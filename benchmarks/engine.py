@@ -205,10 +205,13 @@ def main() -> None:
     print_distances(reached, arguments.sizes[0])
     size, popsize, generations = arguments.job
     settings = campaign_settings(size, popsize, generations)
-    jobs = {backend_of(one).name: job_split(one, size, settings) for one in devices}
+    jobs = {backend_of(device).name: job_split(device, size, settings) for device in devices}
     for name, split in jobs.items():
         print_job(name, split)
-    packs = {backend_of(one).name: packed(one, size, settings, arguments.pack) for one in devices}
+    packs = {
+        backend_of(device).name: packed(device, size, settings, arguments.pack)
+        for device in devices
+    }
     for name, found in packs.items():
         cells = ", ".join(f"{count} at once: {figure:.0f}" for count, figure in found.items())
         print(f"\n{name}, events/h: {cells}")

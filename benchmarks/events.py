@@ -194,10 +194,11 @@ def report_batches(name: str, batches: Mapping[str, Batch], count: int, repeats:
         refuse_unlike(name, {who: list(batch(rows)) for who, batch in batches.items()})
         work = {who: partial(taken, batch, rows, used) for who, batch in batches.items()}
         seconds = medians(work, repeats)
-        for who, one in seconds.items():
-            gain = seconds["h5py"] / one
-            figures[f"{kind}, {use}, {who}"] = {"events_per_second": len(rows) / one, "gain": gain}
-            rate = f"{len(rows) / one:>10.0f} events/s"
+        for who, duration in seconds.items():
+            gain = seconds["h5py"] / duration
+            per_second = len(rows) / duration
+            figures[f"{kind}, {use}, {who}"] = {"events_per_second": per_second, "gain": gain}
+            rate = f"{per_second:>10.0f} events/s"
             print(f"{name:<26}{who:<12}{rate}   {kind + ', ' + use:<20} x{gain:.1f}")
     return figures
 
@@ -216,12 +217,12 @@ def medians(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, fl
             done = work[who]()
             seconds[who].append(time.perf_counter() - start)
             del done
-    return {who: statistics.median(one) for who, one in seconds.items()}
+    return {who: statistics.median(rounds) for who, rounds in seconds.items()}
 
 
 def refuse_unlike(name: str, found: Mapping[str, Any]) -> None:
     """End where readers give different frames."""
-    if not all(np.array_equal(one, found["h5py"]) for one in found.values()):
+    if not all(np.array_equal(frames, found["h5py"]) for frames in found.values()):
         raise SystemExit(f"{name}: the readers give different frames")
 
 

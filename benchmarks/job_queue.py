@@ -60,7 +60,9 @@ def main() -> int:
     arguments = parser.parse_args()
     rounds = [measure(arguments.jobs) for _ in range(arguments.rounds)]
     labels = rounds[0].keys()
-    figures = {f"{label}, s": statistics.median(one[label] for one in rounds) for label in labels}
+    figures = {
+        f"{label}, s": statistics.median(seconds[label] for seconds in rounds) for label in labels
+    }
     figures["peak memory, MB"] = peak_memory()
     report(f"{arguments.jobs} jobs, median of {arguments.rounds} rounds", figures, arguments.json)
     return 0

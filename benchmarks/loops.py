@@ -50,9 +50,9 @@ class Job:
         )
 
 
-def make_job(size: int, seed: int = 1) -> Job:
+def make_job(size: int) -> Job:
     """An ellipse of diameter size / 4 with a hole, a notch and smooth texture."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(1)
     axis = (np.arange(size) - size // 2) / (size / 8)
     y, x = axis[:, None], axis[None, :]
     body = (
@@ -105,13 +105,13 @@ def notebook_loop(job: Job, count: int) -> Engine:
     def iterate(algorithm: str, iterations: int) -> None:
         beta = BETA if algorithm == "HIO" else 0
         for _ in range(iterations):
-            for one in range(count):
-                F = np.fft.fftshift(np.fft.fft2(x[one], norm="ortho"))
+            for number, density in enumerate(x):
+                F = np.fft.fftshift(np.fft.fft2(density, norm="ortho"))
                 G = job.amplitude * np.exp(1j * np.angle(F))
                 F = np.where(job.measured, G, F)
                 q = np.fft.ifft2(np.fft.ifftshift(F), norm="ortho").real
                 inside = job.support & (q >= 0)
-                x[one] = np.where(inside, q, x[one] - beta * q if beta else 0)
+                x[number] = np.where(inside, q, density - beta * q if beta else 0)
 
     return Engine(iterate, lambda: np.stack(x).real)
 
@@ -125,13 +125,13 @@ def careful_loop(job: Job, count: int) -> Engine:
 
     def iterate(algorithm: str, iterations: int) -> None:
         for _ in range(iterations):
-            for one in range(count):
-                F = fft.rfft2(x[one], norm="ortho")
+            for number, density in enumerate(x):
+                F = fft.rfft2(density, norm="ortho")
                 factor = amplitude / np.maximum(np.abs(F), np.float32(1e-20))
                 F *= np.where(measured, factor, np.float32(1))
-                q = fft.irfft2(F, s=x[one].shape, norm="ortho", overwrite_x=True)
-                outside = x[one] - np.float32(BETA) * q if algorithm == "HIO" else np.float32(0)
-                x[one] = np.where(job.support & (q >= 0), q, outside)
+                q = fft.irfft2(F, s=density.shape, norm="ortho", overwrite_x=True)
+                outside = density - np.float32(BETA) * q if algorithm == "HIO" else np.float32(0)
+                x[number] = np.where(job.support & (q >= 0), q, outside)
 
     return Engine(iterate, lambda: np.stack(x))
 

@@ -117,7 +117,7 @@ def table(scores: list[Score]) -> str:
     rows = [[field.name for field in fields(Score)]]
     for score in scores:
         rows.append(
-            [f"{one:.4f}" if isinstance(one, float) else str(one) for one in astuple(score)]
+            [f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in astuple(score)]
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)

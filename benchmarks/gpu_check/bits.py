@@ -146,8 +146,8 @@ class Jobs:
         together = reconstruct_together(cases, settings, backend=backend)
         pairs: list[Any] = list(zip(alone, together, strict=True))
         largest = max(
-            float(np.abs(one.data - other.data).max() / np.abs(one.data).max())
-            for one, other in pairs
+            float(np.abs(lone.data - shared.data).max() / np.abs(lone.data).max())
+            for lone, shared in pairs
         )
         return {"equal": [same(*pair) for pair in pairs], "largest relative difference": largest}
 
@@ -211,10 +211,10 @@ def machine() -> Any:
     return gpu_backend()._machine
 
 
-def same(one: Any, other: Any) -> bool:
+def same(first: Any, second: Any) -> bool:
     """Whether two results have equal bits."""
     names = ("data", "error_history", "support")
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
 
 
 def unaligned() -> bool | float:

@@ -26,6 +26,8 @@ from spring_mpi.model.settings import IA
 
 Action = Callable[[], Any]
 _KEY = 12345
+_WARM, _REPEATS = 2, 5
+"""Runs before those whose time counts: kernels are compiled, and graphs recorded, in the first."""
 _RAAR = rule("RAAR", IA())
 _SHAPES = ((128, 16), (256, 16), (256, 64), (256, 128), (512, 64), (1024, 16), (1024, 64))
 _HOST_SHAPES = ((128, 16), (256, 16), (256, 128))
@@ -63,8 +65,8 @@ class Times:
         if self._is_fake:
             return
         machine = gpu_backend()._machine
-        one, other = (machine.xp.empty(2**30, np.uint8) for _ in range(2))
-        seconds = device_seconds(machine, lambda: machine.xp.copyto(other, one))
+        source, target = (machine.xp.empty(2**30, np.uint8) for _ in range(2))
+        seconds = device_seconds(machine, lambda: machine.xp.copyto(target, source))
         self.found["copy_GB_per_s"] = round(2 * 2**30 / seconds / 1e9)
 
     def operations(self) -> None:
@@ -264,7 +266,7 @@ def wall_seconds(action: Action) -> float:
     return time.perf_counter() - began
 
 
-def device_seconds(machine: Any, action: Action, repeat: int = 5, warm: int = 2) -> float:
+def device_seconds(machine: Any, action: Action) -> float:
     """The median of the device's own time, where it has events; else by the clock on the wall."""
     cuda, stream = machine.xp.cuda, machine._stream
 
@@ -277,7 +279,7 @@ def device_seconds(machine: Any, action: Action, repeat: int = 5, warm: int = 2)
         return float(cuda.get_elapsed_time(start, stop)) / 1e3
 
     seconds = []
-    for _ in range(warm + repeat):
+    for _ in range(_WARM + _REPEATS):
         stream.synchronize()
         seconds.append(by_events() if hasattr(cuda, "Event") else wall_seconds(action))
-    return statistics.median(seconds[warm:])
+    return statistics.median(seconds[_WARM:])
