@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import PatternError, SettingsError
 from ..model.names import job_name
@@ -19,7 +17,7 @@ from .average import average
 from .backend import Arrays, Backend, Problem
 from .bounds import modulus_bounds
 from .checkpoints import NO_CHECKPOINTS, Checkpoints, keep
-from .evolution import Evolution, Rating, State
+from .evolution import Evolution, State
 from .metrics import resolution
 from .random import job_key
 from .requirements import can_share, check
@@ -123,7 +121,7 @@ def reconstruct_together(
     archive = backend.save(state.archive)
     outcomes = []
     for case, part in zip(cases, evolution.parts(), strict=True):
-        outcomes.append(_outcome(case, _Best.of(state, archive, part), settings))
+        outcomes.append(_outcome(case, state, archive, part, settings))
         pulse()
     seconds = (time.time() - began) / len(cases)
     return [
@@ -134,30 +132,18 @@ def reconstruct_together(
     ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Best:
-    """What an evolution left of one problem."""
+def _outcome(
+    case: Case, state: State, archive: Arrays, part: slice, settings: Settings
+) -> Result | PatternError:
+    """The result of the case with those individuals, its provenance still without backend and time.
 
-    densities: NDArray[Any]
-    supports: NDArray[np.bool_]
-    rating: Rating
-    history: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, state: State, archive: Arrays, part: slice) -> _Best:
-        """Of the problem with those individuals."""
-        rating = Rating(state.archive_rating.fitness[part], state.archive_rating.errors[part])
-        return cls(
-            archive["density"][part], archive["support"][part], rating, state.history[:, part]
-        )
-
-
-def _outcome(case: Case, best: _Best, settings: Settings) -> Result | PatternError:
-    """The result, its provenance still without backend and time."""
-    pattern, fitness = case.pattern, best.rating.fitness
-    if not best.densities.any():
+    ``archive`` is that of the state as host arrays.
+    """
+    pattern, densities = case.pattern, archive["density"][part]
+    fitness, errors = state.archive_rating.fitness[part], state.archive_rating.errors[part]
+    if not densities.any():
         return PatternError(f"pattern {pattern.name}: no individual kept any density")
-    final = average(best.densities, best.supports, fitness, pattern, settings)
+    final = average(densities, archive["support"][part], fitness, pattern, settings)
     return Result(
         name=case.job_name,
         pid=pattern.pid,
@@ -169,8 +155,8 @@ def _outcome(case: Case, best: _Best, settings: Settings) -> Result | PatternErr
         support_frequency=final.support_frequency,
         intensity=pattern.intensity,
         mask=(~pattern.measured).astype(np.uint8),
-        error=float(best.rating.errors[fitness.argmin()]),
-        error_history=best.history.astype(np.float32),
+        error=float(errors[fitness.argmin()]),
+        error_history=state.history[:, part].astype(np.float32),
         prtf=final.prtf,
         ring_correlation=final.ring_correlation,
         resolution_px=resolution(final.prtf),
