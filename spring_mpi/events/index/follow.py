@@ -7,10 +7,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ...errors import SourceError
 from ..event import Source, change_of, source_of_file
-from ..formats.reader import READ_FAULTS, Extent, GrowingReader, Reader
+from ..formats.reader import READ_FAULTS, Extent, GrowingReader
 from ..formats.registry import facts_of, find_reader, guess_file_reader
 from .assembly import no_events
 from .event_index import EventIndex
@@ -60,7 +61,7 @@ class Follower:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wanted, self._beside, self._clock = wanted, tuple(beside), clock
-        self._readers: dict[str, Reader] = {}
+        self._reader = cache(find_reader)
         self.index = self._opened(index) if index else no_events(wanted)
         known = self.index.sources
         self._names = {source.path: source.reader for source in known}
@@ -175,11 +176,6 @@ class Follower:
             for source in index.sources
         )
         return replace(index, sources=tuple(sources))
-
-    def _reader(self, name: str) -> Reader:
-        if name not in self._readers:
-            self._readers[name] = find_reader(name)
-        return self._readers[name]
 
     def _unreadable(self, troubles: dict[str, _Trouble], path: str, reason: str) -> Iterator[str]:
         trouble = troubles.get(path)
