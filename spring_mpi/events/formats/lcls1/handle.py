@@ -12,22 +12,13 @@ from numpy.typing import NDArray
 
 from ....errors import SourceError
 from ...gain_stages import RawForm, coding_of
-from ..reader import (
-    Empty,
-    Frame,
-)
+from ..reader import Empty, Frame
 from .decode import decode_image, event_codes, is_image
 from .detector import choose, config_of
 from .epics import Key, names_in, records_in
 from .file import XtcFile
 from .halves import other_halves
-from .layout import (
-    YES,
-    Item,
-    Slot,
-    TypeId,
-    event_id,
-)
+from .layout import YES, Item, Slot, TypeId, event_id
 from .payload import Layout
 from .sources import find_address
 
@@ -41,7 +32,7 @@ class XtcHandle:
         self._file = XtcFile(path)
         self._last_slow: tuple[str, int, dict[Key, NDArray[Any] | None]] = ("", -1, {})
 
-    def event(self, dataset: str, row: int) -> Frame:
+    def event(self, dataset: str, row: int, empty: Empty = np.empty) -> Frame:
         """The detector's image in the event there; of the first detector with images by default.
 
         CSPADs are stacks (modules, 185, 388) with their numbers in ``info["modules"]``, 8 x
@@ -58,13 +49,6 @@ class XtcHandle:
         ValueError
             If the payload has another size than it claims.
         """
-        return self._event(dataset, row, np.empty)
-
-    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
-        """The images in the events there; see `BatchHandle`."""
-        return [self._event(dataset, row, empty) for row in rows]
-
-    def _event(self, dataset: str, row: int, empty: Empty) -> Frame:
         found = tuple(self._file.slots(row))
         slot = choose(found, dataset)
         if slot is None:
@@ -77,6 +61,10 @@ class XtcHandle:
             info["damage"] = slot.damage
         raw = RawForm(coding_of(layout.kind or slot.address, data.dtype))
         return Frame(data, info=info, raw=raw)
+
+    def events(self, dataset: str, rows: Sequence[int], empty: Empty = np.empty) -> list[Frame]:
+        """The images in the events there; see `BatchHandle`."""
+        return [self.event(dataset, row, empty) for row in rows]
 
     def field(self, dataset: str, row: int) -> NDArray[Any]:
         """Other values of the event there.
@@ -115,10 +103,6 @@ class XtcHandle:
     def items(self, row: int) -> Iterator[Item]:
         """Everything that the datagram there holds, with type, version and bytes."""
         return self._file.items(row)
-
-    def configured(self) -> tuple[Item, ...]:
-        """What the Configure of the file's run holds."""
-        return self._file.configured
 
     def close(self) -> None:
         """Release the file."""
