@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import SourceError
-from .reader import Reader
+from .reader import Reader, in_one_line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
@@ -32,9 +32,8 @@ def load_plugin(name: str) -> Reader:
     try:
         reader = point.load()()
     except Exception as fault:  # whatever a foreign package does wrong
-        reason = " ".join(f"{type(fault).__name__}: {fault}".split())
         raise SourceError(
-            f"reader {name!r} ({_place(point)}) cannot be loaded: {reason}"
+            f"reader {name!r} ({_place(point)}) cannot be loaded: {in_one_line(fault)}"
         ) from fault
     if not isinstance(reader, Reader):
         raise SourceError(

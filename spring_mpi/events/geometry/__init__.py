@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...errors import SourceError
 from ...system.files import read_text
-from ..formats.reader import READ_FAULTS
+from ..formats.reader import READ_FAULTS, reason_of
 from ..specs import GeometrySpec
 from .layout import FileMask, Geometry, lay_out
 
@@ -27,7 +27,7 @@ def read_geometry(spec: GeometrySpec) -> Geometry:
     try:
         return replace(_read(spec), first_module=spec.first_module)
     except READ_FAULTS as fault:
-        reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+        reason = getattr(fault, "strerror", None) or reason_of(fault)
         reason = reason.removeprefix(f"{spec.file}: ")
         raise SourceError(f"{spec.file} cannot be read as a geometry: {reason}") from fault
 

@@ -12,7 +12,7 @@ from ...errors import SourceError
 from ...launch.communicator import Communicator, NullCommunicator
 from ...launch.sharing import shared
 from ..event import Source, change_of, run_in_name
-from ..formats.reader import READ_FAULTS, Extent, PidDatasets, Reader
+from ..formats.reader import READ_FAULTS, Extent, PidDatasets, Reader, reason_of
 from ..formats.registry import facts_of, find_reader, guess_file_reader
 from ..reading.mixed import refuse_mixed_event
 from .assembly import assemble, no_events
@@ -207,8 +207,7 @@ class _Scanner:
         except SourceError:
             raise
         except READ_FAULTS as fault:
-            reason = str(fault) or type(fault).__name__
-            raise SourceError(f"{path}: cannot be read as {name}: {reason}") from fault
+            raise SourceError(f"{path}: cannot be read as {name}: {reason_of(fault)}") from fault
 
 
 def _size(source: str) -> int:

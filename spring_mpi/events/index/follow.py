@@ -11,7 +11,7 @@ from functools import cache
 
 from ...errors import SourceError
 from ..event import Source, change_of, source_of_file
-from ..formats.reader import READ_FAULTS, Extent, GrowingReader
+from ..formats.reader import READ_FAULTS, Extent, GrowingReader, reason_of
 from ..formats.registry import facts_of, find_reader, guess_file_reader
 from .assembly import no_events
 from .event_index import EventIndex
@@ -87,8 +87,7 @@ class Follower:
                 if found := self._scan(path):
                     scanned.append(found)
             except READ_FAULTS as fault:
-                reason = str(fault) or type(fault).__name__
-                remarks += self._unreadable(self._troubles, path, reason)
+                remarks += self._unreadable(self._troubles, path, reason_of(fault))
             else:
                 self._troubles.pop(path, None)
         growth = grow(self.index, scanned)

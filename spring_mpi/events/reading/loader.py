@@ -17,7 +17,7 @@ from ...errors import PatternError, SourceError, StaleIndexError
 from ...model.names import pid_text
 from ..event import Event, EventRef, Part, Source, change_of
 from ..formats.parts import joined
-from ..formats.reader import READ_FAULTS, Empty, Frame, Handle, Reader, frames_of
+from ..formats.reader import READ_FAULTS, Empty, Frame, Handle, Reader, frames_of, reason_of
 from ..formats.registry import find_reader
 from ..geometry import Geometry
 from .memory import Memory
@@ -182,8 +182,7 @@ class Loader:
             raise
         except READ_FAULTS as fault:
             place = f"event {pid_text(ref.pid)} (row {part.row} of {part.source.path})"
-            reason = str(fault) or type(fault).__name__
-            raise SourceError(f"{place} cannot be read: {reason}") from fault
+            raise SourceError(f"{place} cannot be read: {reason_of(fault)}") from fault
 
     def _patiently(self, source: Source, action: Callable[[Handle], Value]) -> Value:
         """Read from a file that is still written, again where its writer is in the way.

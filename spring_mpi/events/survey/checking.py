@@ -14,7 +14,7 @@ from ...launch.sharing import shared
 from ...model.names import pid_text
 from ..event import Source, change_of
 from ..flags import FLAGS
-from ..formats.reader import READ_FAULTS, Handle, LinkingHandle
+from ..formats.reader import READ_FAULTS, Handle, LinkingHandle, reason_of
 from ..formats.registry import find_reader
 from ..index.columns import Frames
 from ..index.event_index import EventIndex
@@ -67,7 +67,7 @@ def check_stretch(stretch: Stretch) -> str:
             wrong = [(row, reason) for row in stretch.rows.tolist()
                      if (reason := _fault_of_event(handle, stretch.frames, row))]  # fmt: skip
     except READ_FAULTS as fault:
-        reason = str(fault) or type(fault).__name__
+        reason = reason_of(fault)
         return reason if source.path in reason else f"{source.path} cannot be opened: {reason}"
     if not wrong:
         return ""
@@ -80,7 +80,7 @@ def _fault_of_event(handle: Handle, frames: Frames, row: int) -> str:
     try:
         shape = tuple(np.shape(handle.event(frames.dataset, row).data))
     except READ_FAULTS as fault:
-        return str(fault) or type(fault).__name__
+        return reason_of(fault)
     return "" if shape[-2:] == frames.shape else f"its frame is {shape}, not {frames.shape}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ....errors import SourceError
+from ..reader import in_one_line
 
 
 def package(name: str, advice: str) -> Any:
@@ -33,7 +34,7 @@ def package(name: str, advice: str) -> Any:
         return found
     except (Exception, SystemExit) as fault:  # whatever a foreign package does wrong
         is_absent = isinstance(fault, ModuleNotFoundError) and fault.name == name
-        state = "is not installed" if is_absent else f"cannot be imported ({_one_line(fault)})"
+        state = "is not installed" if is_absent else f"cannot be imported ({in_one_line(fault)})"
         raise SourceError(
             f"reader {name} needs the package {name}, which {state}, for {sys.executable}: {advice}"
         ) from fault
@@ -50,8 +51,4 @@ def faults_told(source: str, name: str) -> Iterator[None]:
     except SourceError:
         raise
     except (Exception, SystemExit) as fault:
-        raise SourceError(f"{source}: {name} cannot read it: {_one_line(fault)}") from fault
-
-
-def _one_line(fault: BaseException) -> str:
-    return " ".join(f"{type(fault).__name__}: {fault}".split())
+        raise SourceError(f"{source}: {name} cannot read it: {in_one_line(fault)}") from fault
