@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
+"""By which the words of the key grow: what the golden ratio and sqrt(3) have behind the point."""
 _LOW = 0xFFFFFFFF
 _ROUNDS = 10
 

@@ -21,7 +21,9 @@ from .algorithms import ALGORITHMS
 SHRINKWRAP = "SW"
 _TOKEN = re.compile(r"\s*(?:(?P<count>[0-9]+)|(?P<name>[A-Za-z]+)|(?P<sign>[+*()])|(?P<bad>\S))")
 _MOST_STEPS = 100_000
+"""Of an improvement: counts within counts multiply, and a slip would fill the memory."""
 _DEEPEST = 20
+"""Groups within one another, before Python's stack is at its end."""
 
 
 @dataclass(frozen=True)

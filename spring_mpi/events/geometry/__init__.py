@@ -14,6 +14,7 @@ from .layout import FileMask, Geometry, lay_out
 __all__ = ["FileMask", "Geometry", "GeometrySpec", "lay_out", "read_geometry"]
 
 _LARGEST_TEXT = 2**26
+"""Bytes; the text of a detector of hundreds of panels has less than a megabyte."""
 
 
 def read_geometry(spec: GeometrySpec) -> Geometry:

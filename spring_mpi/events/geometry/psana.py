@@ -28,6 +28,7 @@ Key = tuple[str, int]
 
 _FIELDS = 13
 _FARTHEST = 1e9
+# x points left where psana's y points right, y up where its x points down, z along the beam.
 _TO_LAB = np.array([[0, -1, 0], [-1, 0, 0], [0, 0, -1]])
 _METRE = 1e-6
 

@@ -14,6 +14,7 @@ from ..left_out import LeftOut
 from .search import first_not_below, places_of, sorting
 
 _MOST_GROUPS, _MOST_NAMES = 63, 32
+"""A set of names is a bit of 64, the last bit all sets beyond that; and names that are kept."""
 
 
 def settled(found: Iterable[LeftOut], pids: NDArray[np.int64]) -> tuple[LeftOut, ...]:

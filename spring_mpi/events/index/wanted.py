@@ -16,7 +16,7 @@ from ..formats.reader import PidDatasets
 from ..formats.user_file import names_user_file
 
 AnyPath = str | os.PathLike[str]
-_LARGEST_RUN = 2**63 - 1
+_LARGEST_RUN = 2**63 - 1  # as every number of a pid
 _UNKNOWN_FOLDER = "NEW_FOLDER"
 _FOLDERS_TRIED = 4
 

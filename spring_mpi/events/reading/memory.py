@@ -18,6 +18,7 @@ _LEAST = 2**16
 _SLAB = 2**24
 """Bytes that are asked for at once: large pages of the system, where it has them, are faster."""
 _ALIGNMENT = 64
+"""A cache line of the processor, so that no two pieces share one."""
 _SIZES = 3
 
 

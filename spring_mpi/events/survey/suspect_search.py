@@ -27,6 +27,7 @@ from .hidden_stages import hidden_stages
 _LEAST = 2**10 - 1
 """Less is a usual number of photons."""
 _ROUNDED = 2**24
+"""From there on float32 has no odd numbers: 2^32 - 1 became 2^32."""
 _MOST_NEGATIVE = 3
 """Different negative values that may be marks; noise about zero has more."""
 _MOST_BYTES = 2**28

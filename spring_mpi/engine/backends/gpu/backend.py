@@ -27,6 +27,7 @@ from .two_pass import TwoPasses, has_two_passes
 from .workspace import Workspace
 
 _SLABS = 16
+"""Parts of an image that are summed up side by side; the sums are added in one order, always."""
 _LOW = 0xFFFFFFFF
 
 

@@ -13,6 +13,7 @@ from .workspace import Workspace
 _ROWS = {2048: 2}
 _LANES = {1024: 2, 2048: 1}
 _USUAL = 4
+"""Rows of a block, and columns of a tile, where not by size: fewer of long ones fit 48 KiB."""
 
 
 def has_two_passes(size: int) -> bool:

@@ -23,6 +23,7 @@ from .psana2 import Psana2Run
 from .psana_run import Events, PsanaRun
 
 _MOST_TRIED = 100
+"""Events that are read until one holds the detector, and so tells the shape."""
 _PARALLEL = "PS_PARALLEL"
 _ADVICE = (
     "psana 1 is installed at LCLS, psana 2 also by pip install psana; readers xtc and xtc2 need "

@@ -68,4 +68,5 @@ class CodedRows:
     @property
     def _largest(self) -> int:
         """Bytes of a stored chunk, beyond which it is damaged."""
+        # Noise does not get smaller, and filters put headers before what they store.
         return 2 * self.places.bytes_of_chunk + _PAGE

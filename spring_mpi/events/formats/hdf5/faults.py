@@ -12,7 +12,8 @@ import h5py
 from .linked import EXTERNAL_LINK, find_linked
 from .opening import open_file
 
-_MOST_LINKS = 16
+MOST_LINKS = 16
+"""From link to link; HDF5 itself goes no further (H5Pset_nlinks)."""
 _FILTERS = {
     1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "n-bit", 6: "scale-offset",
     305: "LZO", 307: "bzip2", 32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32007: "JPEG XR",
@@ -63,7 +64,7 @@ def broken_link(file: h5py.File, path: str) -> str:
         link = folder.get(name, getlink=True, default=None)
         item = folder.get(name)
         if item is None:
-            return "" if link is None else _where_to(folder, name, link, _MOST_LINKS)
+            return "" if link is None else _where_to(folder, name, link, MOST_LINKS)
         folder = item
     return ""
 

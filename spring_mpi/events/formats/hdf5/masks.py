@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ....errors import SourceError
 from ..bits import has_bits
 from .axes import Axes, said_axes
-from .faults import missing_filter
+from .faults import MOST_LINKS, missing_filter
 
 EXCLUDING_BITS = 1 | 2 | 4 | 8 | 16 | 64 | 128 | 512 | 1024 | 4096
 """Bits of a CXI mask that say a value is not to be trusted: invalid, saturated, hot, dead,
@@ -30,7 +30,6 @@ corrected (2048), peak of the hit finder (8192) and background corrected (16384)
 program did with a value that is good.
 """
 _NAMES = ("mask", "mask_shared")
-_MOST_LINKS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +106,10 @@ def groups_on_the_way(file: h5py.File, path: str, names: Iterable[str]) -> Itera
         Paths of this file under which the same dataset may be found, too.
     """
     target = file[path]
-    yield from _followed(file, path, _MOST_LINKS)
+    yield from _followed(file, path, MOST_LINKS)
     for name in names:
         if name != path and file.get(name) == target:
-            yield from _followed(file, name, _MOST_LINKS)
+            yield from _followed(file, name, MOST_LINKS)
 
 
 def _followed(file: h5py.File, path: str, links: int) -> Iterator[h5py.Group]:

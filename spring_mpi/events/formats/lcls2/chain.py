@@ -27,9 +27,10 @@ RECORD = np.dtype(
 Value = TypeVar("Value", bound=np.generic)
 
 _EPOCH_SHIFT = 48
-_MOST_EPOCHS = 1 << 16
-_THREADS = 16
-_FEW = 512
+"""Bits of an offset in a row; the number of the epoch has those that are left of 64."""
+_MOST_EPOCHS = 1 << 64 - _EPOCH_SHIFT
+_THREADS, _FEW = 16, 512
+"""More threads than cores: they wait for the file; records that are worth one."""
 _TIME_BYTES = 12
 _PLACE = struct.Struct("<QQ")
 _LOG = logging.getLogger(__name__)

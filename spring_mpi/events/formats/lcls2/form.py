@@ -24,6 +24,7 @@ _TIME_BYTES = 7
 _ALIGNMENT = 16
 """That all memory has when it is given."""
 _MOST_FORMS = 64
+"""Kept at the most: a stream has a few, but sizes may also differ from event to event."""
 _OCTET = np.dtype(np.uint8)
 Span = tuple[int, int]
 

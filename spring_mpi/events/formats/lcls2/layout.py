@@ -36,7 +36,6 @@ _LAST_OF_BATCH = 11  # an event like any other
 _CORRUPTED = 1 << 3
 _KIND_BITS = 0xFFF
 _SOURCE_BITS = 0x0FFFFFFF
-_SHAPE_BYTES = 20
 
 _INFO = np.dtype(
     [
@@ -48,6 +47,7 @@ _NAME = np.dtype(
     [("algorithm", "S256"), ("version", "<u4"), ("name", "S256"), ("type", "<u4"), ("rank", "<u4")]
 )
 _MOST_AXES = 5
+_SHAPE_BYTES = 4 * _MOST_AXES  # as many lengths for every array, whatever its rank
 _TEXT = 10
 # The 11th are texts, the last two the value of an enumeration and its meaning.
 _TYPES = tuple(map(np.dtype, "u1 <u2 <u4 <u8 i1 <i2 <i4 <i8 <f4 <f8 u1 <i4 <i4".split()))  # noqa: SIM905
