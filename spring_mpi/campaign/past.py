@@ -26,8 +26,8 @@ class Past:
     starts: int = 0
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Of the jobs that people added."""
-    moves: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
-    """Jobs that people put to the front (True) or, by `retry`, to the back; oldest first."""
+    replays: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """What people did to waiting jobs, oldest first: a method of the queue, and their names."""
     answered: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     """Id of a message that was applied -> its reply, and whether it was refused."""
     recipes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -83,8 +83,8 @@ class Past:
                 self.jobs.pop(name, None)
         for record in line.records:
             self._take_job(record)
-        if meaning.moves:
-            self.moves.append((line.front or names, meaning.moves == "front"))
+        if meaning.method:
+            self.replays.append((meaning.method, line.front or names))
         if meaning.pauses is not None and not line.refused:
             self.is_paused = meaning.pauses
 

@@ -134,9 +134,8 @@ def resume(
             if outages > workers.retries:
                 queue.alone.add(name)
     queue.postpone([name for name in queue.waiting if name in queue.alone])
-    for names, to_front in past.moves:
-        move = queue.prepend if to_front else queue.postpone
-        move([name for name in names if name in queue.waiting])
+    for method, names in past.replays:
+        getattr(queue, method)([name for name in names if name in queue.waiting])
     unplanned = tuple(name for name in past.jobs if not plan.knows(name))
     return Resumption(
         queue, tuple(ended), tuple(adopted), tuple(given_up), tuple(interrupted), retried,

@@ -39,7 +39,7 @@ class Asked:
             verb=message.verb,
             reply=answer.reply.lines,
             refused=answer.reply.refused,
-            front=answer.decision.names if self.verb.replay.moves == "front" else (),
+            front=answer.decision.names if self.verb.replay.method == "prepend" else (),
             records=tuple(
                 replace(record, request=answer.requests.get(record.name)) for record in records
             ),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import MessageError
 
@@ -96,8 +96,8 @@ class Changes(Enum):
 class Replay:
     """What a verb in the journal means at a restart, beside the states of the jobs in its line."""
 
-    moves: Literal["", "front", "back"] = ""
-    """The end of the queue to which its jobs went."""
+    method: str = ""
+    """That of the queue which is called with the names of those of its jobs that wait."""
     forgets: bool = False
     """Whether what was known of its jobs before does not count any more."""
     pauses: bool | None = None
@@ -198,7 +198,7 @@ _TABLE = (
     Verb(
         "prepend", Changes.JOBS, "put jobs to the front",
         "As `append`, but a waiting job moves. The running ones go on.",
-        _JOBS, _PATTERN, Replay(moves="front"),
+        _JOBS, _PATTERN, Replay("prepend"),
     ),
     Verb(
         "remove", Changes.JOBS, "remove waiting jobs",
@@ -230,7 +230,7 @@ _TABLE = (
         "They go to the back of the queue. After the campaign has ended: start it with `--serve`, "
         "then `retry`.",
         (Argument("item", TEXT, "name or wildcard (default: all)", default="*"),),
-        replay=Replay(moves="back", forgets=True),
+        replay=Replay("postpone", forgets=True),
     ),
 )  # fmt: skip
 

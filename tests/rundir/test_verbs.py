@@ -132,6 +132,16 @@ def test_what_changes_nothing_is_not_replayed() -> None:
             assert verb.replay == type(verb.replay)()
 
 
+def test_what_is_replayed_is_a_method_of_the_queue() -> None:
+    """It takes the names of waiting jobs, which all are known to it."""
+    for verb in VERBS.values():
+        queue = Queue()
+        queue.append("abc")
+        if verb.replay.method:
+            getattr(queue, verb.replay.method)(["b"])
+        assert sorted(queue.waiting) == ["a", "b", "c"]
+
+
 def last(queue: Queue, item: str) -> Decision:
     """Move a waiting job to the back: what a new verb of the queue may do."""
     decision = queue.remove(item)
@@ -140,7 +150,7 @@ def last(queue: Queue, item: str) -> Decision:
 
 def test_a_new_verb_is_a_row_and_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     """Command, rank 0, its reply and the replay of its journal follow from these two."""
-    item, replay = Argument("item", TEXT, "name"), Replay(moves="back")
+    item, replay = Argument("item", TEXT, "name"), Replay("postpone")
     row = Verb(
         "last", Changes.JOBS, "move a waiting job to the back", arguments=(item,), replay=replay
     )
@@ -157,5 +167,5 @@ def test_a_new_verb_is_a_row_and_a_method(monkeypatch: pytest.MonkeyPatch) -> No
         for record in answer.decision.records
     )
     past._take(Asked(Message("1", "last", told, "me@here"), answer).line(records))
-    assert past.moves == [(("a",), False)]
+    assert past.replays == [("postpone", ("a",))]
     assert "| `last ITEM` | move a waiting job to the back |" in documentation()
