@@ -70,7 +70,7 @@ def expand(
         return {_at_root(text, name, wanted.root): name}
     paths = matches(text, wanted.root)
     if not paths and not name and (reader := guess_text_reader(text)):
-        return {text: reader}
+        return {_at_root(text, reader, wanted.root): reader}
     return dict.fromkeys(paths, name)
 
 

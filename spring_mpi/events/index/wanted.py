@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import SourceError
 from ..event import Source
-from ..formats.experiment import names_experiment, with_folder
+from ..formats.experiment import located
 from ..formats.reader import PidDatasets
 from ..formats.user_file import names_user_file
 
@@ -69,7 +69,7 @@ class Wanted:
                 return path
             return os.path.normpath(os.path.join(root, os.path.relpath(path, self.root)))
 
-        return with_folder(text, absolute) if names_experiment(text) else absolute(text)
+        return located(text, absolute)
 
 
 def wanted_sources(

@@ -16,6 +16,7 @@ from spring_mpi.cli.index import main
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
 from spring_mpi.events.formats.experiment import names_experiment, parse_experiment, with_folder
+from spring_mpi.events.index import finding
 from spring_mpi.events.index.experiment_files import choose_files, experiment_files
 from spring_mpi.events.index.follow import Follower
 from spring_mpi.events.index.wanted import Wanted
@@ -234,3 +235,12 @@ def test_following_waits_for_complete_files(folder: Path, tmp_path: Path) -> Non
     follower.look()
     assert len(follower.index) == 2
     assert [len(follower.index.ref(place).parts) for place in range(2)] == [2, 2]
+
+
+@pytest.mark.parametrize("reader", ["auto", "simulate"])
+def test_folders_in_texts_of_other_facilities(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They start at the root, whether the reader is named or knows the text."""
+    monkeypatch.setattr(finding, "guess_text_reader", lambda text: "simulate")
+    wanted = Wanted(reader=reader, root="/r")
+    found = finding.expand("bl=3:run=1:dir=x", wanted, lambda text, root: [])
+    assert found == {"bl=3:run=1:dir=/r/x": "simulate"}

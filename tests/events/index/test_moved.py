@@ -86,6 +86,7 @@ def test_a_loaded_index_with_another_root_knows_it(old: Path, tmp_path: Path) ->
          "build x.h5 --dataset /a/data --root /n --pid /a/pulse"),
         ("build exp=x:run=1:dir=/a/q --reader /a/my.py:load --root /a",
          "build exp=x:run=1:dir=/n/q --reader /n/my.py:load --root /n"),
+        ("build bl=3:run=1:dir=/a/q --root /a", "build bl=3:run=1:dir=/n/q --root /n"),
     ],
 )  # fmt: skip
 def test_paths_move_and_names_of_datasets_stay(before: str, after: str) -> None:
