@@ -4,7 +4,9 @@
 
     sequence = term { "+" term }
     term     = [ count "*" ] atom [ "*" count ]
-    atom     = "ER" | "HIO" | "RAAR" | "DM" | "SW" | "(" sequence ")"
+    atom     = name | "SW" | "(" sequence ")"
+
+with the names of `ALGORITHMS`, which are letters alone.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from spring_mpi.config.config import dump_config, load_config
 from spring_mpi.config.event_choice import EventSelection
 from spring_mpi.config.sections import Config, Workers
 from spring_mpi.errors import ConfigError
+from spring_mpi.events.formats.registry import BUILT_IN
 from spring_mpi.events.specs import ArraySpec, MaskSpec
 
 EXAMPLE = """\
@@ -96,9 +97,8 @@ def test_all_faults_are_told_at_once_in_their_order(problems: Callable[..., list
     text = text.replace("timeout: 600", "timeout: yes")
     assert problems(text) == [
         "c.yaml:3:1: sede: unknown key; did you mean 'seed'?",
-        "c.yaml:7:11: data.reader: must be one of auto, cxi, euxfel, swissfel, flash, "
-        "nexus, hdf5, npy, npz, xtc, xtc2, simulate, extra_data, psana, or FILE.py:FUNCTION, not "
-        "'cxii'; did you mean 'cxi'?",
+        f"c.yaml:7:11: data.reader: must be one of auto, {', '.join(BUILT_IN)}, or "
+        "FILE.py:FUNCTION, not 'cxii'; did you mean 'cxi'?",
         "c.yaml:15:13: pattern.cropsize: must be a multiple of size (300); the nearest are 900 "
         "and 1200, not 1024",
         "c.yaml:19:9: pattern.gain: must be >0, not -1",

@@ -10,7 +10,7 @@ import pytest
 from helpers.physics import bounds_of, disc, lumps, noise, operators, pattern_of, settings_of
 from numpy.typing import NDArray
 
-from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.algorithms import ALGORITHMS, rule
 from spring_mpi.engine.backend import Problem, ShrinkWrap
 from spring_mpi.engine.backends.host import HostBackend, Population
 from spring_mpi.engine.backends.reference import reference_backend
@@ -79,7 +79,7 @@ def test_start_densities(pair: Any) -> None:
 
 @on_all
 @on_sizes
-@pytest.mark.parametrize("algorithm", ["ER", "HIO", "RAAR", "DM"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_iterations(native: Make, size: int, constraint: str, algorithm: str) -> None:
     """Five iterations are as near to double precision as the reference's in single are."""
     data, settings = data_of(size, constraint), settings_of(object__constraint=constraint)

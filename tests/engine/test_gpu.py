@@ -10,7 +10,7 @@ from helpers.hostmachine import HostMachine, SmallMachine
 from helpers.physics import bounds_of, disc, lumps, noise, pattern_of, settings_of
 from numpy.typing import NDArray
 
-from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.algorithms import ALGORITHMS, rule
 from spring_mpi.engine.backend import Problem, ShrinkWrap
 from spring_mpi.engine.backends.gpu.backend import GpuBackend, Population
 from spring_mpi.engine.backends.reference import reference_backend
@@ -79,7 +79,7 @@ def test_start_densities(pair: tuple[Any, Any]) -> None:
 
 @on_all
 @on_sizes
-@pytest.mark.parametrize("algorithm", ["ER", "HIO", "RAAR", "DM"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_iterations(pair: tuple[Any, Any], algorithm: str) -> None:
     populations = both(pair)
     for backend, population in zip(pair, populations, strict=True):

@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.algorithms import ALGORITHMS, rule
 from spring_mpi.engine.backends.host import HostBackend, Population
 from spring_mpi.engine.bounds import ModulusBounds
 from spring_mpi.engine.metrics import spectrum
 from spring_mpi.model.settings import IA
 
-ALGORITHMS = ("ER", "HIO", "RAAR", "DM")
 SIZES = st.sampled_from([16, 21, 23])
 SEEDS = st.integers(0, 10**6)
 

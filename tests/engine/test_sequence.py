@@ -9,10 +9,18 @@ from helpers.physics import settings_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spring_mpi.engine.sequence import Step, check_sequence, improvement_steps, iterations, parse
+from spring_mpi.engine.algorithms import ALGORITHMS
+from spring_mpi.engine.sequence import (
+    SHRINKWRAP,
+    Step,
+    check_sequence,
+    improvement_steps,
+    iterations,
+    parse,
+)
 from spring_mpi.errors import SettingsError
 
-NAMES = ("ER", "HIO", "RAAR", "DM", "SW")
+NAMES = (*ALGORITHMS, SHRINKWRAP)
 STEPS = st.lists(st.builds(Step, st.sampled_from(NAMES), st.integers(1, 200)), min_size=1)
 
 
@@ -47,7 +55,7 @@ def test_steps_survive_being_written(steps: list[Step]) -> None:
     ("text", "position", "message"),
     [
         ("RAAR*38 + EE*12", 10, "unknown algorithm 'EE'"),
-        ("er", 0, "known: ER, HIO, RAAR, DM, SW"),
+        ("er", 0, f"known: {', '.join(NAMES)}"),
         ("", 0, "expected one of"),
         ("ER + ", 5, "expected one of"),
         ("ER ER", 3, "expected + or the end"),

@@ -9,7 +9,7 @@ import pytest
 from helpers.hostmachine import HostMachine
 from helpers.physics import bounds_of, disc, lumps, noise, pattern_of, settings_of
 
-from spring_mpi.engine.algorithms import rule
+from spring_mpi.engine.algorithms import ALGORITHMS, rule
 from spring_mpi.engine.backend import Problem
 from spring_mpi.engine.backends.gpu.backend import GpuBackend
 from spring_mpi.engine.backends.gpu.two_pass import bit_reversed, has_two_passes, in_tiles
@@ -32,7 +32,7 @@ def data_of(size: int, *, is_real: bool) -> ModulusBounds:
     return ModulusBounds(data.lower, upper.astype(np.float32), data.norm)
 
 
-@pytest.mark.parametrize("algorithm", ["ER", "HIO", "RAAR", "DM"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("constraint", ["positive", "real", "complex"])
 @pytest.mark.parametrize(("size", "popsize"), [(64, 5), (128, 4)])
 def test_iterations(
