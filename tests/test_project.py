@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 import tomllib
 from configparser import ConfigParser
 from dataclasses import fields
@@ -32,6 +35,21 @@ def test_files_that_a_contributor_has_to_touch() -> None:
         if not any((top / name).exists() for top in (ROOT, ROOT / "spring_mpi"))
     ]
     assert missing == []
+
+
+def test_commands_that_a_contributor_has_to_run(tmp_path: Path) -> None:
+    """As they stand in the table they write the files that are here."""
+    commands = re.findall(r"`(python -m [^`]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(commands) > 1
+    for folder in ("configs", "jobs"):
+        (tmp_path / folder).mkdir()
+    for command in commands:
+        line = command.replace("python", shlex.quote(sys.executable), 1)
+        subprocess.run(line, shell=True, cwd=tmp_path, check=True, capture_output=True)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > len(commands)
+    for path in written:
+        assert path.read_text() == (ROOT / path.relative_to(tmp_path)).read_text(), path.name
 
 
 def test_one_version() -> None:
