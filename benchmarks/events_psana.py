@@ -52,8 +52,8 @@ def main() -> None:
 
 def write(folder: Path, count: int) -> Path:
     """A run of a camera with frames of a few photons, and its small data."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "events"))
-    from helpers.writers.xtc2 import Stream
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from helpers.formats.xtc2 import Stream
 
     frames = np.random.default_rng(1).poisson(0.2, (count, 1, *SHAPE)).astype(np.uint16)
     stream = Stream().configure().begin().step(3, 0.5)
