@@ -9,6 +9,7 @@ import platform
 import resource
 import statistics
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ def summary(
 ) -> dict[str, float]:
     """Median and best of several rounds; ``best`` is ``min`` or ``max``."""
     return {f"{label}, median": statistics.median(rounds), f"{label}, best": best(rounds)}
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """How long an action takes, by the clock on the wall."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
 
 
 def peak_memory() -> float:

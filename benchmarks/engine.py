@@ -17,10 +17,12 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import seconds_of
 from loops import Loop, backend_of, loops, make_job
 from numpy.typing import NDArray
 from peers import peers
@@ -126,9 +128,7 @@ def job_split(device: str, size: int, settings: Settings) -> dict[str, Any]:
     backend = backend_of(device)
     quick = settings.copy().set("global", "generations", 2)
     reconstruct(pattern, quick, backend=backend)  # plans and kernels are loaded
-    began = time.perf_counter()
-    reconstruct(pattern, settings, backend=backend)
-    whole = time.perf_counter() - began
+    whole = seconds_of(partial(reconstruct, pattern, settings, backend=backend))
     meter = Meter(backend_of(device))
     reconstruct(pattern, settings, backend=meter)  # type: ignore[arg-type]
     parts = {name: seconds for name, seconds in meter.seconds.items() if seconds}
@@ -153,9 +153,8 @@ def packed(device: str, size: int, settings: Settings, counts: list[int]) -> dic
         cases = [Case(pattern, name=f"{number}") for number in range(count)]
         quick = settings.copy().set("global", "generations", 2)
         reconstruct_together(cases, quick, backend=backend)  # plans and kernels are loaded
-        began = time.perf_counter()
-        reconstruct_together(cases, settings, backend=backend)
-        found[count] = 3600 * count / (time.perf_counter() - began)
+        seconds = seconds_of(partial(reconstruct_together, cases, settings, backend=backend))
+        found[count] = 3600 * count / seconds
     return found
 
 

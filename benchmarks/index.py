@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
+from common import peak_memory, seconds_of
 
 from spring_mpi.events import EventIndex, build_index, load_index
 
@@ -83,19 +81,7 @@ def measure(folder: Path, lookups: int, repeats: int) -> dict[str, float]:
 
 def median(action: Callable[[], object], repeats: int) -> float:
     """Median of the wall-clock seconds of an action."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def peak_memory() -> float:
-    """The most memory that this process held so far, MB."""
-    # Linux counts in kB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return statistics.median(seconds_of(action) for _ in range(repeats))
 
 
 if __name__ == "__main__":

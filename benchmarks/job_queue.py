@@ -6,10 +6,9 @@ python benchmarks/job_queue.py [--jobs N] [--rounds N] [--json FILE]
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 
-from common import options, peak_memory, report
+from common import options, peak_memory, report, seconds_of
 
 from spring_mpi.model.outcome import State
 from spring_mpi.rank0.queue import Queue
@@ -27,9 +26,7 @@ def measure(jobs: int) -> dict[str, float]:
     seconds: dict[str, float] = {}
 
     def timed(label: str, action: Callable[[], object]) -> None:
-        began = time.perf_counter()
-        action()
-        seconds[label] = time.perf_counter() - began
+        seconds[label] = seconds_of(action)
 
     queue, all_names = Queue(), names(jobs)
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import options, report, summary
+from common import options, report, seconds_of, summary
 
 from spring_mpi.rundir.mailbox import Client
 
@@ -154,10 +154,10 @@ def steering(workers: int, rounds: int) -> dict[str, float]:
     with launched(_BATCH, workers, workers + rounds + 1, endless, size=128) as launch:
         launch.wait_for(lambda: len(launch.in_state("running")) == workers)
         launch.wait_for(lambda: _advancing(launch) == workers)
-        replies = [_timed(lambda: launch.ask("info")) for _ in range(_REPLIES)]
+        replies = [seconds_of(lambda: launch.ask("info")) for _ in range(_REPLIES)]
         command = [sys.executable, "-m", "spring_mpi.cli.ctl", str(launch.rundir), "info"]
         commands = [
-            _timed(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True))
+            seconds_of(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True))
             for _ in range(rounds)
         ]
         stops = [_stop(launch, workers) for _ in range(rounds)]
@@ -191,12 +191,6 @@ def _advancing(launch: Launch) -> int:
 
 def _worst(label: str, seconds: Sequence[float]) -> dict[str, float]:
     return summary(label, seconds, min) | {f"{label}, worst": max(seconds)}
-
-
-def _timed(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
 
 
 def _mpirun(ranks: int) -> list[str]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from common import seconds_of
 from loops import BETA, make_job
 
 from spring_mpi.engine.algorithms import rule
@@ -65,10 +65,9 @@ def gains(works: dict[str, list[Work]], rounds: int) -> dict[str, tuple[float, f
     for round_ in range(rounds + 1):
         for name, each in works.items():
             for which, work in enumerate(each):
-                began = time.perf_counter()
-                work()
-                if round_:
-                    seconds[name, which].append(time.perf_counter() - began)
+                lasted = seconds_of(work)
+                if round_:  # the first one warms up
+                    seconds[name, which].append(lasted)
     return {
         name: (
             statistics.median(seconds[name, 0]) / statistics.median(seconds[name, 1]),
