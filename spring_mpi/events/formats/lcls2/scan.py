@@ -125,8 +125,8 @@ def _survey(chain: Chain, dataset: Dataset | None) -> NDArray[np.int64]:
     epochs = chain.epoch(events)
     flags = np.full(len(events), _ABSENT)
     for number, names in enumerate(chain.names):
-        if dataset is not None and (one := datasets_of(names).get(dataset.name)):
-            work = partial(_all_flags, chain.file, one.blocks.keys())
+        if dataset is not None and (declared := datasets_of(names).get(dataset.name)):
+            work = partial(_all_flags, chain.file, declared.blocks.keys())
             flags[epochs == number] = overlapped(work, events[epochs == number])
     return flags
 
