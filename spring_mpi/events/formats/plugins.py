@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import SourceError
-from .reader import Reader, in_one_line
+from .reader import Reader
+from .wording import in_one_line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints

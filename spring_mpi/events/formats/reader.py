@@ -30,16 +30,6 @@ READ_FAULTS = (
 """What libraries raise for files that are missing, truncated or damaged."""
 
 
-def reason_of(fault: BaseException) -> str:
-    """What a fault says; its kind where it says nothing, as `EOFError` of a library may."""
-    return str(fault) or type(fault).__name__
-
-
-def in_one_line(fault: BaseException) -> str:
-    """Kind and text of a fault of foreign code, whose text may have several lines."""
-    return " ".join(f"{type(fault).__name__}: {fault}".split())
-
-
 @dataclass(frozen=True)
 class Scan:
     """What an index keeps of one source; found without reading a frame."""

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ...errors import SourceError
 from ...system.files import read_text
-from ..formats.reader import READ_FAULTS, reason_of
+from ..formats.reader import READ_FAULTS
+from ..formats.wording import reason_of
 from ..specs import GeometrySpec
 from .layout import FileMask, Geometry, lay_out
 

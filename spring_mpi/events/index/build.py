@@ -12,8 +12,9 @@ from ...errors import SourceError
 from ...launch.communicator import Communicator, NullCommunicator
 from ...launch.sharing import shared
 from ..event import Source, change_of, run_in_name
-from ..formats.reader import READ_FAULTS, Extent, PidDatasets, Reader, reason_of
+from ..formats.reader import READ_FAULTS, Extent, PidDatasets, Reader
 from ..formats.registry import facts_of, find_reader, guess_file_reader
+from ..formats.wording import reason_of
 from ..reading.mixed import refuse_mixed_event
 from .assembly import assemble, no_events
 from .event_index import EventIndex

@@ -11,8 +11,9 @@ from functools import cache
 
 from ...errors import SourceError
 from ..event import Source, change_of, source_of_file
-from ..formats.reader import READ_FAULTS, Extent, GrowingReader, reason_of
+from ..formats.reader import READ_FAULTS, Extent, GrowingReader
 from ..formats.registry import facts_of, find_reader, guess_file_reader
+from ..formats.wording import reason_of
 from .assembly import no_events
 from .event_index import EventIndex
 from .finding import expand, named_paths

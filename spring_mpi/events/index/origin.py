@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 
+from ..formats.wording import listed
 from .event_index import EventIndex
 from .finding import source_paths
 from .wanted import Wanted
@@ -58,6 +59,4 @@ def _bare(names: Iterable[str]) -> list[str]:
 
 
 def _names(what: str, names: Collection[str]) -> str:
-    shown = sorted(names)[:_MOST_NAMED]
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return f"the {what}{'s' if len(names) > 1 else ''} {', '.join(shown)}{more}"
+    return f"the {what}{'s' if len(names) > 1 else ''} {listed(sorted(names), _MOST_NAMED)}"

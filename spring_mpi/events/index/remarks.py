@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...model.names import pid_text
 from ..flags import FLAGS
 from ..formats.registry import facts_of
+from ..formats.wording import listed
 from ..left_out import NO_FRAME, LeftOut
 from .event_index import EventIndex
 
@@ -89,7 +90,10 @@ def _sentence(index: EventIndex, unit: str, lack: str, groups: Sequence[LeftOut]
     if lack != NO_FRAME:
         return text
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    told = [f"{count} {_holds(count)} {_names(names)}" for names, count in most[:_MOST_SHOWN]]
+    told = [
+        f"{count} {_holds(count)} {listed(names, _MOST_SHOWN) or 'nothing else'}"
+        for names, count in most[:_MOST_SHOWN]
+    ]
     more = sum(count for _, count in most[_MOST_SHOWN:])
     return f"{text}: {'; '.join([*told, f'{more} hold other things'] if more else told)}"
 
@@ -100,12 +104,6 @@ def _datasets(index: EventIndex) -> str:
     names = sorted({frames.dataset for frames in used if frames.dataset})
     more = ", ..." if len(names) > _MOST_DATASETS else ""
     return f"frame of {', '.join(names[:_MOST_DATASETS])}{more}" if names else "frame"
-
-
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_SHOWN
-    shown = ", ".join(names[:_MOST_SHOWN]) or "nothing else"
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _has(number: int) -> str:

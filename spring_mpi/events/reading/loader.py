@@ -17,8 +17,9 @@ from ...errors import PatternError, SourceError, StaleIndexError
 from ...model.names import pid_text
 from ..event import Event, EventRef, Part, Source, change_of
 from ..formats.parts import joined
-from ..formats.reader import READ_FAULTS, Empty, Frame, Handle, Reader, frames_of, reason_of
+from ..formats.reader import READ_FAULTS, Empty, Frame, Handle, Reader, frames_of
 from ..formats.registry import find_reader
+from ..formats.wording import reason_of
 from ..geometry import Geometry
 from .memory import Memory
 from .mixed import refuse_mixed_event

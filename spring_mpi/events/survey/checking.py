@@ -14,8 +14,9 @@ from ...launch.sharing import shared
 from ...model.names import pid_text
 from ..event import Source, change_of
 from ..flags import FLAGS
-from ..formats.reader import READ_FAULTS, Handle, LinkingHandle, reason_of
+from ..formats.reader import READ_FAULTS, Handle, LinkingHandle
 from ..formats.registry import find_reader
+from ..formats.wording import reason_of
 from ..index.columns import Frames
 from ..index.event_index import EventIndex
 

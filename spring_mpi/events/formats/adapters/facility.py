@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ....errors import SourceError
-from ..reader import in_one_line
+from ..wording import in_one_line
 
 
 def package(name: str, advice: str) -> Any:

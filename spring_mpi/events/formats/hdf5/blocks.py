@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import itemgetter
@@ -14,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import SourceError
+from ..wording import listed
 from .linked import EXTERNAL_LINK, VIRTUAL, find_linked
 from .opening import open_file
 from .scanning import find_frames, incomplete
 
 _BLOCK = re.compile(r"data_\d+")
-_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,9 @@ def blocks_of(file: h5py.File, name: str) -> list[Block]:
     # A run that was stopped early leaves links to files that were never written.
     last = present[-1] + 1 if present else len(blocks)
     if lost := [block for block in blocks[:last] if isinstance(block, str)]:
+        are = "is" if len(lost) == 1 else "are"
         raise SourceError(
-            f"{file.filename}: {name} links to {listed(lost)}, which {_are(lost)} missing; copy "
+            f"{file.filename}: {name} links to {listed(lost)}, which {are} missing; copy "
             "what is missing beside the master, or name its folder in HDF5_EXT_PREFIX"
         )
     return [block for block in blocks if isinstance(block, Block)]
@@ -65,16 +65,6 @@ def flags_of(block: Block) -> NDArray[np.uint32]:
     with open_file(block.path) as file:
         frames = _frames(file, block.dataset)
         return incomplete(frames, len(frames))[block.first : block.first + block.count]
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
-
-
-def _are(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
 
 
 def _linked(file: h5py.File, group: h5py.Group, name: str) -> Block | str:

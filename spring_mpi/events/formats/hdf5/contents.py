@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 
 from ....errors import SourceError
+from ..wording import listed
 from .faults import broken_link
 
 _MOST_NAMED = 8
@@ -44,11 +45,7 @@ def candidates(file: h5py.File) -> str:
     broken = [text for name in _links(file) if (text := broken_link(file, name))]
     if not frames:
         return "; ".join(["it holds no numeric dataset with 2, 3 or 4 axes", *broken[:_MOST_NAMED]])
-    more = len(frames) - _MOST_NAMED
-    shown = (
-        "it holds " + ", ".join(frames[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    )
-    return "; ".join([shown, *broken[:_MOST_NAMED]])
+    return "; ".join([f"it holds {listed(frames, _MOST_NAMED)}", *broken[:_MOST_NAMED]])
 
 
 def _elsewhere(file: h5py.File, item: h5py.Dataset) -> str:

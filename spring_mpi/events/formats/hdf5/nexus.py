@@ -24,7 +24,8 @@ from ....errors import SourceError
 from ...event import Exclusion
 from ...left_out import LeftOut
 from ..reader import Empty, Facts, Frame, PidDatasets, Scan
-from .blocks import Block, block_names, blocks_of, flags_of, listed
+from ..wording import listed
+from .blocks import Block, block_names, blocks_of, flags_of
 from .contents import candidates, is_frames
 from .file import Hdf5File
 from .frames import frames_of_file
@@ -70,8 +71,8 @@ class NexusReader:
             left_out = [*_missing(file, name, blocks), *_other_entries(file, name)]
             kinds = sorted({block.kind for block in blocks})
             if len(kinds) > 1:
-                listed = ", ".join(f"{shape} {dtype}" for shape, dtype in kinds)
-                raise SourceError(f"{source}: {name} links to frames of several kinds: {listed}")
+                several = ", ".join(f"{shape} {dtype}" for shape, dtype in kinds)
+                raise SourceError(f"{source}: {name} links to frames of several kinds: {several}")
             shape, dtype = kinds[0]
             count = sum(block.count for block in blocks)
             pixel_masks(file, name, (count, *shape))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...gain_stages import RawForm, coding_of
+from ..wording import listed
 from .layout import Block, Field
 
 _MOST_NAMED = 8
@@ -71,8 +72,7 @@ def told(known: Iterable[Dataset], text: str | None = None) -> str:
     names = [dataset.name for dataset in known]
     near = difflib.get_close_matches(text, names, n=1) if text else []
     hint = f"did you mean {near[0]!r}? " if near else ""
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{hint}it holds {', '.join(names[:_MOST_NAMED]) or 'nothing'}{more}"
+    return f"{hint}it holds {listed(names, _MOST_NAMED) or 'nothing'}"
 
 
 def _short_names(dataset: Dataset) -> tuple[str, str, str]:
