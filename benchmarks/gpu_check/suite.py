@@ -24,7 +24,7 @@ def step_suite(arguments: argparse.Namespace) -> dict[str, Any]:
     return run_pytest(arguments, [str(arguments.work / "tests/engine/test_cupy.py"), "-k", wanted])
 
 
-SHIM = '''"""In place of tests/hostmachine.py: the same tests with the real machine, the GPU."""
+SHIM = '''"""In place of tests/helpers/hostmachine.py: its tests on the real machine, the GPU."""
 from __future__ import annotations
 import numpy as np
 from spring_mpi.engine.backends.gpu.cupy import CupyMachine

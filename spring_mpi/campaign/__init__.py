@@ -1,1 +1,1 @@
-"""What is to be done: the config file, and the jobs that follow from it."""
+"""What is to be done: config, index and what happened before become jobs, and the jobs are run."""

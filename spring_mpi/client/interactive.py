@@ -207,7 +207,9 @@ def _require_hypervisor(rundir: Path) -> None:
     lock = Lock(rundir / "control" / "lock")
     if not lock.is_held():
         dead = lock.holder()
-        why = f"pid {dead['pid']} on {dead['host']} has died" if dead else "it has no control/lock"
+        why = "it has no control/lock"
+        if dead:
+            why = f"process {dead['pid']} on {dead['host']} has died"
         raise RunDirectoryError(
             f"no hypervisor runs in {rundir} ({why}); start one with spring-batch, or name another "
             "run directory"

@@ -40,7 +40,7 @@ class Provenance:
     """What excluded pixels, and how many."""
     command: str = ""
     fingerprint: str = ""
-    """Digest of event, preparation, settings and seed; see `spring_mpi.campaign.plan`."""
+    """Digest of event, preparation, settings and seed; see `spring_mpi.campaign.recipe`."""
     source: str = ""
     """File of the event."""
 

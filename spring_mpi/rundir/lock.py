@@ -32,7 +32,7 @@ class Lock:
     """``<run directory>/control/lock``; ``control/tmp`` must exist, too."""
 
     def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock: host, pid and its start, boot id, scheduler job and its restarts.
+        """Who holds the lock: host, process and its start, boot id, scheduler job, restarts.
 
         None where there is no lock, empty where it names nobody or cannot be read.
         """
@@ -126,7 +126,7 @@ class Lock:
             else f"if that run is dead, delete {self.path}"
         )
         raise RunDirectoryError(
-            f"{self._rundir} is in use by pid {holder['pid']} on {holder['host']}; {remedy}"
+            f"{self._rundir} is in use by process {holder['pid']} on {holder['host']}; {remedy}"
         )
 
     def _take_from(self, dead: dict[str, Any]) -> None:

@@ -165,7 +165,7 @@ class Child:
     """A child process, the connection to it, and what it prints."""
 
     program: ClassVar[tuple[str, ...]] = ("-m", "spring_mpi.worker.child")
-    """What Python runs; arguments: descriptor of the connection, worker's pid, device, threads."""
+    """What Python runs; arguments: connection's descriptor, worker's process, device, threads."""
 
     def __init__(self, equipment: Equipment) -> None:
         ours, theirs = socket.socketpair()

@@ -221,7 +221,7 @@ def test_start_chooses_folder(own: Interactive, tmp_path: Path) -> None:
 def test_second_hypervisor_in_one_folder(own: Interactive) -> None:
     """A folder that another hypervisor holds is refused in its words."""
     own.start()
-    with pytest.raises(LaunchError, match=r"in use by pid \d+(.|\n)*hv\.start\(output=") as fault:
+    with pytest.raises(LaunchError, match=r"by process \d+(.|\n)*hv\.start\(output=") as fault:
         Interactive().info()
     assert "Traceback" not in str(fault.value)
 

@@ -70,7 +70,7 @@ def test_lock_and_release(rundir: RunDirectory) -> None:
 def test_living_holder_is_refused(rundir: RunDirectory) -> None:
     """A lock of a living process on this host is respected, and named."""
     rundir.acquire()
-    with pytest.raises(RunDirectoryError, match="is in use by pid") as refusal:
+    with pytest.raises(RunDirectoryError, match="is in use by process") as refusal:
         rundir.acquire()
     assert str(rundir.lock) in str(refusal.value)
 
@@ -93,7 +93,7 @@ def test_recycled_pid(rundir: RunDirectory) -> None:
 def test_lock_without_a_start_time(rundir: RunDirectory) -> None:
     """Where the start of the holder is unknown, a living process of its pid is taken for it."""
     held_by(rundir, start=None)
-    with pytest.raises(RunDirectoryError, match="is in use by pid"):
+    with pytest.raises(RunDirectoryError, match="is in use by process"):
         rundir.acquire()
 
 
@@ -155,7 +155,7 @@ def test_steps_of_one_allocation(
     """On another host only an earlier start of our own job is dead for sure."""
     text = held_by(rundir, host="elsewhere", **theirs)
     monkeypatch.setattr(os, "environ", os.environ | ours)
-    with pytest.raises(RunDirectoryError, match="is in use by pid"):
+    with pytest.raises(RunDirectoryError, match="is in use by process"):
         rundir.acquire()
     assert rundir.lock.read_text() == text
 
@@ -255,7 +255,7 @@ def test_without_hard_links(
     monkeypatch.setattr(os, "link", refuse)
     held_by(rundir, pid=dead)
     assert rundir.acquire()["pid"] == dead
-    with pytest.raises(RunDirectoryError, match="is in use by pid"):
+    with pytest.raises(RunDirectoryError, match="is in use by process"):
         rundir.acquire()
 
 

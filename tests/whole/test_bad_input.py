@@ -215,7 +215,7 @@ def test_run_directory_in_use(
     rundir.create()
     rundir.acquire()
     assert run(campaign) == 2
-    assert f"is in use by pid {os.getpid()}" in told(capfd)
+    assert f"is in use by process {os.getpid()}" in told(capfd)
     rundir.release()
 
 
@@ -415,7 +415,7 @@ def test_check_tells_who_uses_the_run_directory(
     rundir.create()
     rundir.acquire()
     assert run(campaign, "--check") == 0
-    assert f"{campaign.rundir} is in use by pid {os.getpid()}" in told(capfd)
+    assert f"{campaign.rundir} is in use by process {os.getpid()}" in told(capfd)
 
 
 def test_check_warns_where_little_is_measured(

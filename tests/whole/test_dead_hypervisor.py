@@ -35,6 +35,6 @@ def test_dead_hypervisor(small: Callable[..., Campaign]) -> None:
     assert (done.returncode, done.stderr) == (4, said)
     assert done.stdout.startswith("Its last run ended without a word")
     for verb in (steering.info, steering.kill, lambda: Interactive().attach(campaign.rundir)):
-        with pytest.raises(RunDirectoryError, match=rf"\(pid {process.pid} on .* has died\)"):
+        with pytest.raises(RunDirectoryError, match=rf"\(process {process.pid} on .* has died\)"):
             verb()
     assert os.listdir(campaign.rundir / "control" / "new") == []

@@ -23,7 +23,7 @@ def test_two_campaigns_in_one_run_directory(small_mpi: Callable[..., Campaign], 
     process = campaign.start()
     campaign.wait_for(lambda: campaign.in_state("running"), process)
     assert ctl(campaign, "pause")[0] == 0  # so that it does not end too early
-    holder = f"{campaign.rundir} is in use by pid {process.pid} on {platform.node()}"
+    holder = f"{campaign.rundir} is in use by process {process.pid} on {platform.node()}"
     for arguments in ((), ("--fresh",)):
         code, output = campaign.run(*arguments, ranks=ranks)
         assert code == 2, output

@@ -1,4 +1,7 @@
-"""What turns raw frames into intensities, as a config says it: masks, background, gain, centre."""
+"""What a config says of masks, background, gain and centre, for all events; no file is read.
+
+`calibrator` looks up what that means for one event, `intensity` what the event's values are then.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ Spec = ArraySpec | MaskSpec | FileMask
 
 @dataclass(frozen=True)
 class Calibration:
-    """What turns raw frames into intensities."""
+    """What turns raw frames into intensities, as the config says it."""
 
     masks: tuple[MaskSpec, ...] = ()
     background: ArraySpec | Stages = ArraySpec(value=0.0)

@@ -1,4 +1,7 @@
-"""The calibration of single events: their masks, backgrounds, gains and centres."""
+"""The calibration of single events: what a `Calibration` names is read from files and checked.
+
+What follows for the values of a frame is in `intensity`.
+"""
 
 from __future__ import annotations
 

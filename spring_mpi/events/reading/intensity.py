@@ -1,4 +1,7 @@
-"""From raw values to what a pattern is made of, with what a person should know of them."""
+"""What a frame's values are, with gain stages decoded, and what a person should know of them.
+
+The `Calibrator` gives background and gain; where values have no stages, `Pattern` applies them.
+"""
 
 from __future__ import annotations
 
