@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from common import options, peak_memory, report
 
-from spring_mpi.campaign.jobs import PlannedJobs
 from spring_mpi.campaign.plan import Plan
+from spring_mpi.campaign.run import PlannedJobs
 from spring_mpi.config.config import load_config
 from spring_mpi.events import build_index
 from spring_mpi.model.outcome import Outcome, State

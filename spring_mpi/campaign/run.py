@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import platform
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from shlex import quote
 from types import FrameType
+from typing import Any
 
 from ..config.config import dump_config, load_config
 from ..config.sections import Config
 from ..errors import ConfigError, SpringError
-from ..events.index.remarks import flagged, remarks
-from ..launch.environment import restart_words
-from ..model.outcome import State
+from ..model.outcome import Outcome
 from ..rank0.control import Control
+from ..rank0.jobs import Request
 from ..rank0.log import Early, Level, Log
 from ..rank0.loop import Hypervisor
 from ..rank0.placement import table
@@ -30,10 +26,9 @@ from ..rank0.reporting import Reporter, ReportFiles
 from ..rank0.screen import NoScreen, open_screen
 from ..rank0.steering import Steering
 from ..rank0.transport import Transport
-from ..rank0.walltime import Walltime, end_of_allocation, words_of_end
+from ..rank0.walltime import Walltime, end_of_allocation
 from ..rundir.disk_space import fault_text
 from ..rundir.journal import Journal
-from ..rundir.lines import Header, JobLine, Line, RecipeLine, Start
 from ..rundir.mailbox import Mailbox
 from ..rundir.paths import RunDirectory
 from ..rundir.status import write_status
@@ -41,17 +36,16 @@ from ..rundir.summary import SummaryFile
 from ..system.files import replace_file
 from ..system.relayed_warnings import relaying_warnings
 from ..worker.messages import Equipment
-from .added import blueprint
+from .added import blueprint, requested
+from .beginning import first_lines, first_words
 from .check import faults, refuse_wrong_stacks
-from .earlier import Choice, Verdict
+from .earlier import Choice
 from .following import Following
 from .indexing import Opened, open_index
-from .jobs import PlannedJobs
 from .past import Past
 from .placing import placed
 from .plan import Plan, checkpoint_file
-from .recipe import digest
-from .resume import Resumption, resume
+from .resume import Resumption, complete, resume
 from .sampling import suspects_of
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
@@ -151,14 +145,14 @@ def _run(
         relaying_warnings(log.hear, early.once),
     ):
         log.recall(early)
-        log("\n".join([*_first_words(plan, past, resumption, aside), *opened.remarks]))
+        log("\n".join([*first_words(plan, past, resumption, aside), *opened.remarks]))
         log("\n".join(filter(None, [unknown, *plan.suspects.sentences()])), Level.FAULT)
         given = workers.equipment.items()
         chosen = {rank: equipment for rank, equipment in given if equipment.gpu or equipment.cpus}
         log("\n".join(table(chosen)), Level.DETAIL)
         for failed in resumption.given_up:
             log(f"{failed.name} failed: {failed.reason}", Level.FAULT)
-        journal.commit(_first_lines(plan, past, resumption, is_new=journal.is_empty))
+        journal.commit(first_lines(plan, past, resumption, is_new=journal.is_empty))
         log.flush()  # before the first job it need not wait for room
         files = ReportFiles(log, summary, rundir.status)
         # At 10^6 jobs the past is a gigabyte that nobody needs any more.
@@ -216,85 +210,31 @@ def _serve(
         return hypervisor.run(workers.equipment)
 
 
-def _first_lines(plan: Plan, past: Past, resumption: Resumption, *, is_new: bool) -> Iterator[Line]:
-    """What the journal has to know before the first job."""
-    if is_new:
-        config, index = digest(dump_config(plan.config)), plan.index_digest()
-        yield Header(1, config, index, len(plan), plan.is_sharded)
-    yield Start(past.starts + 1, round(time.time(), 3), platform.node())
-    recipes = [*plan.recipes, *(blueprint.recipe for blueprint in plan.added.values())]
-    for recipe in {recipe.digest: recipe for recipe in recipes}.values():
-        if recipe.digest not in past.recipes:
-            yield RecipeLine(recipe.digest, recipe.parts)
-    yield from resumption.earlier.renewed.values()
-    yield from resumption.adopted
-    for job in resumption.interrupted:
-        yield job.line
-    yield from map(JobLine, resumption.given_up)
+class PlannedJobs:
+    """The plan, as rank 0 knows it: `spring_mpi.rank0.jobs.Jobs`.
 
+    Parameters
+    ----------
+    take_new
+        Queues the jobs of new events.
+    """
 
-def _first_words(
-    plan: Plan, past: Past, resumption: Resumption, aside: Path | None
-) -> Iterator[str]:
-    """What the log says before the first job."""
-    jobs = f"{len(plan)} jobs ({len(plan.variants)} variants of the settings)"
-    if aside:
-        yield f"The former run directory is now {aside}"
-    if past.starts:
-        counts = resumption.queue.jobs.counts
-        yield (
-            f"Resuming {plan.config.name}: run {past.starts} {past.ending()}; "
-            f"{counts[State.DONE]} of {jobs} are done, {counts[State.WAITING]} are left"
-        )
-    else:
-        yield f"Campaign {plan.config.name}: {jobs} of {len(plan.index)} events"
-    yield from remarks(plan.index)
-    if text := flagged(plan.index, plan.positions):
-        yield text
-    if again := restart_words():
-        yield again
-    yield from words_of_end()
-    yield from _earlier_words(resumption.earlier, plan.folder, past.starts + 1)
-    if resumption.adopted:
-        yield f"{len(resumption.adopted)} results were complete, but not in the journal"
-    if withdrawn := sum(
-        resumption.queue.jobs.counts[state] for state in (State.REMOVED, State.STOPPED)
-    ):
-        yield (
-            f"{withdrawn} jobs were removed or stopped by people and stay so; to run them after "
-            "all, start with --serve and use spring-ctl RUNDIR retry"
-        )
-    for name in sorted(resumption.queue.alone):
-        yield (
-            f"{name} is put last and will run alone: several runs in a row ended while it ran, "
-            "without a new checkpoint of it"
-        )
-    if resumption.retried:
-        yield f"{resumption.retried} failed jobs are tried again"
-    if resumption.unplanned:
-        yield (
-            f"{len(resumption.unplanned)} jobs of earlier runs, such as {resumption.unplanned[0]}, "
-            "are not in the plan any more: is a source missing, or the config another one?"
-        )
-    if resumption.queue.is_paused:
-        yield f"The campaign is paused; to go on: spring-ctl {quote(plan.config.output)} resume"
-    yield f"spring-mpi {version('spring-mpi')} in {plan.config.output}"
+    def __init__(self, plan: Plan, take_new: Callable[[], None]) -> None:
+        self._plan = plan
+        self.take_new = take_new
+        self.knows, self.make, self.identified = plan.knows, plan.job, plan.identified
 
+    def requested(self, arguments: Mapping[str, Any]) -> list[tuple[str, Request]]:
+        """See `spring_mpi.campaign.added.requested`."""
+        return requested(self._plan, arguments)
 
-def _earlier_words(earlier: Verdict, folder: Path, run: int) -> Iterator[str]:
-    """What the log says of results of another version."""
-    if alike := len(earlier.renewed) - len(earlier.kept):
-        yield f"{alike} results of an earlier version are of the same patterns as now and stay"
-    if earlier.kept:
-        yield (
-            f"{len(earlier.kept)} results of an earlier version stay though their events are "
-            "prepared otherwise now; summary.csv marks them"
-        )
-    if earlier.redone:
-        yield (
-            f"{len(earlier.redone)} jobs are done again, for their events are prepared otherwise "
-            f"now; their former results are in {folder / 'former' / str(run)}"
-        )
+    def add(self, name: str, request: Request) -> None:
+        """Know a requested job by the name that the queue gave it."""
+        self._plan.add(name, blueprint(self._plan, request))
+
+    def complete(self, name: str) -> Outcome | None:
+        """See `spring_mpi.campaign.resume.complete`."""
+        return complete(self._plan, name)
 
 
 @contextmanager

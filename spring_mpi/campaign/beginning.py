@@ -1,0 +1,103 @@
+"""What the journal and the log of a run have before its first job."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from shlex import quote
+
+from ..config.config import dump_config
+from ..events.index.remarks import flagged, remarks
+from ..launch.environment import restart_words
+from ..model.outcome import State
+from ..rank0.walltime import words_of_end
+from ..rundir.lines import Header, JobLine, Line, RecipeLine, Start
+from .earlier import Verdict
+from .past import Past
+from .plan import Plan
+from .recipe import digest
+from .resume import Resumption
+
+
+def first_lines(plan: Plan, past: Past, resumption: Resumption, *, is_new: bool) -> Iterator[Line]:
+    """What the journal has to know before the first job."""
+    if is_new:
+        config, index = digest(dump_config(plan.config)), plan.index_digest()
+        yield Header(1, config, index, len(plan), plan.is_sharded)
+    yield Start(past.starts + 1, round(time.time(), 3), platform.node())
+    recipes = [*plan.recipes, *(blueprint.recipe for blueprint in plan.added.values())]
+    for recipe in {recipe.digest: recipe for recipe in recipes}.values():
+        if recipe.digest not in past.recipes:
+            yield RecipeLine(recipe.digest, recipe.parts)
+    yield from resumption.earlier.renewed.values()
+    yield from resumption.adopted
+    for job in resumption.interrupted:
+        yield job.line
+    yield from map(JobLine, resumption.given_up)
+
+
+def first_words(
+    plan: Plan, past: Past, resumption: Resumption, aside: Path | None
+) -> Iterator[str]:
+    """What the log says before the first job."""
+    jobs = f"{len(plan)} jobs ({len(plan.variants)} variants of the settings)"
+    if aside:
+        yield f"The former run directory is now {aside}"
+    if past.starts:
+        counts = resumption.queue.jobs.counts
+        yield (
+            f"Resuming {plan.config.name}: run {past.starts} {past.ending()}; "
+            f"{counts[State.DONE]} of {jobs} are done, {counts[State.WAITING]} are left"
+        )
+    else:
+        yield f"Campaign {plan.config.name}: {jobs} of {len(plan.index)} events"
+    yield from remarks(plan.index)
+    if text := flagged(plan.index, plan.positions):
+        yield text
+    if again := restart_words():
+        yield again
+    yield from words_of_end()
+    yield from _earlier_words(resumption.earlier, plan.folder, past.starts + 1)
+    if resumption.adopted:
+        yield f"{len(resumption.adopted)} results were complete, but not in the journal"
+    if withdrawn := sum(
+        resumption.queue.jobs.counts[state] for state in (State.REMOVED, State.STOPPED)
+    ):
+        yield (
+            f"{withdrawn} jobs were removed or stopped by people and stay so; to run them after "
+            "all, start with --serve and use spring-ctl RUNDIR retry"
+        )
+    for name in sorted(resumption.queue.alone):
+        yield (
+            f"{name} is put last and will run alone: several runs in a row ended while it ran, "
+            "without a new checkpoint of it"
+        )
+    if resumption.retried:
+        yield f"{resumption.retried} failed jobs are tried again"
+    if resumption.unplanned:
+        yield (
+            f"{len(resumption.unplanned)} jobs of earlier runs, such as {resumption.unplanned[0]}, "
+            "are not in the plan any more: is a source missing, or the config another one?"
+        )
+    if resumption.queue.is_paused:
+        yield f"The campaign is paused; to go on: spring-ctl {quote(plan.config.output)} resume"
+    yield f"spring-mpi {version('spring-mpi')} in {plan.config.output}"
+
+
+def _earlier_words(earlier: Verdict, folder: Path, run: int) -> Iterator[str]:
+    """What the log says of results of another version."""
+    if alike := len(earlier.renewed) - len(earlier.kept):
+        yield f"{alike} results of an earlier version are of the same patterns as now and stay"
+    if earlier.kept:
+        yield (
+            f"{len(earlier.kept)} results of an earlier version stay though their events are "
+            "prepared otherwise now; summary.csv marks them"
+        )
+    if earlier.redone:
+        yield (
+            f"{len(earlier.redone)} jobs are done again, for their events are prepared otherwise "
+            f"now; their former results are in {folder / 'former' / str(run)}"
+        )
