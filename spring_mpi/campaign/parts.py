@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config.config import load_config
 from ..config.event_choice import parse_part
 from ..errors import ConfigError
-from ..model.outcome import Outcome, State
+from ..model.outcome import Outcome, State, tally
 from ..rundir.ended import Status, read_status
 from ..rundir.paths import RunDirectory
 from ..rundir.summary import read_summary, write_summary
@@ -62,7 +62,8 @@ class _Part:
     def __str__(self) -> str:
         if not self.status.state:
             return f"part {self.folder.name}: not begun"
-        return f"part {self.folder.name}: {self.status.state}, {_tally(self.status.counts)}"
+        jobs = tally(self.status.counts) or "no jobs"
+        return f"part {self.folder.name}: {self.status.state}, {jobs}"
 
 
 def merge(path: str, overrides: Sequence[str]) -> int:
@@ -90,7 +91,7 @@ def merge(path: str, overrides: Sequence[str]) -> int:
     for part in parts:
         counts.update(part.status.counts)
         print(part)
-    print(f"all {len(parts)} parts: {_tally(counts)}; {results} results in {folder}")
+    print(f"all {len(parts)} parts: {tally(counts) or 'no jobs'}; {results} results in {folder}")
     codes = {part.code for part in parts}
     return 3 if codes - {0, 1} else max(codes)
 
@@ -109,8 +110,3 @@ def _parts(folder: Path) -> list[_Part]:
     of = sizes.pop()
     folders = (folder / "parts" / f"{number}-of-{of}" for number in range(1, of + 1))
     return [_Part(part, read_status(part)) for part in folders]
-
-
-def _tally(counts: Mapping[str, int]) -> str:
-    numbers = (f"{counts[state]} {state}" for state in State if counts.get(state))
-    return ", ".join(numbers) or "no jobs"

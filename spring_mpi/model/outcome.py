@@ -33,6 +33,12 @@ class State(StrEnum):
         return self not in (State.WAITING, State.RUNNING)
 
 
+def tally(counts: Mapping[State, int] | Mapping[str, int]) -> str:
+    """Jobs by state, for people: ``3 done, 1 failed``; empty where there are none."""
+    counted = {state: counts.get(state, 0) for state in State}
+    return ", ".join(f"{number} {state}" for state, number in counted.items() if number)
+
+
 def _declared(
     default: Any = MISSING,
     *,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model.outcome import Outcome, State
+from ..model.outcome import Outcome, State, tally
 from ..rundir.mailbox_messages import Message
 from ..rundir.status import write_status
 from ..rundir.summary import SummaryFile
@@ -193,12 +193,13 @@ class Reporter:
         for warning, jobs in self._warned.items():
             if jobs > 1:
                 self._log(f"{jobs} jobs of this run: {warning}", Level.FAULT)
-        counts = self._queue.jobs.counts
-        tally = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
         if interruption:
             self._log(f"Interrupted by {interruption}; run again to resume", Level.ENDING)
         elapsed = duration(self._progress.elapsed)
-        self._log(f"Campaign ended after {elapsed}: {tally}\nexit {code}", Level.ENDING)
+        self._log(
+            f"Campaign ended after {elapsed}: {tally(self._queue.jobs.counts)}\nexit {code}",
+            Level.ENDING,
+        )
 
     def draw(self) -> None:
         """Renew the screen when it is due."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunDirectoryError
-from ..model.outcome import Outcome, State
+from ..model.outcome import Outcome, State, tally
 from .paths import RunDirectory
 from .summary import read_summary
 
@@ -127,7 +127,9 @@ class EndedCampaign:
         status, paths = self.status, RunDirectory(self.rundir)
         yield self._ending()
         if any(status.counts.values()):
-            yield f"{sum(status.counts.values())} jobs: {_tally(status.counts)}"
+            # Nobody is there that jobs could still run under.
+            told = tally(status.counts).replace(State.RUNNING, "cut off")
+            yield f"{sum(status.counts.values())} jobs: {told}"
         elif self.done:
             yield f"{self.done} jobs were done before"
         if best := self.best:
@@ -162,13 +164,6 @@ class EndedCampaign:
         if self.status.state:
             return "Its last run ended without a word, as when it is killed; run it again to resume"
         return "How it ended is not known: its status.json does not say"
-
-
-def _tally(counts: Mapping[str, int]) -> str:
-    words = {State.RUNNING: "cut off"}  # nobody is there that they would run under
-    return ", ".join(
-        f"{number} {words.get(State(state), state)}" for state, number in counts.items() if number
-    )
 
 
 def _counts(given: Mapping[str, Any]) -> dict[str, int]:

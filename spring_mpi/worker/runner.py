@@ -27,9 +27,10 @@ class Runner:
     """Open files, calibration and backend, kept from job to job."""
 
     def __init__(self, device: str, threads: int = 1) -> None:
+        # What the backend says before a job runs is told with the first one.
         self._said: list[str] = []
         self._note: Callable[[str], None] = self._said.append
-        self._backend = make_backend(device, self._say, threads=threads)
+        self._backend = make_backend(device, lambda text: self._note(text), threads=threads)
         self._gpu = gpu_of(device) if self._backend.device != "cpu" else None
         self._preparer = Preparer()
 
@@ -97,10 +98,6 @@ class Runner:
             [run.case for run in runs], first.job.settings, backend=self._backend,
             pulse=lambda: first.send(Alive()),
         )  # fmt: skip
-
-    def _say(self, text: str) -> None:
-        """What the backend has to say, with the job that runs; before one does, with the first."""
-        self._note(text)
 
     def _prepare(self, job: Job) -> Prepared:
         return self._preparer.prepare(
