@@ -37,6 +37,7 @@ from .selection import SLICE_OF_GROWING, WHERE_OF_GROWING
 _BASE_MB = 200
 _POPULATIONS = 4
 _BYTES_PER_PIXEL = {"positive": 5, "real": 5, "complex": 9}
+"""Of an individual: the density in single precision, and a byte of its support."""
 
 
 def check_campaign(

@@ -92,6 +92,7 @@ class Following:
         self._plan, self._queue, self._seconds, self._log = plan, queue, seconds, log
         self._stop = threading.Event()
         self._search = EventSearch(follower, plan, path, may_save=lambda: not self._stop.is_set())
+        # Beside `_stop` all that both threads touch: plan and queue belong to that of rank 0.
         self._found: queues.SimpleQueue[Found | str] = queues.SimpleQueue()
         self._thread = threading.Thread(target=self._watch, name="new events", daemon=True)
 

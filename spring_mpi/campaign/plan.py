@@ -28,7 +28,9 @@ from .recipe import Recipe, Recorded, calibration_of
 from .selection import select, select_present
 
 _SHARDED_FROM = 10_000
+"""Jobs; parallel file systems are slow at folders with more files."""
 LONGEST_NAME = 200
+"""Characters of a job's name; file systems have 255 bytes for it and what files have besides."""
 
 
 @dataclass(frozen=True)

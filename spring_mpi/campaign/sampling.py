@@ -13,6 +13,7 @@ from ..worker.subprocess_question import ask
 from .plan import Plan
 
 _EVENTS, _EVENTS_IN_TURN = 8, 2
+"""So many show what most events have in common; each costs as much as to read its frame."""
 _MOST_SECONDS = 120.0
 """After which the campaign begins without having looked."""
 

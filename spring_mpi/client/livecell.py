@@ -11,7 +11,9 @@ from ..rundir.lock import Lock
 from ..rundir.mailbox import Client
 
 _PERIOD, _TIMEOUT = 1.0, 10.0
+"""Seconds."""
 _IDLE_LOOKS = 3600
+"""An hour, after which the notebook has probably been left."""
 
 
 def in_notebook() -> bool:

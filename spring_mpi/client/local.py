@@ -21,6 +21,7 @@ from ..rundir.mailbox import Client
 from ..system.files import write_new
 
 _START_SECONDS, _END_SECONDS = 30.0, 15.0
+"""The end has to be long enough for running children to be stopped and files to be closed."""
 _LOOK_EVERY = 0.05
 _LINES_QUOTED = 10
 _OWN_KEYS = ("name", "events")

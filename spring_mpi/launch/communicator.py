@@ -119,6 +119,7 @@ class MpiCommunicator:
         deadline = time.monotonic() + _CLOSING_SECONDS
         while self._pending and not self._dead and time.monotonic() < deadline:
             self._pending = [request for request in self._pending if not self._is_over(request)]
+            # MPI moves messages only within its own calls: it is asked again and again.
             time.sleep(0.001)
 
     def _is_over(self, request: Any) -> bool:

@@ -19,6 +19,7 @@ _CHANGE = 0.05
 """Of the second moments, against which an orientation has to stand."""
 _AXES = 9
 _TINY = np.finfo(np.float64).tiny
+"""A divisor in place of 0, so that 0 / 0 is 0."""
 
 
 @dataclass(frozen=True)

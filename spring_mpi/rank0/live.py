@@ -20,6 +20,7 @@ from .log import Level
 from .overview import Busy, Overview
 
 _PERIOD = 0.25
+"""Seconds between two pictures: rank 0 has more important things to do than to draw."""
 _BESIDE_WORKERS = 4
 """Lines of the view that show no worker: bar, counts, header, ``... and N more``."""
 _MARGIN = 3

@@ -16,7 +16,7 @@ from .decisions import Decision, Give, Interrupt, Mode, Record, Refusal, Switche
 from .job_states import JobStates
 
 _WINDOW = 1000
-"""Waiting jobs among which those of equal kind are looked for."""
+"""Waiting jobs among which those of equal kind are looked for; of 10^6 a look would take long."""
 _WITHOUT_RESULT = (State.FAILED, State.REMOVED, State.STOPPED)
 
 

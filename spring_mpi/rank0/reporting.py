@@ -22,7 +22,9 @@ from .standing import Standing
 
 _STATUS_EVERY = 1.0
 _FAILURES_LISTED = 1000
+"""In ``status.json``, which is written anew every second; ``summary.csv`` has all of them."""
 _WARNINGS_COUNTED = 1000
+"""Different texts that are kept: a text with a number of its own for each job fills no memory."""
 _ENDINGS = {0: "done", 1: "failed", 3: "interrupted"}
 
 

@@ -133,6 +133,7 @@ class Lock:
         """Replace a dead holder's lock by ours; several may try, one succeeds."""
         with open(self.path, "r+b") as file:
             _claim(file)
+            # Between our reading and the claim somebody else may have replaced it.
             if self.holder() != dead:
                 raise FileExistsError
             self._take_away(dead)
@@ -156,6 +157,7 @@ class Lock:
         try:
             write_new(aside, content)
             try:
+                # A link fails where the name is taken; a rename would replace what is there.
                 os.link(aside, self.path)
             except FileExistsError:
                 raise

@@ -28,6 +28,7 @@ from ..errors import NoAnswerError, RunDirectoryError
 from .mailbox_files import write_file
 from .mailbox_messages import Message, Reply, Senders, fresh_ids, is_id, read_message, read_reply
 
+# Each look does a little, so that no flood of messages keeps rank 0 from its workers.
 _TAKEN_AT_ONCE = 100
 _KEPT_FILES, _KEPT_SECONDS, _REMOVED_AT_ONCE = 2 * 1000, 86400.0, 10
 _LOOK_EVERY = 0.05

@@ -38,6 +38,8 @@ def replace_file(path: Path, content: Bytes, aside: Path | None = None, mode: in
     aside = aside or aside_of(path)
     try:
         aside.unlink(missing_ok=True)
+        # First the bytes to the disk, then the name, then the folder: after a power failure the
+        # name stands for the whole old file or the whole new one.
         write_new(aside, content, mode)
         try:
             os.rename(aside, path)

@@ -15,5 +15,6 @@ def die_with(parent: int) -> None:
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    # It may have ended before we asked: then no signal comes any more.
     if os.getppid() != parent:
         os._exit(1)

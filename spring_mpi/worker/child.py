@@ -52,6 +52,7 @@ class _Connection(Connection):
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
+        # Reentrant: what warns while a message is pickled sends from within `send`.
         self._lock = threading.RLock()
 
     def send(self, message: Any) -> None:

@@ -18,6 +18,7 @@ from ..launch.environment import is_whole_node
 from ..rundir.lock import Lock
 
 _SHARED_WITHIN, _LOOK_EVERY = 10.0, 0.1
+"""Seconds; clients of NFS keep for a while what they know of a folder."""
 
 
 @dataclass(frozen=True)

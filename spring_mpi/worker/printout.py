@@ -7,6 +7,7 @@ from io import FileIO
 from typing import IO
 
 _CHUNK = 1 << 16
+"""Bytes, as many as a pipe of Linux holds."""
 _MOST = 1 << 20
 
 

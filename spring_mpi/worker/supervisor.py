@@ -168,6 +168,7 @@ class Child:
     """What Python runs; arguments: connection's descriptor, worker's process, device, threads."""
 
     def __init__(self, equipment: Equipment) -> None:
+        # Not stdin and stdout: what libraries print must not come between the messages.
         ours, theirs = socket.socketpair()
         arguments = [theirs.fileno(), os.getpid(), equipment.device, equipment.threads]
         with theirs:
