@@ -1,4 +1,4 @@
-"""``spring-submit``: writes a campaign's script for SLURM or LSF, and submits it."""
+"""``spring-submit``: writes a campaign's script for a scheduler, and submits it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command_parser("spring-submit", "Submit a campaign to SLURM or LSF.", _EXAMPLE)
+    known = " or ".join(name.upper() for name in SCHEDULERS)
+    parser = command_parser("spring-submit", f"Submit a campaign to {known}.", _EXAMPLE)
     add = parser.add_argument
     add("config", help="the campaign's config file (YAML)")
     add("--scheduler", choices=tuple(SCHEDULERS), help="default: the one that is here")

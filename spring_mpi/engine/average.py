@@ -21,7 +21,10 @@ Density = NDArray[Any]
 
 @dataclass(frozen=True)
 class Average:
-    """What the best individuals agree on; images are (size, size), centred as in `canonical`."""
+    """What the best individuals agree on; images are (size, size), centred as in `canonical`.
+
+    Its fields are fields of the `Result` of the same names.
+    """
 
     data: Density
     support: NDArray[np.uint8]

@@ -145,23 +145,15 @@ def _outcome(
         return PatternError(f"pattern {pattern.name}: no individual kept any density")
     final = average(densities, archive["support"][part], fitness, pattern, settings)
     return Result(
+        **vars(final),
         name=case.job_name,
         pid=pattern.pid,
         tag=case.tag,
-        data=final.data,
-        support=final.support,
-        best=final.best,
-        std=final.std,
-        support_frequency=final.support_frequency,
         intensity=pattern.intensity,
         mask=(~pattern.measured).astype(np.uint8),
         error=float(errors[fitness.argmin()]),
         error_history=state.history[:, part].astype(np.float32),
-        prtf=final.prtf,
-        ring_correlation=final.ring_correlation,
         resolution_px=resolution(final.prtf),
-        members=final.members,
-        orientation_sureness=final.orientation_sureness,
         settings=settings.copy(),
         provenance=Provenance(seed=case.seed, warnings=pattern.warnings),
     )

@@ -9,18 +9,20 @@ from math import ceil, inf
 _UNLIMITED = ("UNLIMITED", "INFINITE", "-1")
 _DAYS = r"(?P<days>\d+)-(?P<hours>\d{1,2})(?::(?P<minutes>\d{1,2})(?::(?P<seconds>\d{1,2}))?)?"
 _HOURS = r"(?P<hours>\d+):(?P<minutes>\d{1,2}):(?P<seconds>\d{1,2})"
-_FORMS = {
-    "slurm": (_DAYS, _HOURS, r"(?P<minutes>\d+)(?::(?P<seconds>\d{1,2}))?"),
-    "lsf": (_DAYS, _HOURS, r"(?:(?P<hours>\d+):)?(?P<minutes>\d+)"),
+_SHORT_FORMS = {
+    "slurm": (
+        r"(?P<minutes>\d+)(?::(?P<seconds>\d{1,2}))?",
+        "M, M:S, H:M:S, D-H, D-H:M, D-H:M:S or UNLIMITED, as SLURM reads them",
+    ),
+    "lsf": (
+        r"(?:(?P<hours>\d+):)?(?P<minutes>\d+)",
+        "M, H:M, either with /HOST, as LSF reads them, or H:M:S, D-H, D-H:M, D-H:M:S, UNLIMITED",
+    ),
 }
+"""Scheduler -> form of one or two numbers, which each reads in its own way; what to tell people."""
 _UNITS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
-_EXPECTED = {
-    "slurm": "M, M:S, H:M:S, D-H, D-H:M, D-H:M:S or UNLIMITED, as SLURM reads them",
-    "lsf": "M, H:M, either with /HOST, as LSF reads them, or H:M:S, D-H, D-H:M, D-H:M:S, UNLIMITED",
-}
 
-
-TIME_FORMS = "; ".join(_EXPECTED.values())
+TIME_FORMS = "; ".join(words for _, words in _SHORT_FORMS.values())
 """What a time on a command line may look like, by scheduler."""
 
 
@@ -48,7 +50,7 @@ def time_limit(text: str, scheduler: str) -> TimeLimit:
     Parameters
     ----------
     scheduler
-        ``slurm`` or ``lsf``.
+        A key of `spring_mpi.launch.schedulers.SCHEDULERS`.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def time_limit(text: str, scheduler: str) -> TimeLimit:
     if scheduler == "slurm" and seconds == 0:
         seconds = inf
     if not seconds or (slash and not host) or (host and seconds == inf):
-        raise ValueError(f"must be {_EXPECTED[scheduler]}, not {text!r}")
+        raise ValueError(f"must be {_SHORT_FORMS[scheduler][1]}, not {text!r}")
     return TimeLimit(seconds, host)
 
 
@@ -78,7 +80,8 @@ def seconds_meant(text: str) -> int | None:
 
 def _seconds(text: str, scheduler: str) -> float | None:
     """None where the text has none of the scheduler's forms."""
-    found = (_fits(form, text) for form in _FORMS[scheduler])
+    forms = (_DAYS, _HOURS, _SHORT_FORMS[scheduler][0])
+    found = (_fits(form, text) for form in forms)
     return next((_total(match) for match in found if match), None)
 
 

@@ -55,9 +55,11 @@ def _declared(
     written, read
         Its text in ``summary.csv`` and the inverse; None is an empty text.
     is_kept
-        Whether the journal has it: what only the plan knows is left out there.
+        Whether the journal has it, from which a restart writes the column again; what the plan
+        knows is left out there.
     is_figure
-        Whether every job that is done has it, so that its absence is told as null.
+        Whether every job that is done has had it from the first version on, so that its absence
+        is told as null.
     """
     metadata = {
         "written": written,

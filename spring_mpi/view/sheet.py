@@ -35,8 +35,11 @@ from .look import (
 
 Thumbnail = NDArray[np.uint8]
 
-# A thumbnail has the side 1; a cell is two of them side by side, with the caption below.
-_WIDTH, _HEIGHT = 2.16, 1.46
+# A thumbnail has the side 1; a cell is two of them side by side, with name, caption, remark below.
+_CAPTION_LINES = 1
+_NAME_TOP, _CAPTION_TOP = 1.04, 1.16
+_REMARK_TOP = 1.135 + 0.125 * _CAPTION_LINES
+_WIDTH, _HEIGHT = 2.16, _REMARK_TOP + 0.2
 _INCHES = 0.95
 _HEADER = 0.45
 _LEAST_COLUMNS, _MOST_COLUMNS = 3, 10
@@ -51,6 +54,7 @@ class _Cell:
 
     name: str
     caption: str
+    """``_CAPTION_LINES`` lines."""
     remark: str
     density: Thumbnail
     """(side, side, 4)."""
@@ -141,7 +145,8 @@ def _draw_cell(axes: Axes, cell: _Cell | Outcome, left: float, top: float) -> No
         axes.imshow(picture, extent=(start, start + 1, top + 1, top), interpolation="antialiased")
     _draw_scale(axes, cell.field, left, top)
     _draw_caption(axes, cell.name, cell.caption, left, top)
-    axes.text(left, top + 1.26, cell.remark, size=5, color=FAINT, va="top", parse_math=False)
+    axes.text(left, top + _REMARK_TOP, cell.remark, size=5, color=FAINT,
+              va="top", parse_math=False)  # fmt: skip
 
 
 def _draw_missing(axes: Axes, cell: Outcome, left: float, top: float) -> None:
@@ -154,9 +159,10 @@ def _draw_missing(axes: Axes, cell: Outcome, left: float, top: float) -> None:
 
 
 def _draw_caption(axes: Axes, name: str, caption: str, left: float, top: float) -> None:
-    axes.text(left, top + 1.04, _shortened(name), size=6, weight="bold", color=LEVEL,
+    axes.text(left, top + _NAME_TOP, _shortened(name), size=6, weight="bold", color=LEVEL,
               va="top", parse_math=False)  # fmt: skip
-    axes.text(left, top + 1.16, caption, size=6, color=LEVEL, va="top", parse_math=False)
+    axes.text(left, top + _CAPTION_TOP, caption, size=6, color=LEVEL,
+              va="top", parse_math=False)  # fmt: skip
 
 
 def _draw_scale(axes: Axes, field: int, left: float, top: float) -> None:

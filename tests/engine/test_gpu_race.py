@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.hostmachine import kernels
 
 from spring_mpi.engine.backends.gpu.cupy import kernel_source
 
@@ -67,6 +68,12 @@ def test_no_kernel_races(race: Race, source: str, constants: dict[str, int]) -> 
     """Nor do threads wait at different barriers, nor does one rely on memory that none wrote."""
     done = race(source, **constants)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("source", ["kernels.cu", "two_pass.cu"])
+def test_every_kernel_runs_there(source: str) -> None:
+    program = (HELPERS / f"{source.removesuffix('.cu')}_race.cpp").read_text()
+    assert [name for name in kernels(source) if f"launch({name}," not in program] == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from spring_mpi.engine.algorithms import rule
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.backends.cpu import NativeOperators
 from spring_mpi.engine.backends.host import Individual
-from spring_mpi.engine.native import VARIABLE, _usable, load
+from spring_mpi.engine.native import VARIABLE, _declared, _usable, load
 from spring_mpi.errors import LaunchError
 from spring_mpi.model.settings import IA, Settings
 
@@ -108,6 +109,12 @@ def test_the_best_instruction_set_is_taken(native: Callable[..., Any], tmp_path:
         assert Path(library._name).name == f"kernels_{name}.so"
         (tmp_path / f"kernels_{name}.so").unlink()
     assert load({}, tmp_path) is None
+
+
+def test_an_outdated_object_is_told() -> None:
+    """Here this very process, which lacks all functions of ours."""
+    with pytest.raises(LaunchError, match=r"has no grid_new.*install again"):
+        _declared(ctypes.CDLL(None))
 
 
 def test_unknown_names_are_refused() -> None:

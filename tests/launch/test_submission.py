@@ -12,7 +12,9 @@ import pytest
 from helpers.campaigns import Campaign, make_campaign
 
 from spring_mpi.cli.submit import main
-from spring_mpi.launch.schedulers import examples
+from spring_mpi.launch.environment import _SCHEDULERS
+from spring_mpi.launch.schedulers import SCHEDULERS, examples
+from spring_mpi.model.durations import TimeLimit, time_limit
 
 _JOBS = Path(__file__).parents[2] / "jobs"
 _SCRIPTS = sorted(path.name for path in _JOBS.glob("*.sh"))
@@ -73,6 +75,13 @@ def test_rendered_scripts(
     for check in (["bash", "-n", "-"], [tool("shellcheck"), "-"]):
         done = subprocess.run(check, input=text, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_schedulers_are_known_wherever_they_have_to_be(name: str) -> None:
+    """By their variables, and by how they read times."""
+    assert name.upper() in [scheduler.name for scheduler in _SCHEDULERS]
+    assert time_limit("90", name) == TimeLimit(5400)
 
 
 def test_scripts_are_those_of_the_template() -> None:

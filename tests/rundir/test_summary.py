@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -103,3 +103,9 @@ def test_a_file_of_the_first_version(tmp_path: Path) -> None:
     assert read_summary(path) == {
         "a": Outcome("a", pid="a", error=0.1, file="a.h5", state=State.DONE)
     }
+
+
+def test_a_restart_knows_all_columns() -> None:
+    """What stands in no line of the journal the plan tells."""
+    lost = {item.name for item in fields(Outcome) if not item.metadata.get("is_kept")}
+    assert lost == {"pid", "tag", "file", "swept"}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 from helpers.pictures import made_result, texts
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.text import Text
 
+from spring_mpi.model.orientation import Oriented
 from spring_mpi.model.outcome import Outcome, State
 from spring_mpi.model.result import Result
 from spring_mpi.view import contact_sheet
@@ -28,6 +31,17 @@ def test_sheet_captions_in_order(result: Result) -> None:
     assert [text for text in texts(figure) if not text.endswith(" px") or "error" in text] == [
         "71-1-145-a:$5", "error 0.0432, resolution 3.20 px", "b", "error 0.5000, no resolution",
     ]  # fmt: skip
+
+
+def test_texts_below_pictures_do_not_overlap(result: Result) -> None:
+    """Name, caption and remark stand below each other, and above the next row of pictures."""
+    figure = contact_sheet([Oriented(result, "turned " * 30)] * 4)
+    figure.canvas.draw()
+    told = [text.get_window_extent() for text in figure.findobj(Text) if text.get_text()]
+    pictures = [image.get_window_extent() for image in figure.axes[0].images]
+    below = [box for box in told if not any(box.overlaps(picture) for picture in pictures)]
+    assert len(below) == 4 * 3
+    assert not any(one.overlaps(other) for one, other in combinations(below, 2))
 
 
 def test_sheet_says_why_a_result_is_missing(result: Result) -> None:

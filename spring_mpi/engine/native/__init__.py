@@ -55,7 +55,8 @@ def load(
     Raises
     ------
     LaunchError
-        If the one that ``SPRING_NATIVE`` asks for is unknown, was not built, or cannot run here.
+        If the one that ``SPRING_NATIVE`` asks for is unknown, was not built, or cannot run here;
+        if the object is that of an earlier version.
     """
     wanted = environment.get(VARIABLE) or None
     if wanted == NONE:
@@ -86,6 +87,9 @@ def _object(folder: Path, instruction_set: str) -> Path:
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     """The library, its functions told what they take, since ctypes would cut addresses short."""
     for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
+        # Sources may be newer than what was built of them, where the package lies among them.
+        function = getattr(library, name, None)
+        if function is None:
+            raise LaunchError(f"{library._name} has no {name}: it is outdated, install again")
         function.restype, function.argtypes = result, arguments
     return library
