@@ -35,6 +35,8 @@ _CONFIGS: Mapping[int, tuple[int, ...]] = {
 }
 """The types that say how data of a type are arranged, one of which a source has."""
 
+_CAMERA_HEADER = 16
+
 _LINK_SHAPE = (512, 512)
 _LINK_HEADER = 16
 _LINKS = 4
@@ -115,12 +117,9 @@ def _camera_layout(head: Octets, size: int, config: Config | None) -> Layout:
     pixel = (depth + 7) // 8
     if pixel not in (1, 2, 4) or not width * height:
         raise ValueError(f"a frame of {height} x {width} pixels of {depth} bits cannot be")
-    check_size("a frame", size, 16 + width * height * pixel)
-    return Layout((height, width), f"<u{pixel}", told={"depth": depth, "offset": offset})
-
-
-def _camera(payload: memoryview, layout: Layout) -> NDArray[Any]:
-    return flat(payload, layout, 16)
+    check_size("a frame", size, _CAMERA_HEADER + width * height * pixel)
+    told = {"depth": depth, "offset": offset}
+    return Layout((height, width), f"<u{pixel}", told=told, start=_CAMERA_HEADER)
 
 
 def _pnccd_layout(head: Octets, size: int, config: Config | None) -> Layout:
@@ -155,11 +154,7 @@ def _early_pnccd_layout(head: Octets, size: int, config: Config | None) -> Layou
             f"pnCCD frame of {rows} x {columns} with a header of {frame_header} bytes cannot be"
         )
     check_size("a pnCCD frame", size, _EARLY_HEADER + 2 * rows * columns)
-    return Layout((rows, columns), "<i2")
-
-
-def _early_pnccd(payload: memoryview, layout: Layout) -> NDArray[Any]:
-    return flat(payload, layout, _EARLY_HEADER)
+    return Layout((rows, columns), "<i2", start=_EARLY_HEADER)
 
 
 def _cspad_sections(config: Config | None, version: int) -> dict[int, int]:
@@ -231,9 +226,9 @@ def _cspad_2x2(payload: memoryview, layout: Layout) -> NDArray[Any]:
 
 
 _KINDS: dict[tuple[int, int], Kind] = {
-    (TypeId.FRAME, 1): Kind(_camera_layout, _camera),
+    (TypeId.FRAME, 1): Kind(_camera_layout, flat),
     (TypeId.PNCCD_FRAME, 1): Kind(_pnccd_layout, _pnccd),
-    (TypeId.PNCCD_FRAME, 6): Kind(_early_pnccd_layout, _early_pnccd),
+    (TypeId.PNCCD_FRAME, 6): Kind(_early_pnccd_layout, flat),
     (TypeId.CSPAD, 1): Kind(_cspad_layout(1), _cspad),
     (TypeId.CSPAD, 2): Kind(_cspad_layout(2), _cspad),
     (TypeId.CSPAD_2X2, 1): Kind(_cspad_2x2_layout, _cspad_2x2),

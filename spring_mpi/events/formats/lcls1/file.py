@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...event import run_in_name
 from ..file_bytes import Bytes
 from ..reader import Empty
-from .idx import Idx, complete, read_idx
+from .idx import complete, read_idx
 from .layout import (
     HEADER,
     NO,
@@ -160,14 +160,12 @@ class XtcFile:
         if path is None:
             return None
         try:
-            return complete(self._read_idx(path), self.read, self.path, self.size)
+            with open(path, "rb") as file:
+                index = read_idx(file.read())
+            return complete(index, self.read, self.path, self.size)
         except (ValueError, EOFError, OSError) as fault:
             _log.warning("%s is not used, since %s; %s is walked instead", path, fault, self.path)
             return None
-
-    def _read_idx(self, path: str) -> Idx:
-        with open(path, "rb") as file:
-            return read_idx(file.read())
 
     def _tell_torn_end(self, table: NDArray[Any]) -> None:
         end = 0

@@ -6,9 +6,7 @@ Layouts as in SLAC's psddldata (``epix.ddl``, ``jungfrau.ddl``, ``genericpgp.ddl
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
-
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from .layout import Octets, TypeId
 from .payload import Config, Kind, Layout, check_size, flat, needed_config, undecodable, unpack
@@ -87,11 +85,7 @@ def _epix_layout(head: Octets, size: int, config: Config | None) -> Layout:
     _check_pixels("ePix", 1, panel.rows, panel.columns)
     check_size("an ePix frame", size, _EPIX_HEADER + panel.size + _EPIX_TRAILER)
     kind = _EPIX_CONFIGS[found.type, found.version][1]
-    return Layout((panel.rows, panel.columns), "<u2", kind=kind)
-
-
-def _epix(payload: memoryview, layout: Layout) -> NDArray[Any]:
-    return flat(payload, layout, _EPIX_HEADER)
+    return Layout((panel.rows, panel.columns), "<u2", kind=kind, start=_EPIX_HEADER)
 
 
 def _array_layout(head: Octets, size: int, config: Config | None) -> Layout:
@@ -101,11 +95,7 @@ def _array_layout(head: Octets, size: int, config: Config | None) -> Layout:
     panels = _ARRAYS[TypeId(found.type)]
     check_size("ePix10ka frames", size, _ARRAY_HEADER + panels * _ELEMENT_10KA.size)
     shape = panels, _ELEMENT_10KA.rows, _ELEMENT_10KA.columns
-    return Layout(shape, "<u2", tuple(range(panels)), kind="epix10ka")
-
-
-def _array(payload: memoryview, layout: Layout) -> NDArray[Any]:
-    return flat(payload, layout, _ARRAY_HEADER)
+    return Layout(shape, "<u2", tuple(range(panels)), kind="epix10ka", start=_ARRAY_HEADER)
 
 
 def _jungfrau_layout(version: int) -> Callable[[Octets, int, Config | None], Layout]:
@@ -115,24 +105,12 @@ def _jungfrau_layout(version: int) -> Callable[[Octets, int, Config | None], Lay
             raise undecodable(found.type, found.version)
         modules, rows, columns = unpack("<3I", found.payload)
         _check_pixels("Jungfrau", modules, rows, columns)
-        needed = _jungfrau_place(version, modules) + 2 * modules * rows * columns
-        check_size("Jungfrau frames", size, needed)
-        return Layout((modules, rows, columns), "<u2", tuple(range(modules)), kind="jungfrau")
+        header, of_module = _JUNGFRAU_HEADERS[version]
+        start, shape = header + modules * of_module, (modules, rows, columns)
+        check_size("Jungfrau frames", size, start + 2 * modules * rows * columns)
+        return Layout(shape, "<u2", tuple(range(modules)), kind="jungfrau", start=start)
 
     return layout
-
-
-def _jungfrau(version: int) -> Callable[[memoryview, Layout], NDArray[Any]]:
-    def decode(payload: memoryview, layout: Layout) -> NDArray[Any]:
-        return flat(payload, layout, _jungfrau_place(version, layout.shape[0]))
-
-    return decode
-
-
-def _jungfrau_place(version: int, modules: int) -> int:
-    """The byte at which the frames begin."""
-    header, of_module = _JUNGFRAU_HEADERS[version]
-    return header + modules * of_module
 
 
 def _check_pixels(what: str, modules: int, rows: int, columns: int) -> None:
@@ -141,10 +119,10 @@ def _check_pixels(what: str, modules: int, rows: int, columns: int) -> None:
 
 
 PANEL_KINDS: dict[tuple[int, int], Kind] = {
-    **{(TypeId.EPIX_ELEMENT, version): Kind(_epix_layout, _epix) for version in (1, 2, 3)},
-    (TypeId.EPIX_10KA_ARRAY, 1): Kind(_array_layout, _array),
+    **{(TypeId.EPIX_ELEMENT, version): Kind(_epix_layout, flat) for version in (1, 2, 3)},
+    (TypeId.EPIX_10KA_ARRAY, 1): Kind(_array_layout, flat),
     **{
-        (TypeId.JUNGFRAU_ELEMENT, version): Kind(_jungfrau_layout(version), _jungfrau(version))
+        (TypeId.JUNGFRAU_ELEMENT, version): Kind(_jungfrau_layout(version), flat)
         for version in _JUNGFRAU_HEADERS
     },
 }

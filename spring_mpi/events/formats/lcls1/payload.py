@@ -29,6 +29,8 @@ class Layout(NamedTuple):
     """What else the payload says, for ``Frame.info``."""
     kind: str = ""
     """Kind of the detector, where type or configuration tell it better than its address."""
+    start: int = 0
+    """The byte where its pixels begin, if they lie one after the other; see `flat`."""
 
 
 class Config(NamedTuple):
@@ -79,8 +81,8 @@ def unpack(layout: str, data: Octets, offset: int = 0) -> tuple[int, ...]:
     return struct.unpack_from(layout, data, offset)
 
 
-def flat(payload: memoryview, layout: Layout, offset: int) -> NDArray[Any]:
-    """The image whose pixels lie one after the other from an offset on."""
+def flat(payload: memoryview, layout: Layout) -> NDArray[Any]:
+    """The image whose pixels lie one after the other."""
     count = int(np.prod(layout.shape))
-    image = np.frombuffer(payload, layout.dtype, count, offset).reshape(layout.shape)
+    image = np.frombuffer(payload, layout.dtype, count, layout.start).reshape(layout.shape)
     return image.copy() if payload.readonly else image
