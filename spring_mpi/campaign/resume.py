@@ -32,7 +32,7 @@ class Interrupted:
     """Of its checkpoint, 0 where there is none."""
     is_alone: bool
     """Whether it is to run alone."""
-    is_hopeless: bool
+    is_given_up: bool
     """Whether it ran alone when the last run ended without notice, and saved nothing in it."""
 
     @classmethod
@@ -46,9 +46,9 @@ class Interrupted:
             outages = 0
         elif past.ended_under(name):
             outages += 1
-        is_hopeless = outages > before and bool(line.is_alone)
+        is_given_up = outages > before and bool(line.is_alone)
         is_alone = outages > plan.config.workers.retries
-        return cls(name, (line.attempt or 1) - 1, outages, generation, is_alone, is_hopeless)
+        return cls(name, (line.attempt or 1) - 1, outages, generation, is_alone, is_given_up)
 
     @property
     def line(self) -> JobLine:
@@ -115,7 +115,7 @@ def resume(
         elif state is State.RUNNING:
             job = Interrupted.of(plan, past, name)
             attempts, outages, state = job.attempts, job.outages, State.WAITING
-            if job.is_hopeless:
+            if job.is_given_up:
                 state = State.FAILED
                 failed = Outcome(name, state=state, reason=_GIVEN_UP.format(outages))
                 given_up.append(failed)

@@ -17,7 +17,7 @@ from ..errors import ConfigError, SpringError
 from ..model.outcome import Outcome
 from ..rank0.control import Control
 from ..rank0.jobs import Request
-from ..rank0.log import Early, Level, Log
+from ..rank0.log import EarlyWarnings, Level, Log
 from ..rank0.loop import Hypervisor
 from ..rank0.placement import table
 from ..rank0.progress import Progress
@@ -75,13 +75,17 @@ def run_campaign(
     SpringError
         For whatever keeps it from starting; finished results are not touched.
     """
-    early = Early()
-    with relaying_warnings(early.hear, early.once):
+    early = EarlyWarnings()
+    with relaying_warnings(early.add, early.seen):
         return _begun(path, overrides, transport, options, early)
 
 
 def _begun(
-    path: str, overrides: Sequence[str], transport: Transport, options: Options, early: Early
+    path: str,
+    overrides: Sequence[str],
+    transport: Transport,
+    options: Options,
+    early: EarlyWarnings,
 ) -> int:
     config = load_config(path, overrides)
     if problems := list(faults(config)):
@@ -118,7 +122,7 @@ def _run(
     workers: _Workers,
     options: Options,
     aside: Path | None,
-    early: Early,
+    early: EarlyWarnings,
 ) -> int:
     past = Past.read(rundir.journal)
     opened = open_index(config, rundir)
@@ -142,9 +146,9 @@ def _run(
         closing(Log(rundir.log, screen, min(options.shown, Level.DETAIL))) as log,
         closing(Journal(rundir.journal)) as journal,
         closing(SummaryFile(rundir.summary, resumption.ended, plan.swept)) as summary,
-        relaying_warnings(log.hear, early.once),
+        relaying_warnings(log.add_warning, early.seen),
     ):
-        log.recall(early)
+        log.write_earlier(early)
         log("\n".join([*first_words(plan, past, resumption, aside), *opened.remarks]))
         log("\n".join(filter(None, [unknown, *plan.suspects.sentences()])), Level.FAULT)
         given = workers.equipment.items()
@@ -173,11 +177,11 @@ def _following(
     return Following(opened.follower, plan, queue, path, seconds, log)
 
 
-def _record_refusal(rundir: RunDirectory, reason: str, early: Early) -> None:
+def _record_refusal(rundir: RunDirectory, reason: str, early: EarlyWarnings) -> None:
     """End the log and ``status.json`` with the exit code, also of a run that could not start."""
     with suppress(OSError, SpringError):
         with closing(Log(rundir.log, NoScreen())) as log:
-            log.recall(early)
+            log.write_earlier(early)
             log(f"{reason}\nexit 2", Level.ENDING)
         write_status(rundir.status, {"state": "refused", "exit": 2, "reason": reason})
 

@@ -40,8 +40,8 @@ def command(run: Callable[[Sequence[str] | None], int]) -> Command:
     return main
 
 
-def _warn(said: RelayedWarning) -> None:
-    print(f"{said.level.lower()}: {said.text}", file=sys.stderr)
+def _warn(warning: RelayedWarning) -> None:
+    print(f"{warning.level.lower()}: {warning.text}", file=sys.stderr)
 
 
 def _flushed(run: Callable[[], int]) -> int:

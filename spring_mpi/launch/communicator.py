@@ -135,8 +135,9 @@ class MpiCommunicator:
         group = self._comm.Get_failed()
         own = self._comm.Get_group()
         dead = self._mpi.Group.Translate_ranks(group, range(group.Get_size()), own)
-        self._unreported += [rank for rank in dead if rank not in self._dead]
-        self._dead += self._unreported
+        new = [rank for rank in dead if rank not in self._dead]
+        self._unreported += new
+        self._dead += new
 
 
 class Backoff:

@@ -70,31 +70,31 @@ class Log:
             raise RunDirectoryError(f"cannot write {path}: {fault.strerror}") from fault
         self.screen, self._lowest = screen, lowest
         self._left = b""
-        self._heard: SimpleQueue[RelayedWarning] = SimpleQueue()
+        self._warnings: SimpleQueue[RelayedWarning] = SimpleQueue()
 
     def __call__(self, text: str, level: Level = Level.NEWS) -> None:
         """Write the lines of a text."""
-        self._tell_heard()
+        self._write_warnings()
         self._show(_lines(text, time.time(), level.word), level)
 
-    def hear(self, said: RelayedWarning) -> None:
+    def add_warning(self, warning: RelayedWarning) -> None:
         """A warning, from any thread; it is written with the next line, or the next `flush`."""
-        self._heard.put(said)
+        self._warnings.put(warning)
 
-    def recall(self, early: Early) -> None:
-        """Write into the file alone what was said before there was a log."""
-        for said in early.take():
-            self._keep(_lines(said.text, said.time, said.level))
+    def write_earlier(self, early: EarlyWarnings) -> None:
+        """Write into the file alone what was warned of before there was a log."""
+        for warning in early.take():
+            self._keep(_lines_of(warning))
 
     def flush(self) -> None:
         """Write the lines that could not be written before; raises `OSError` if they cannot."""
-        self._tell_heard()
+        self._write_warnings()
         self._write_left()
 
-    def _tell_heard(self) -> None:
-        while not self._heard.empty():
-            said = self._heard.get()
-            self._show(_lines(said.text, said.time, said.level), Level.FAULT)
+    def _write_warnings(self) -> None:
+        while not self._warnings.empty():
+            warning = self._warnings.get()
+            self._show(_lines_of(warning), Level.FAULT)
 
     def _show(self, lines: str, level: Level) -> None:
         if level >= self._lowest:
@@ -120,23 +120,27 @@ class Log:
         self.screen.close()
 
 
-class Early:
+class EarlyWarnings:
     """Warnings before there is a log: shown on stderr at once, and kept for it."""
 
     def __init__(self) -> None:
-        self.once = SeenWarnings()
+        self.seen = SeenWarnings()
         """What was told, also for what listens afterwards."""
-        self._said: list[RelayedWarning] = []
+        self._kept: list[RelayedWarning] = []
 
-    def hear(self, said: RelayedWarning) -> None:
+    def add(self, warning: RelayedWarning) -> None:
         """A warning."""
-        self._said.append(said)
-        print(_lines(said.text, said.time, said.level), end="", file=sys.stderr, flush=True)
+        self._kept.append(warning)
+        print(_lines_of(warning), end="", file=sys.stderr, flush=True)
 
     def take(self) -> list[RelayedWarning]:
         """Those that no log has yet."""
-        said, self._said = self._said, []
-        return said
+        warnings, self._kept = self._kept, []
+        return warnings
+
+
+def _lines_of(warning: RelayedWarning) -> str:
+    return _lines(warning.text, warning.time, warning.level)
 
 
 def _lines(text: str, at: float, word: str) -> str:

@@ -91,8 +91,8 @@ class MpiTransport:
             match arrived:
                 case (rank, Inventory() as inventory):
                     found[rank] = inventory
-                case (_, RelayedWarning() as said):
-                    repeat_warning(said)
+                case (_, RelayedWarning() as warning):
+                    repeat_warning(warning)
                 case (rank, Gone(reason)):
                     raise LaunchError(f"rank {rank} cannot work: {reason}")
                 case (rank, RankDied()):

@@ -47,19 +47,19 @@ class SeenWarnings:
     _texts: set[str] = field(default_factory=set)
     _kinds: Counter[str] = field(default_factory=Counter)
 
-    def admitted(self, said: RelayedWarning) -> RelayedWarning | None:
+    def admitted(self, warning: RelayedWarning) -> RelayedWarning | None:
         """What is to be passed on, and is taken to be; the last one of a kind says that it is."""
-        if said.text in self._texts or self._kinds[said.kind] >= _MOST_OF_A_KIND:
+        if warning.text in self._texts or self._kinds[warning.kind] >= _MOST_OF_A_KIND:
             return None
-        self._texts.add(said.text)
-        self._kinds[said.kind] += 1
-        is_last = self._kinds[said.kind] == _MOST_OF_A_KIND
-        return replace(said, text=f"{said.text} {_NO_MORE}") if is_last else said
+        self._texts.add(warning.text)
+        self._kinds[warning.kind] += 1
+        is_last = self._kinds[warning.kind] == _MOST_OF_A_KIND
+        return replace(warning, text=f"{warning.text} {_NO_MORE}") if is_last else warning
 
 
 @contextmanager
 def relaying_warnings(
-    tell: Callable[[RelayedWarning], None], once: SeenWarnings | None = None
+    tell: Callable[[RelayedWarning], None], seen: SeenWarnings | None = None
 ) -> Iterator[None]:
     """Within, every warning goes to ``tell``, and nowhere else; the innermost of several has it.
 
@@ -67,10 +67,10 @@ def relaying_warnings(
     ----------
     tell
         Called in the thread that warns.
-    once
+    seen
         What was told before; default: nothing.
     """
-    root, listener = logging.getLogger(), _Listener(tell, once or SeenWarnings())
+    root, listener = logging.getLogger(), _Listener(tell, seen or SeenWarnings())
     outer = [handler for handler in root.handlers if isinstance(handler, _Listener)]
     for handler in outer:
         root.removeHandler(handler)
@@ -85,21 +85,22 @@ def relaying_warnings(
             root.addHandler(handler)
 
 
-def repeat_warning(said: RelayedWarning) -> None:
+def repeat_warning(warning: RelayedWarning) -> None:
     """A warning of another process is one of this process."""
     record = logging.makeLogRecord(
-        {"name": said.logger, "created": said.time, "levelname": said.level,
-         "levelno": logging.getLevelNamesMapping()[said.level], "msg": said.text, "said": said}
+        {"name": warning.logger, "created": warning.time, "levelname": warning.level,
+         "levelno": logging.getLevelNamesMapping()[warning.level], "msg": warning.text,
+         "relayed": warning}
     )  # fmt: skip
-    logging.getLogger(said.logger).handle(record)
+    logging.getLogger(warning.logger).handle(record)
 
 
 class _Listener(logging.Handler):
-    def __init__(self, tell: Callable[[RelayedWarning], None], once: SeenWarnings) -> None:
+    def __init__(self, tell: Callable[[RelayedWarning], None], seen: SeenWarnings) -> None:
         super().__init__(logging.WARNING)
-        self._tell, self._once = tell, once
+        self._tell, self._seen = tell, seen
 
     def emit(self, record: logging.LogRecord) -> None:
-        said: RelayedWarning = getattr(record, "said", None) or RelayedWarning.of(record)
-        if told := self._once.admitted(said):
+        warning: RelayedWarning = getattr(record, "relayed", None) or RelayedWarning.of(record)
+        if told := self._seen.admitted(warning):
             self._tell(told)

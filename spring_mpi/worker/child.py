@@ -59,10 +59,10 @@ class _Connection(Connection):
         with self._lock:
             super().send(message)
 
-    def tell(self, said: RelayedWarning) -> None:
+    def tell(self, warning: RelayedWarning) -> None:
         """Pass a warning on; that nobody hears it is found out elsewhere."""
         with contextlib.suppress(OSError):
-            self.send(said)
+            self.send(warning)
 
 
 def _serve(connection: Connection, device: str, threads: int) -> None:

@@ -15,7 +15,7 @@ def serve_rank(communicator: Communicator) -> int:
     """Serve as a worker rank until Quit; the exit code. Rank 0 is told at the end why it ends."""
     ending = Gone("it was told to quit")
     try:
-        with relaying_warnings(lambda said: communicator.send(said, 0)):
+        with relaying_warnings(lambda warning: communicator.send(warning, 0)):
             return _carry_messages(communicator)
     except Exception as fault:
         ending = Gone(f"{type(fault).__name__}: {fault}")
