@@ -54,38 +54,23 @@ def assemble(scans: Sequence[Scanned], wanted: Wanted, start: int = 0) -> EventI
     names, pids = _all_pids(scans, wanted.run, start)
     counts = [scanned.count for scanned in scans]
     left_out = (scanned.left_out(number, wanted.run) for number, scanned in enumerate(scans))
-    index = _sorted(
-        EventIndex(
-            part_pids=pids,
-            source=np.repeat(np.arange(len(counts), dtype=np.uint32), counts),
-            row=np.concatenate([scanned.rows for scanned in scans]),
-            part_flags=np.concatenate([scanned.flags for scanned in scans]),
-            pid_names=names,
-            sources=tuple(
-                replace(scanned.source, is_part=scanned.scan.is_part) for scanned in scans
-            ),
-            transitions=_transitions(scans),
-            frames=tuple(
-                Frames(scanned.scan.dataset, tuple(scanned.scan.shape[-2:]), scanned.scan.dtype)
-                for scanned in scans
-            ),
-            wanted=wanted,
-        )
+    index = EventIndex(
+        part_pids=pids,
+        source=np.repeat(np.arange(len(counts), dtype=np.uint32), counts),
+        row=np.concatenate([scanned.rows for scanned in scans]),
+        part_flags=np.concatenate([scanned.flags for scanned in scans]),
+        pid_names=names,
+        sources=tuple(replace(scanned.source, is_part=scanned.scan.is_part) for scanned in scans),
+        transitions=_transitions(scans),
+        frames=tuple(
+            Frames(scanned.scan.dataset, tuple(scanned.scan.shape[-2:]), scanned.scan.dtype)
+            for scanned in scans
+        ),
+        wanted=wanted,
     )
+    index = index.with_parts(sorting(index.part_pids, index.source, index.row))
     groups = itertools.chain.from_iterable(left_out)
     return replace(index, left_out=settled(groups, index.part_pids))
-
-
-def _sorted(index: EventIndex) -> EventIndex:
-    """The same parts in the order of their pids, then of sources and rows."""
-    order = sorting(index.part_pids, index.source, index.row)
-    return replace(
-        index,
-        part_pids=index.part_pids[order],
-        source=index.source[order],
-        row=index.row[order],
-        part_flags=index.part_flags[order],
-    )
 
 
 def _transitions(scans: Sequence[Scanned]) -> NDArray[np.void]:

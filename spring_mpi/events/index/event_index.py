@@ -6,7 +6,7 @@ import bisect
 import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -171,6 +171,17 @@ class EventIndex:
     def _part(self, place: int) -> Part:
         source = int(self.source[place])
         return Part(self.sources[source], self.frames[source].dataset, int(self.row[place]))
+
+    def with_parts(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> EventIndex:
+        """The same sources with these parts alone, in that order, and without statistics."""
+        return replace(
+            self,
+            part_pids=self.part_pids[chosen],
+            source=self.source[chosen],
+            row=self.row[chosen],
+            part_flags=self.part_flags[chosen],
+            statistics=None,
+        )
 
     def read(self, pid: AnyPid) -> Event:
         """The first event of that pid; errors as in `find` and `Loader.read`."""

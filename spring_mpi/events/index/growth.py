@@ -62,7 +62,7 @@ def grow(index: EventIndex, scans: Sequence[Scanned]) -> Growth:
     refused += _double(found, doubles)
     if not (fresh.any() or found.left_out):
         return Growth(index, tuple(refused))
-    grown = assemble(joined([*known, *scans_of(_subset(found, fresh))]), index.wanted)
+    grown = assemble(joined([*known, *scans_of(found.with_parts(fresh))]), index.wanted)
     return Growth(replace(grown, file=index.file), tuple(refused))
 
 
@@ -103,18 +103,6 @@ def _double(found: EventIndex, doubles: NDArray[np.bool_]) -> Iterator[tuple[str
     for source, count in zip(found.sources, counts.tolist(), strict=True):
         if count:
             yield source.path, f"{count} events have pids that others have; they are left out"
-
-
-def _subset(index: EventIndex, chosen: NDArray[np.bool_]) -> EventIndex:
-    """Some events of an index; the sources of the others stay."""
-    return replace(
-        index,
-        part_pids=index.part_pids[chosen],
-        source=index.source[chosen],
-        row=index.row[chosen],
-        part_flags=index.part_flags[chosen],
-        statistics=None,
-    )
 
 
 def _numbers(names: Sequence[str]) -> str:
