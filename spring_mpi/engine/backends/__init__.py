@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from ..backend import Backend
 
 
-def _ignore(text: str) -> None:
-    """Drop what is said."""
-
-
-def make_backend(device: str, say: Callable[[str], None] = _ignore, *, threads: int = 1) -> Backend:
+def make_backend(
+    device: str, say: Callable[[str], None] = lambda text: None, *, threads: int = 1
+) -> Backend:
     """The backend for ``cpu``, ``cuda``, ``cuda:K`` or ``auto``, a GPU where there is one.
 
     K is the CUDA ordinal of a visible device. ``say`` takes what people should know while it works,

@@ -115,14 +115,6 @@ class _Sums:
         return Moments(count, self._sum, distances, np.where(count, self._max, np.nan))
 
 
-def planes_of(frames: Iterable[Frame]) -> Planes:
-    """Moments of some events; see `Tally`."""
-    tally = Tally()
-    for frame in frames:
-        tally.add(frame)
-    return tally.planes()
-
-
 def merged_planes(first: Planes, second: Planes) -> Planes:
     """Moments of the events of both; a module may be missing in either.
 

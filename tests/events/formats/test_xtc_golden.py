@@ -11,7 +11,7 @@ from spring_mpi.events.formats.lcls1 import decode as xtc_decode
 from spring_mpi.events.formats.lcls1.decode import decode_image, event_codes
 from spring_mpi.events.formats.lcls1.epics import records_in
 from spring_mpi.events.formats.lcls1.idx import read_idx
-from spring_mpi.events.formats.lcls1.layout import IMAGES, Item, contents
+from spring_mpi.events.formats.lcls1.layout import IMAGES, Item
 from spring_mpi.events.formats.lcls1.payload import Config
 from spring_mpi.events.formats.lcls1.reader import XtcHandle
 from spring_mpi.events.formats.reader import DAMAGED, SLOW, STEP
@@ -94,11 +94,13 @@ def test_event(path: Path) -> None:
     handle.close()
 
 
-def test_tree() -> None:
+def test_tree(path: Path) -> None:
     """Source, type, version, damage and bytes of what a datagram holds."""
-    (one,) = contents(memoryview(typed(EVENT)))
-    assert one[:4] == ("CxiDg2.0:Tm6740.0", 2, 1, 0)
-    assert bytes(one.payload) == struct.pack("<4I6H", 3, 2, 12, 32, 1, 2, 3, 4, 4095, 6)
+    handle = XtcHandle(str(path))
+    (image,) = handle.items(236)
+    assert image[:4] == ("CxiDg2.0:Tm6740.0", 2, 1, 0)
+    assert bytes(image.payload) == struct.pack("<4I6H", 3, 2, 12, 32, 1, 2, 3, 4, 4095, 6)
+    handle.close()
 
 
 def item(kind: int, version: int, text: str) -> Item:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
@@ -24,7 +24,7 @@ from spring_mpi.events.formats.reader import Frame
 from spring_mpi.events.index.assembly import assemble
 from spring_mpi.events.index.columns import Statistics
 from spring_mpi.events.index.scans import scans_of
-from spring_mpi.events.survey.moments import IMAGE, Planes, merged_planes, planes_of
+from spring_mpi.events.survey.moments import IMAGE, Planes, Tally, merged_planes
 from spring_mpi.events.survey.statistics import Block, images, measure, write_images
 from spring_mpi.launch.communicator import NullCommunicator
 
@@ -34,6 +34,14 @@ ALONE = NullCommunicator()
 def measured(path: Path, threshold: float = 1.0) -> Block:
     """Statistics of the events in a file."""
     return measure(build_index(path, dataset="data"), threshold, ALONE)
+
+
+def planes_of(frames: Iterable[Frame]) -> Planes:
+    """Moments of some events."""
+    tally = Tally()
+    for frame in frames:
+        tally.add(frame)
+    return tally.planes()
 
 
 def together(frames: list[Frame]) -> dict[str, NDArray[Any]]:

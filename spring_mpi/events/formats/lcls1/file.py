@@ -29,7 +29,6 @@ from .layout import (
     Slot,
     TypeId,
     datagram_size,
-    item_of,
     records,
     service_of,
     slots,
@@ -83,7 +82,10 @@ class XtcFile:
 
     def item(self, slot: Slot, empty: Empty = np.empty) -> Item:
         """The slot with its payload, in memory of its own, maybe from ``empty``."""
-        return item_of(slot, self._bytes.view(slot.start, slot.size, empty))
+        payload = self._bytes.view(slot.start, slot.size, empty)
+        return Item(
+            slot.address, slot.type, slot.version, slot.damage, payload, slot.log, slot.phy
+        )  # fmt: skip
 
     @cached_property
     def records(self) -> NDArray[Any]:

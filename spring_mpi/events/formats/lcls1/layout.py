@@ -153,29 +153,6 @@ class Item(NamedTuple):
     phy: int = 0
 
 
-def contents(datagram: memoryview) -> Iterator[Item]:
-    """Everything that a datagram holds, in its order.
-
-    Raises
-    ------
-    ValueError
-        If a container does not fit into the one around it.
-    """
-
-    def read(offset: int, size: int) -> memoryview:
-        return datagram[offset : offset + size]
-
-    for slot in slots(read, 0, len(datagram)):
-        yield item_of(slot, datagram[slot.start : slot.start + slot.size])
-
-
-def item_of(slot: Slot, payload: memoryview) -> Item:
-    """The data of a slot whose payload was read."""
-    return Item(
-        slot.address, slot.type, slot.version, slot.damage, payload, slot.log, slot.phy
-    )  # fmt: skip
-
-
 def slots(read: Read, start: int, end: int) -> Iterator[Slot]:
     """The sources' data in the datagram between two offsets; reads headers only.
 
