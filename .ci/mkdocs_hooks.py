@@ -1,18 +1,20 @@
-"""What the documentation's site takes from elsewhere: help of the commands, files of the root."""
+"""What the documentation's site takes from elsewhere: help, files of the root, docstrings."""
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mkdocs.exceptions import PluginError
 
 ROOT = Path(__file__).resolve().parents[1]
-_MARK = re.compile(r"^<!-- (help|include): (.+) -->$", re.MULTILINE)
+_MARK = re.compile(r"^<!-- (help|include|modules): (.+) -->$", re.MULTILINE)
 # What a browser would fetch from somewhere else by itself; links that people follow are none.
 _FETCHED = re.compile(
     r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc=["']?(?:https?:)?//"""
@@ -21,11 +23,10 @@ _FETCHED = re.compile(
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Put the help of commands, and files, where a page has a mark for them."""
+    """Put the help of commands, files, and tables of modules where a page has a mark for them."""
     up = "../" * page.file.src_uri.count("/")
-    return _MARK.sub(
-        lambda mark: _help(mark[2]) if mark[1] == "help" else _included(mark[2], up), markdown
-    )
+    sources = {"help": _help, "include": partial(_included, up=up), "modules": _modules}
+    return _MARK.sub(lambda mark: sources[mark[1]](mark[2]), markdown)
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:
@@ -45,6 +46,16 @@ def _help(command: str) -> str:
     if done.returncode:
         raise PluginError(f"{command} --help: {done.stderr}")
     return f"```text\n{done.stdout}```"
+
+
+def _modules(package: str) -> str:
+    """A table of a package's modules with the first sentences of their docstrings."""
+    rows = ["| module | one sentence |", "|---|---|"]
+    for file in sorted((ROOT / "spring_mpi" / package).glob("[!_]*.py")):
+        docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        sentence = " ".join(docstring.partition("\n\n")[0].split())
+        rows.append(f"| `{file.stem}` | {sentence.replace('``', '`')} |")
+    return "\n".join(rows)
 
 
 def _included(name: str, up: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from ..errors import SourceError
 from ..model.outcome import Outcome, State
@@ -122,12 +123,13 @@ def resume(
                 ended.append(plan.identified(failed))
             else:
                 interrupted.append(job)
-        elif state in (State.REMOVED, State.STOPPED):
+        elif state is State.REMOVED or state is State.STOPPED:
             ended.append(plan.identified(line.outcome))
-        else:
+        elif state is State.FAILED or state is State.DONE:  # done, and its result is gone
             retried += state is State.FAILED
-            attempts = attempts if state is State.WAITING else 0
-            state = State.WAITING
+            attempts, state = 0, State.WAITING
+        elif state is not State.WAITING:
+            assert_never(state)
         queue.settle(name, state, attempts)
         if outages and state is State.WAITING:
             queue.unpacked.add(name)
