@@ -61,7 +61,7 @@ class RetryingWriter:
             try:
                 result = write()
             except OSError as fault:
-                if not may_end(fault):
+                if _number(fault) not in (*_NO_SPACE, *_OUTAGES):
                     raise UnwritableError(
                         f"a file that cannot be written: {fault_text(fault)}"
                     ) from fault
@@ -79,11 +79,6 @@ class RetryingWriter:
                 if began is not None:
                     self._tell(f"goes on: {end} after {self._clock() - began:.0f} s")
                 return result
-
-
-def may_end(fault: OSError) -> bool:
-    """Whether a fault of writing may end by itself."""
-    return _number(fault) in (*_NO_SPACE, *_OUTAGES)
 
 
 def _waiting(fault: OSError) -> str:

@@ -132,7 +132,8 @@ class Verb:
         MessageError
             If one is missing, is not of its form, or is none of the verb's.
         """
-        arguments = self.pattern if self._has_pattern(given) else self.arguments
+        has_pattern = any(argument.name in given for argument in self.pattern[:1])
+        arguments = self.pattern if has_pattern else self.arguments
         known = {argument.name: argument for argument in arguments if argument.is_sent}
         for name in given:
             if name not in known:
@@ -147,9 +148,6 @@ class Verb:
             if fault := known[name].faults(value):
                 raise MessageError(f"{self.name}: {fault}")
         return complete
-
-    def _has_pattern(self, given: Mapping[str, Any]) -> bool:
-        return bool(self.pattern) and self.pattern[0].name in given
 
 
 _JOBS = (
