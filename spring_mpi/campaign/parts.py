@@ -18,8 +18,8 @@ from ..config.config import load_config
 from ..config.event_choice import parse_part
 from ..errors import ConfigError
 from ..model.outcome import Outcome, State, tally
-from ..rundir.ended import Status, read_status
 from ..rundir.paths import RunDirectory
+from ..rundir.status import Status, read_status
 from ..rundir.summary import read_summary, write_summary
 
 _FOLDER = re.compile(r"(\d+)-of-(\d+)")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RunDirectoryError, SourceError, SpringError
 from ..model.outcome import Outcome, State
 from ..model.result import Result
-from ..rundir.ended import by_error, in_state, read_ended, read_status
+from ..rundir.ended import by_error, in_state, read_ended
+from ..rundir.status import read_status
 from . import command, command_parser, positive
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from ..model.names import pid_text
 from ..model.orientation import Oriented, oriented_like
 from ..model.outcome import Outcome, State
 from ..model.result import Result
-from .ended import Status, by_error, in_state, read_ended, read_status
+from .ended import by_error, in_state, read_ended
+from .status import Status, read_status
 
 _REFERENCES_KEPT = 16
 

@@ -14,7 +14,8 @@ from spring_mpi.config.config import load_config
 from spring_mpi.config.event_choice import EventSelection
 from spring_mpi.events import build_index
 from spring_mpi.events.geometry import GeometrySpec, read_geometry
-from spring_mpi.rundir.ended import Status, read_ended, read_status
+from spring_mpi.rundir.ended import read_ended
+from spring_mpi.rundir.status import Status, read_status
 from spring_mpi.system.files import read_text
 
 CRYSTFEL = (
