@@ -16,7 +16,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 def figures(name: str, folder: Path, *options: str) -> dict[str, float]:
     """What a benchmark writes."""
     file = folder / "figures.json"
-    command = [sys.executable, BENCHMARKS / f"{name}.py", "--json", file, *options]
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--json", str(file), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     written = json.loads(file.read_text())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from spring_mpi import MPR, Pattern, Result, Settings
+from spring_mpi.engine.mpr import Progress
 from spring_mpi.errors import LaunchError, SettingsError, UnsavedError
 from spring_mpi.events.formats.simulated.diffraction import Detector
 from spring_mpi.events.formats.simulated.reader import SimulateReader
@@ -58,15 +59,17 @@ def test_a_result_that_cannot_be_saved_is_not_lost(
         with pytest.raises(UnsavedError, match=r"No space left.*e\.result\.save") as caught:
             MPR(pattern=pattern, settings=settings).run()
     assert list(tmp_path.iterdir()) == []
-    caught.value.result.save(tmp_path / "elsewhere.h5")
-    assert (Result.load(tmp_path / "elsewhere.h5").data == caught.value.result.data).all()
+    result = caught.value.result
+    assert isinstance(result, Result)
+    result.save(tmp_path / "elsewhere.h5")
+    assert (Result.load(tmp_path / "elsewhere.h5").data == result.data).all()
 
 
 def test_a_folder_that_is_missing_is_told_before_the_work(
     pattern: Pattern, settings: Settings, tmp_path: Path
 ) -> None:
     """Not after it."""
-    seen = []
+    seen: list[Progress] = []
     settings.set("global", "workdir", str(tmp_path / "nowhere"))
     with pytest.raises(SettingsError, match=r"global\.workdir: .*nowhere"):
         MPR(pattern=pattern, settings=settings).run(report=seen.append)
@@ -82,7 +85,7 @@ def test_settings_are_taken_at_once(pattern: Pattern, settings: Settings) -> Non
 
 def test_reports_every_generation(pattern: Pattern, settings: Settings) -> None:
     """A caller can watch the generations go by."""
-    seen = []
+    seen: list[Progress] = []
     MPR(pattern=pattern, settings=settings).run(report=seen.append)
     assert [(one.generation, one.generations) for one in seen] == [(1, 2), (2, 2)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def plan(load: Callable[..., Config], tmp_path: Path) -> Plan:
     return Plan(load(TEXT), build_index("events=2:seed=1", reader="simulate"), tmp_path)
 
 
-def added(plan: Plan, changes: dict[str, object], tag: str = "") -> tuple[str, Blueprint]:
+def added(plan: Plan, changes: Mapping[str, object], tag: str = "") -> tuple[str, Blueprint]:
     """Name and blueprint of one more job of the first event."""
     (one,) = plan.index.pids[:1].tolist()
     pid = "-".join(map(str, one))

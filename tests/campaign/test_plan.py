@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -146,4 +147,4 @@ def test_index_positions_are_not_copied(plan: Callable[..., Plan], index: EventI
     """A job refers to its event's own row and source."""
     made = plan()
     rows = [made.job(name).event.row for name in made.numbers]
-    assert rows == [index.ref(position).row for position in np.arange(6)]
+    assert rows == [index.ref(cast(Any, position)).row for position in np.arange(6)]

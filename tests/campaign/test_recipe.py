@@ -69,7 +69,7 @@ def with_files(folder: Path) -> Calibration:
     return Calibration(masks, background, gain, center)
 
 
-CHANGES = [
+CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"seed": 2}, "seed: 1 -> 2"),
     ({"cropsize": 64}, "pattern.cropsize: 32 -> 64"),
     ({"size": 32}, "pattern.size: 16 -> 32"),
@@ -228,7 +228,7 @@ def test_the_rule_of_version_0_1_0() -> None:
     made = recipe(Calibration(center=(1.5, 2.0), satvalue=3.0), settings=settings, seed=7)
     assert made.former_fingerprint(parts) == "239f7afb24ea9e4a06b4b810382b9ed1"
     event = EventRef((1, 2), Source("/d/run.cxi", "cxi", 1000), "/e", 2)
-    own = {name: ArraySpec(dataset=name) for name in ("background", "gain")}
+    own: dict[str, Any] = {name: ArraySpec(dataset=name) for name in ("background", "gain")}
     spooled = of_spooled(Calibration(satvalue=3e4, **own), settings, 32, 16, 7)
     assert spooled.former_fingerprint(event) == "29ec808d06d60a465731d99acc2c25d2"
     assert version_0_1_0.calibration(Calibration(), (), {}) == "83db29416453e4450b14690b92a1e7d5"

@@ -88,7 +88,7 @@ def wait_until(what: Callable[[], object]) -> None:
 
 def wait_running(hv: Interactive, capsys: pytest.CaptureFixture[str], name: str) -> list[str]:
     """Until the live log shows that the main loop of a job runs; its lines."""
-    seen = []
+    seen: list[str] = []
 
     def is_running() -> bool:
         seen[:] = printed(capsys, hv.livelog)

@@ -86,7 +86,11 @@ def test_quoted_scalars_are_text() -> None:
 def test_every_node_knows_its_place() -> None:
     """Line and column count from one, also inside lists on one line."""
     node, _ = parse("a: 1\nb:\n  - x\n  - [y, zz]\n", "f")
-    inner = find(node, "b").nodes[1].nodes[1]
+    outer = find(node, "b")
+    assert isinstance(outer, Items)
+    row = outer.nodes[1]
+    assert isinstance(row, Items)
+    inner = row.nodes[1]
     assert inner == Scalar(Place("f", 4, 9), "zz", "zz")
 
 
@@ -130,7 +134,9 @@ def test_nested_aliases_cost_no_more_than_they_are_written() -> None:
     lines = ["a0: &a0 [x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 13)]
     node, problems = parse("\n".join(lines), "f")
-    first, *others = find(node, "a12").nodes
+    items = find(node, "a12")
+    assert isinstance(items, Items)
+    first, *others = items.nodes
     assert (len(others), problems) == (9, [])
     assert all(one is first for one in others)
 

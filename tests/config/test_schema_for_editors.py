@@ -45,7 +45,7 @@ def read(text: str) -> object:
     return values(tree)
 
 
-def changed(path: str, value: object) -> dict:
+def changed(path: str, value: object) -> dict[str, Any]:
     """The shortest config with one value more."""
     document = json.loads(json.dumps(LEAST))
     *sections, key = path.split("/")
@@ -74,7 +74,7 @@ def test_an_effective_config_is_right(
     validator.validate(read(dump_config(config)))
 
 
-def keys(form: object) -> list[str]:
+def keys(form: dict[str, Any]) -> list[str]:
     """The keys of all sections of a schema, as paths."""
     properties = form.get("properties", {})
     below = [f"{name}/{key}" for name, inner in properties.items() for key in keys(inner)]

@@ -22,7 +22,7 @@ SMALL = {
     "global__generations": 5, "global__popsize": 8, "init__supportsize": 16, "IA__it": 6,
     "SW__sigma_start": 1.0,
 }  # fmt: skip
-MODES = {
+MODES: dict[str, dict[str, Any]] = {
     "threshold": {},
     "without elitism": {"SW__elitism": False},
     "area": {"SW__mode": "area", "SW__area": 100.0},

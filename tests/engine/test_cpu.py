@@ -87,7 +87,7 @@ def test_iterations(native: Make, size: int, constraint: str, algorithm: str) ->
     density = np.stack([noise(size, one, is_complex=is_complex) for one in range(POPSIZE)])
     density *= np.sqrt(POPSIZE * data.norm) / np.linalg.norm(density)
     support = np.stack([disc(size, 20 + 4 * one) for one in range(POPSIZE)])
-    results = []
+    results: list[NDArray[Any]] = []
     for backend in (reference_backend(precision="double"), reference_backend(), native()):
         kind = density.dtype if not results else "c8" if is_complex else "f4"
         population = Population(density.astype(kind), support.copy())

@@ -31,7 +31,7 @@ QUICK = {"global__popsize": 6, "global__generations": 4, "init__supportsize": 14
 def fake(host_machine: HostMachine, monkeypatch: pytest.MonkeyPatch) -> FakeCupy:
     """CuPy's stand-in, in its place."""
     module = FakeCupy(host_machine)
-    monkeypatch.setitem(sys.modules, "cupy", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cupy", module)
     return module
 
 

@@ -242,7 +242,7 @@ def test_no_room_for_one_individual_is_an_error(host_machine: HostMachine) -> No
 def test_darkness_has_no_phase(host_machine: HostMachine) -> None:
     """An empty density projects to finite moduli, as in the reference."""
     data = data_of(16, "positive")
-    backends = (reference_backend(), GpuBackend(host_machine, print))
+    backends: tuple[Any, ...] = (reference_backend(), GpuBackend(host_machine, print))
     for level in (0.0, 1e-44, 1e-30, 1e-20):
         arrays = {
             "density": np.full((4, 16, 16), level, np.float32),

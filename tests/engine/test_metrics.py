@@ -92,7 +92,7 @@ def test_crossings_by_hand(profile: list[float], radius: float) -> None:
 @given(st.floats(0.5, 30))
 def test_the_crossing_of_a_straight_line_is_exact(radius: float) -> None:
     """A profile that falls straight crosses where the line does."""
-    profile = 1 - 0.5 * np.arange(32) / radius
+    profile = 1 - 0.5 * np.arange(32.0) / radius
     assert crossing(profile, 0.5) == pytest.approx(radius)
     assert resolution(profile, 0.5) == pytest.approx(64 / radius)
 

@@ -179,16 +179,16 @@ def test_arrays_that_c_must_not_see_are_refused(
 
 
 def test_wrong_supports_and_sizes_are_refused(kernels: NativeOperators) -> None:
-    wrong = Individual(SOUND.copy(), np.zeros((64, 64), np.uint8))  # type: ignore[arg-type]
+    wrong = Individual(SOUND.copy(), np.zeros((64, 64), np.uint8))
     with pytest.raises(ValueError, match=r"arrays of bool \(64, 64\), this is uint8"):
         kernels.iterate([wrong], rule("ER", IA()), 1)
     with pytest.raises(ValueError, match="no kernels for the size 48"):
-        NativeOperators(load(), bounds_of(lumps(48)), Settings())  # type: ignore[arg-type]
+        NativeOperators(load(), bounds_of(lumps(48)), Settings())
 
 
 def test_complex_densities_are_no_pair(native: Callable[..., Any]) -> None:
     settings = settings_of(object__constraint="complex")
-    kernels = NativeOperators(load(), bounds_of(lumps(64)), settings)  # type: ignore[arg-type]
+    kernels = NativeOperators(load(), bounds_of(lumps(64)), settings)
     one = Individual(noise(64, 1, is_complex=True).astype(np.complex64), np.ones((64, 64), bool))
     with pytest.raises(ValueError, match="2 individuals are too many"):
         kernels.iterate([one, one], rule("ER", IA()), 1)

@@ -25,7 +25,7 @@ SMALL = {
     "global__generations": 3, "global__popsize": 4, "init__supportsize": 20, "IA__it": 2,
     "SW__sigma_start": 1.0,
 }  # fmt: skip
-MODES = {
+MODES: dict[str, dict[str, Any]] = {
     "threshold": {},
     "area": {"SW__mode": "area", "SW__area": 100.0},
     "complex": {"object__constraint": "complex"},

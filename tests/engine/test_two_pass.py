@@ -48,7 +48,8 @@ def test_iterations(
     supports = np.stack([disc(size, 20 + 4 * one) for one in range(popsize)])
     results = []
     double = reference_backend(precision="double")
-    for backend in (double, GpuBackend(host_machine, print, two_pass=True)):
+    backends: tuple[Any, ...] = (double, GpuBackend(host_machine, print, two_pass=True))
+    for backend in backends:
         backend.load([Problem(data, KEY)], settings)
         start = densities if backend is double else densities.astype(single)
         population = backend.restore({"density": start, "support": supports})

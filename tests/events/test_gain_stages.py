@@ -52,7 +52,7 @@ def recorded(bits: GainBits) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
         stage = number % len(scales)
         pedestal, gain = scales[stage]
         photons[place] = 2 * place[0]
-        raw[place] = word(bits, stage, pedestal + photons[place] * gain)
+        raw[place] = word(bits, stage, float(pedestal + photons[place] * gain))
     return raw, photons
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def dumped(
 
 def without_servers() -> None:
     """Whatever psana asks of LCLS's servers fails as it does with a fault of theirs."""
-    import requests
+    requests: Any = import_module("requests")
 
     class Answer:
         status_code = 404
@@ -67,7 +68,7 @@ def main(reader: str, out: str, dataset: str, *sources: str) -> None:
     """Save what is found; a fault of the source is the array ``fault``."""
     if reader == "psana":
         without_servers()
-    found: Mapping[str, NDArray[Any]]
+    found: dict[str, Any]
     try:
         found = dumped(reader, None if dataset == "-" else dataset, sources)
     except SourceError as fault:

@@ -112,7 +112,7 @@ def parse_command(words: list[str], monkeypatch: object) -> None:
     (point,) = entry_points(group="console_scripts", name=words[0])
     original = argparse.ArgumentParser.parse_args
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> None:
+    def parse_args(self: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> None:
         original(self, args, namespace)
         raise _ParsedError
 

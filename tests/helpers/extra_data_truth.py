@@ -81,7 +81,7 @@ def fill(path: str, key: str, number: int) -> None:
             data[row] = number * 1000 + row * 100 + pixels
 
 
-def read(folder: str) -> dict[str, list[float]]:
+def read(folder: str) -> dict[str, Any]:
     """By ``SOURCE|TRAIN|PULSE`` three pixels and the sum of the frame."""
     found = {}
     run = RunDirectory(folder, inc_suspect_trains=False)

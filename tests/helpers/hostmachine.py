@@ -57,8 +57,8 @@ class HostMachine:
 
     name = "host"
     device = "this processor"
-    xp = np
-    exhausted = MemoryError
+    xp: Any = np
+    exhausted: type[BaseException] = MemoryError
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder

@@ -52,7 +52,8 @@ def settings_of(**values: Any) -> Settings:
     """Settings from ``section__key`` arguments."""
     settings = Settings()
     for name, value in values.items():
-        settings.set(*name.split("__"), value)
+        section, key = name.split("__")
+        settings.set(section, key, value)
     return settings
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def values_of(dgram: Any) -> Iterator[tuple[str, Any]]:
 
 def dump(path: str, configured: str, out: str) -> None:
     """Every datagram of a file, numbered, with time and service."""
-    from psana import dgram
+    from psana import dgram  # type: ignore[attr-defined]
 
     config = dgram.Dgram(file_descriptor=os.open(configured, os.O_RDONLY))
     found = [config] if path == configured else []
@@ -65,8 +65,8 @@ def dump(path: str, configured: str, out: str) -> None:
 
 def events(folder: str, experiment: str, run: str, out: str) -> None:
     """The events of a run by random access."""
-    from psana import DataSource
-    from psana.psexp.ds_base import DataSourceBase
+    from psana import DataSource  # type: ignore[attr-defined]
+    from psana.psexp.ds_base import DataSourceBase  # type: ignore[import-not-found]
 
     # It asks a server at SLAC, which there is only there.
     DataSourceBase._get_file_info_from_db = lambda *args, **keywords: {}
@@ -81,7 +81,7 @@ def events(folder: str, experiment: str, run: str, out: str) -> None:
 
 def save(out: str, dgrams: list[Any]) -> None:
     """Write the values under ``number|key``."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{number}|{key}": np.asarray(value)
         for number, one in enumerate(dgrams)
         for key, value in values_of(one)
@@ -91,4 +91,5 @@ def save(out: str, dgrams: list[Any]) -> None:
 
 
 if __name__ == "__main__":
-    {"dump": dump, "events": events}[sys.argv[1]](*sys.argv[2:])
+    commands: dict[str, Callable[..., None]] = {"dump": dump, "events": events}
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -18,7 +18,7 @@ from spring_mpi.launch.sharing import dismiss, serve, shared
 class ThreadCommunicator:
     """A rank that is a thread of this process."""
 
-    has_lost_ranks = False
+    node, has_lost_ranks = 0, False
 
     def __init__(self, rank: int, boxes: list[queue.Queue[tuple[int, Any]]]) -> None:
         self.rank, self.size, self._boxes = rank, len(boxes), boxes

@@ -20,7 +20,7 @@ class Sample:
     needed: int = option(..., "a required one", at_least=2, below=10, example=3)
     share: float | None = option(None, "a share", above=0, at_most=1)
     moved: int = option(1, "one that a config has elsewhere", instead="other.key")
-    made: dict = option(dict, "a new object each time")
+    made: dict[str, object] = option(dict, "a new object each time")
 
 
 def sample(name: str) -> Option:

@@ -23,7 +23,7 @@ def hit(shape: str = "sphere", photons: float = 1e5) -> tuple[Any, Detector]:
 
 def told(frame: Any, detector: Detector, **changes: Any) -> str:
     """The warnings of a frame that is prepared as it should be, but for these changes."""
-    right = {
+    right: dict[str, Any] = {
         "mask": detector.excluded(), "center": detector.center, "cropsize": 256, "size": SIZE,
         "satvalue": 3e4, "gain": detector.gain,
     }  # fmt: skip
@@ -49,7 +49,7 @@ def test_nothing_is_said_of_a_hit(shape: str, photons: float) -> None:
         ),
     ],
 )
-def test_what_cannot_be_right(changes: dict[str, float], message: str) -> None:
+def test_what_cannot_be_right(changes: dict[str, Any], message: str) -> None:
     """Background, gain or satvalue that leave most pixels negative, saturated, or without light."""
     assert message in told(*hit(photons=1e6), **changes)
 

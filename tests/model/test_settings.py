@@ -90,7 +90,7 @@ def test_copies_are_independent(first: int, second: int) -> None:
 def test_values_are_frozen() -> None:
     """A value is changed through set() alone."""
     with pytest.raises(AttributeError):
-        Settings().init.supportsize = 3
+        Settings().init.supportsize = 3  # type: ignore[misc]
 
 
 def test_mapping_round_trip() -> None:
@@ -108,7 +108,7 @@ def test_repr_is_the_code_that_makes_it() -> None:
 def test_a_section_must_be_a_mapping() -> None:
     """A section given as a value is a SettingsError, not a traceback."""
     with pytest.raises(SettingsError, match="init must be a mapping"):
-        Settings.from_mapping({"init": 5})
+        Settings.from_mapping({"init": 5})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Any, cast
 
 from spring_mpi.rank0.control import Control
 from spring_mpi.rank0.progress import Progress
@@ -15,7 +16,8 @@ class FullMailbox:
     """Gives one message until its answer can be written; the first time there is no room."""
 
     def __init__(self) -> None:
-        self.answers, self.is_full = [], True
+        self.answers: list[tuple[str, tuple[str, ...]]] = []
+        self.is_full = True
 
     def poll(self) -> list[Message]:
         return [] if self.answers else [Message("id", "remove", {"item": "a"}, "me@here")]
@@ -30,7 +32,7 @@ def test_full_disk_while_answering() -> None:
     """The message is applied once, and answered as soon as there is room."""
     queue, mailbox = Queue(), FullMailbox()
     queue.append(["a", "b"])
-    control = Control(mailbox, Steering(queue, Progress(), None), {})
+    control = Control(cast(Any, mailbox), Steering(queue, Progress(), None), {})
     for asked in control.asked():
         control.reply(asked)
     mailbox.is_full = False

@@ -28,7 +28,7 @@ def busy(worker: int, name: str = "197-10-14558540587-suppsize:50") -> Busy:
 
 def overview(workers: int = 2, most: int = 9, **others: Any) -> Overview:
     shown = tuple(busy(worker) for worker in range(1, min(workers, most) + 1))
-    values = {
+    values: dict[str, Any] = {
         "done": 6, "failed": 1, "running": workers, "waiting": 33 - workers,
         "under_way": 1.0, "jobs_per_hour": 2345.0, "seconds_left": 62.0, "condition": "",
         "busy": shown, "others": workers - len(shown),
@@ -151,8 +151,13 @@ def test_a_new_size_is_noticed(terminal: tuple[io.FileIO, TextIO]) -> None:
     view.draw(lambda most: overview())
     sent(shown)
     fcntl.ioctl(stream, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 50, 0, 0))
-    clock.now, rows = 1.0, []
-    view.draw(lambda most: overview(most=rows.append(most) or most))
+    clock.now, rows = 1.0, list[int]()
+
+    def noted(most: int) -> Overview:
+        rows.append(most)
+        return overview(most=most)
+
+    view.draw(noted)
     view.close()
     assert rows == [2]
     assert "[" + "#" * 5 + "-" * 20 + "]" in sent(shown)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from spring_mpi.rank0.decisions import Give
 from spring_mpi.rank0.queue import Queue
 
@@ -21,6 +23,7 @@ def test_jobs_of_one_kind_go_together() -> None:
     given = []
     while queue.waiting:
         (order,) = queue.assign().instructions
+        assert isinstance(order, Give)
         given.append(order.names)
         for name in order.names:
             queue.done(1, name)
@@ -43,7 +46,7 @@ def test_a_worker_is_idle_when_all_its_jobs_have_ended() -> None:
 def test_nobody_takes_the_share_of_others() -> None:
     """Eight jobs and four workers: two for each, though three are allowed."""
     queue = packing(3, 1, 2, 3, 4)
-    given = [order.names for order in queue.assign().instructions]
+    given = [cast(Give, order).names for order in queue.assign().instructions]
     assert given == [("a1", "a2"), ("b1", "b2"), ("a3",), ("b3",)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import cast
 
 import pytest
 from hypothesis import settings
@@ -299,7 +300,7 @@ class History(RuleBasedStateMachine):
     def assign(self) -> None:
         before = dict(self.queue.waiting)
         alone = self.queue.alone
-        for names in [order.names for order in self.queue.assign().instructions]:
+        for names in [cast(Give, order).names for order in self.queue.assign().instructions]:
             others = [name for name in before if name not in alone]
             assert names[0] == (others or list(before))[0]
             assert len(names) == 1 or not alone & {*names}
@@ -312,7 +313,7 @@ class History(RuleBasedStateMachine):
         assert before == self.queue.waiting
         held = self.queue.is_paused or self.queue.is_draining
         waits = alone & {*self.queue.running} or {*self.queue.waiting} <= alone
-        held = held or (waits and self.queue.running)
+        held = held or (waits and bool(self.queue.running))
         assert held or not (self.queue.idle and self.queue.waiting)
 
     @precondition(lambda self: self.queue.waiting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -57,7 +57,8 @@ class Workers:
     """A transport that says what a history says, and keeps its orders."""
 
     def __init__(self, history: Sequence[Any]) -> None:
-        self.history, self.orders = list(history), []
+        self.history = list(history)
+        self.orders: list[tuple[int, object]] = []
 
     def start(self, equipment: object) -> None:
         pass
@@ -92,13 +93,15 @@ class Rank0:
     """Rank 0 with that reporter; what it wrote and ordered."""
 
     def __init__(self, history: Sequence[Any], report: Callable[[Queue, Progress], Any]) -> None:
-        self.lines, self.workers = [], Workers(history)
-        journal = SimpleNamespace(commit=self._commit)
-        control = SimpleNamespace(asked=list)
+        self.lines: list[dict[str, Any]] = []
+        self.workers = Workers(history)
+        journal: Any = SimpleNamespace(commit=self._commit)
+        control: Any = SimpleNamespace(asked=list)
         queue, progress = Queue(retries=2), Progress(lambda: 0.0)
         queue.append("abc")
         self.loop = Hypervisor(
-            Jobs(), queue, progress, self.workers, journal, control, report(queue, progress),
+            cast(Any, Jobs()), queue, progress, cast(Any, self.workers), journal, control,
+            report(queue, progress),
             sleep=lambda seconds: None,
         )  # fmt: skip
 

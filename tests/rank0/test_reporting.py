@@ -6,13 +6,13 @@ import json
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from spring_mpi.model.outcome import Outcome, State
 from spring_mpi.rank0.console import worker_lines
-from spring_mpi.rank0.decisions import Decision
+from spring_mpi.rank0.decisions import Decision, Give
 from spring_mpi.rank0.log import Level, Log
 from spring_mpi.rank0.loop import Hypervisor
 from spring_mpi.rank0.overview import Pace
@@ -39,7 +39,12 @@ PLACE = "worker 1 (node07, AMD EPYC)"
 
 def done(name: str, **more: Any) -> Done:
     """The word of a child that made a result."""
-    figures = {"error": 0.1, "resolution_px": 2.0, "support_px": 500, "seconds": 10.0}
+    figures: dict[str, Any] = {
+        "error": 0.1,
+        "resolution_px": 2.0,
+        "support_px": 500,
+        "seconds": 10.0,
+    }
     known = {"pid": "1", "worker": 1, "file": "a.h5"}
     return Done(Outcome(name, state=State.DONE, **figures | known | more))
 
@@ -48,7 +53,7 @@ class Recorder:
     """A screen that keeps (level, line without its time)."""
 
     def __init__(self) -> None:
-        self.told = []
+        self.told: list[tuple[Level, str]] = []
 
     def show(self, lines: str, level: Level) -> None:
         self.told += [(level, line[28:]) for line in lines.splitlines()]
@@ -82,7 +87,7 @@ class Rank0:
         self.standing = Standing(self.queue, self.progress)
         self.reporter = Reporter(files, self.queue, self.progress)
         self.loop = Hypervisor(
-            NoJobs(), self.queue, self.progress, None, None, None, self.reporter
+            cast(Any, NoJobs()), self.queue, self.progress, None, None, None, self.reporter
         )  # fmt: skip
         self.queue.append("abcd")
         self.progress.equipped({1: Equipment("cpu", host="node07")})
@@ -97,6 +102,7 @@ class Rank0:
 
     def give(self) -> None:
         for give in self.queue.assign().instructions:
+            assert isinstance(give, Give)
             self.progress.given(give.names)
             self.reporter.given(give.worker, give.names)
         self.screen.told.clear()

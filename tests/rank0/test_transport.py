@@ -25,7 +25,8 @@ class Tape:
     rank, size, node, has_lost_ranks = 0, 3, 0, False
 
     def __init__(self, *arriving: Any) -> None:
-        self.arriving, self.sent, self.closed = deque(arriving), [], 0
+        self.arriving, self.closed = deque(arriving), 0
+        self.sent: list[tuple[int, Any]] = []
 
     def send(self, message: Any, rank: int) -> None:
         self.sent.append((rank, message))
@@ -144,7 +145,7 @@ def test_workers_end_with_rank0() -> None:
 
 def test_backoff() -> None:
     """0.2 ms after traffic, then a quarter longer each time, up to 10 ms; traffic starts anew."""
-    waits = []
+    waits: list[float] = []
     backoff = Backoff(waits.append)
     for is_quiet in [False, *[True] * 20, False]:
         backoff.rest(after_traffic=not is_quiet)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -32,7 +32,8 @@ class Rank0:
     """Answers every message with the next prepared reply, and keeps what was asked."""
 
     def __init__(self, folder: Path) -> None:
-        self.asked, self.replies = [], []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.replies: list[Reply] = []
         self._mailbox, self._ended = Mailbox(folder, interval=0.0), Event()
         self._mailbox.open()
 
@@ -119,7 +120,7 @@ def test_verbs_ask_and_print_the_reply(
 def test_position_must_be_a_number(hv: Interactive) -> None:
     """What is neither a name nor a position is no item."""
     with pytest.raises(TypeError):
-        hv.remove(1.5)
+        hv.remove(cast(Any, 1.5))
 
 
 @pytest.mark.parametrize("verb", ["append", "prepend"])
@@ -155,14 +156,14 @@ def test_refused_submission_is_printed(
 def test_only_jobs_are_submitted(hv: Interactive, job: MPR) -> None:
     """A pattern is not yet a job; the fault names the verb and what it takes."""
     with pytest.raises(TypeError, match=r"hv\.append takes an MPR object"):
-        hv.append(job.pattern)
+        hv.append(cast(Any, job.pattern))
 
 
 def test_runasync_is_append(monkeypatch: pytest.MonkeyPatch, job: MPR) -> None:
     """MPR.runasync() is hv.append(mpr)."""
     submitted = []
     monkeypatch.setattr(Interactive, "append", lambda self, mpr: submitted.append(mpr))
-    assert job.runasync() is None
+    assert job.runasync() is None  # type: ignore[func-returns-value]
     assert submitted == [job]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,9 +39,9 @@ def rundir(tmp_path: Path) -> Path:
     for name in JOBS:
         result = made_result()
         if name in ("1-a", "1-c"):
-            result = replace(result, **{
-                image: twin(getattr(result, image)) for image in ("data", "best", "mask", "std")
-            })  # fmt: skip
+            images = ("data", "best", "mask", "std")
+            twins: dict[str, Any] = {image: twin(getattr(result, image)) for image in images}
+            result = replace(result, **twins)
         replace(result, name=name, pid=(int(name[0]),), tag=name[2]).save(
             run / "results" / f"{name}.h5"
         )

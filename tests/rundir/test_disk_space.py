@@ -14,7 +14,8 @@ class Disk:
     """A write that fails with these errors, one after the other, and then works."""
 
     def __init__(self, *errors: int) -> None:
-        self.errors, self.said, self.now, self.kept = list(errors), [], 0.0, 0
+        self.errors, self.now, self.kept = list(errors), 0.0, 0
+        self.said: list[str] = []
         self.room = RetryingWriter(10.0, self.said.append, self.rest, lambda: self.now)
 
     def rest(self) -> None:

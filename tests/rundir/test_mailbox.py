@@ -162,7 +162,7 @@ def test_several_senders(folder: Path) -> None:
         subprocess.Popen([sys.executable, "-c", SENDER, str(folder), str(sender), "200"])
         for sender in range(4)
     ]
-    mailbox, given_out = opened(folder), []
+    mailbox, given_out = opened(folder), list[tuple[str, int]]()
     while len(given_out) < 800 and any(sender.poll() is None for sender in senders):
         for message in mailbox.poll():
             one = message.arguments

@@ -476,8 +476,8 @@ def test_the_config_of_a_moved_run_directory_does_not_begin_anew(
     moved = campaign.rundir.rename(tmp_path / "moved [1]")
 
     def told(*arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "spring_mpi.cli.batch", moved / "config.yaml", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "spring_mpi.cli.batch", str(moved / "config.yaml")]
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
         return done.returncode, done.stderr
 
     code, said = told()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from spring_mpi import MPR, Pattern, Settings
 from spring_mpi.errors import RunDirectoryError
@@ -34,7 +33,7 @@ def make_pattern(**changes: Any) -> Pattern:
     return Pattern(**(given | changes))
 
 
-def loaded(path: Path) -> dict[str, NDArray[Any]]:
+def loaded(path: Path) -> dict[str, Any]:
     """All arrays of a file, read without pickle."""
     with np.load(path, allow_pickle=False) as file:
         return dict(file)
@@ -105,7 +104,12 @@ def test_names_are_unique(tmp_path: Path) -> None:
 
 def test_request_says_how_to_prepare(tmp_path: Path) -> None:
     """A request names the file, relative to the run directory, and what is not in it."""
-    job = MPR(make_pattern(), Settings().set("init", "supportsize", 4), "wide", seed=np.int64(3))
+    job = MPR(
+        make_pattern(),
+        Settings().set("init", "supportsize", 4),
+        "wide",
+        seed=cast(Any, np.int64(3)),
+    )
     # JSON writes numbers of Python only.
     assert json.dumps(request(job, FOLDER / "x.npz"))
     assert request(job, tmp_path / "spool" / "x.npz") == {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from typing import cast
 
 import numpy as np
 import pytest
 from helpers.pictures import made_result, texts
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from spring_mpi.model.orientation import Oriented
@@ -65,7 +67,7 @@ def test_sheet_is_a_grid(result: Result) -> None:
     wide = contact_sheet([Outcome(str(number), state=State.FAILED) for number in range(200)]).axes[
         0
     ]
-    assert len({patch.get_x() for patch in wide.patches}) == 10
+    assert len({cast(Rectangle, patch).get_x() for patch in wide.patches}) == 10
 
 
 def test_sheet_keeps_thumbnails_alone(result: Result) -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from signal import Signals
 
 import pytest
@@ -57,6 +58,16 @@ def state_of(campaign: Campaign) -> bytes | None:
         with suppress(OSError):
             return path.read_bytes()
     return None
+
+
+def has_another_state(campaign: Campaign, old: bytes | None) -> bool:
+    """The job that runs has saved a state that is not the old one."""
+    return state_of(campaign) not in (None, old)
+
+
+def has_begun_again(campaign: Campaign, count: int) -> bool:
+    """More jobs than so many were begun."""
+    return len(campaign.in_state("running")) > count
 
 
 def assert_continued(campaign: Campaign, undisturbed: Campaign, output: str) -> None:
@@ -125,7 +136,7 @@ def test_outages_are_no_fault_of_a_job_that_gets_on(
     seen = None
     for _ in range(3):
         process = campaign.start()
-        campaign.wait_for(lambda old=seen: state_of(campaign) not in (None, old), process)
+        campaign.wait_for(partial(has_another_state, campaign, seen), process)
         seen = state_of(campaign)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
@@ -139,7 +150,7 @@ def test_a_job_that_ends_every_run_is_given_up(small: Callable[..., Campaign]) -
     campaign = small(**(LONG | {"workers": {"checkpoint": 1000, "retries": 0}}))
     for number in range(2):
         process = campaign.start()
-        campaign.wait_for(lambda count=number: len(campaign.in_state("running")) > count, process)
+        campaign.wait_for(partial(has_begun_again, campaign, number), process)
         os.kill(process.pid, signal.SIGKILL)
         _, output = finish(process)
         assert ("is put last and will run alone" in output) == bool(number)

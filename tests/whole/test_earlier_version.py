@@ -35,8 +35,8 @@ def former(tmp_path: Path) -> Campaign:
     (rundir / "run.cxi").rename(tmp_path / "run.cxi")
     text = (FORMER / "config.yaml").read_text()
     (rundir / "config.yaml").write_text(text.replace("{folder}", str(tmp_path)))
-    for name, folder in (("journal.jsonl", rundir), ("demo.yaml", tmp_path)):
-        (folder / name).write_bytes((FORMER / name).read_bytes())
+    for name, place in (("journal.jsonl", rundir), ("demo.yaml", tmp_path)):
+        (place / name).write_bytes((FORMER / name).read_bytes())
     return Campaign(tmp_path / "demo.yaml", rundir)
 
 

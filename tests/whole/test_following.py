@@ -237,8 +237,8 @@ def test_an_index_that_cannot_be_saved_is_tried_again(
 
     old, new = SimpleNamespace(), SimpleNamespace(save=save)
     events = SimpleNamespace(list=None)
-    plan = SimpleNamespace(config=SimpleNamespace(events=events), index=old, positions=[])
-    follower = SimpleNamespace(index=new, look=list)
+    plan: Any = SimpleNamespace(config=SimpleNamespace(events=events), index=old, positions=[])
+    follower: Any = SimpleNamespace(index=new, look=list)
     monkeypatch.setattr(following, "grown", lambda *_: [7])
     search = following.EventSearch(follower, plan, tmp_path / "index.h5", may_save=lambda: True)
     first, second, third = search.look(), search.look(), search.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +179,7 @@ def test_a_missing_module_is_masked(
     tmp_path: Path, shots: Shots, plain: list[dict[str, Any]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Events without it are told at the start, and reconstructed from what there is."""
-    campaign = campaign_of(
-        tmp_path, lambda *its: write_modules(*its, lost=1), shots, pattern=PATTERN
-    )
+    campaign = campaign_of(tmp_path, partial(write_modules, lost=1), shots, pattern=PATTERN)
     assert run(campaign) == 0
     last = f"34-{TIMES[3]}-9"
     flags = f"1 of 4 events are flagged: 1 incomplete ({last})"

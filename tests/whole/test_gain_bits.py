@@ -27,7 +27,7 @@ def shots() -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
     """Two frames of a Jungfrau, (frames, rows, columns), and their photons."""
     y, x = np.mgrid[-32:32, -32:32]
     wave = np.sinc(y / 6) ** 2 * np.sinc(x / 5) ** 2
-    photons = 2.0 * np.random.default_rng(1).poisson(2000 * wave, (2, 64, 64))
+    photons: NDArray[Any] = 2.0 * np.random.default_rng(1).poisson(2000 * wave, (2, 64, 64))
     stage = (photons > 20).astype(int) + (photons > 1000)
     values = np.take(PEDESTALS, stage) + photons * np.take(GAINS, stage)
     return (values.astype("u2") | np.take([0, 1, 3], stage) << 14).astype("u2"), photons

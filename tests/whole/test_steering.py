@@ -15,7 +15,7 @@ import pytest
 from helpers.campaigns import Campaign, finish, rank_processes
 
 # Jobs that would run for minutes: they end because somebody stops them.
-ENDLESS = {
+ENDLESS: dict[str, Any] = {
     "settings": {
         "global": {"generations": 20000, "popsize": 8},
         "init": {"supportsize": 30},

@@ -139,7 +139,7 @@ def test_status_tells_the_time_left(small: Callable[..., Campaign]) -> None:
     """Of a running job: generation, of how many, and for how long."""
     campaign = small(**ENDLESS)
     process = campaign.start()
-    told = []
+    told: list[Any] = []
 
     def is_told() -> list[Any]:
         if campaign.in_state("running"):

@@ -57,18 +57,24 @@ def job(tmp_path: Path) -> Job:
     )
 
 
+def state(generation: int, **arrays: Any) -> Any:
+    """What stands for the state of an evolution."""
+    return SimpleNamespace(generation=generation, **arrays)
+
+
 class Log:
     """Remembers what is said, and when."""
 
     def __init__(self) -> None:
-        self.said, self.now = [], 0.0
+        self.said: list[str] = []
+        self.now = 0.0
 
     def file_of(self, job: Job) -> CheckpointFile:
         return CheckpointFile(job, self.said.append, self.said.append, lambda: self.now)
 
-    def load(self, job: Job) -> SimpleNamespace | None:
+    def load(self, job: Job) -> Any:
         """The arrays that a new object finds for a job."""
-        return self.file_of(job).load(lambda arrays: SimpleNamespace(generation=3, **arrays))
+        return self.file_of(job).load(lambda arrays: state(3, **arrays))
 
 
 @pytest.fixture
@@ -117,7 +123,7 @@ def test_deleted_files_are_gone(job: Job, log: Log, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"fingerprint": "4567"}, {"name": "19-7-1-a_b"}])
-def test_files_of_other_jobs_are_ignored(job: Job, log: Log, change: dict[str, str]) -> None:
+def test_files_of_other_jobs_are_ignored(job: Job, log: Log, change: dict[str, Any]) -> None:
     """Another fingerprint, or another name with the same file, is not this job's state."""
     log.file_of(job).save(ARRAYS)
     assert log.load(replace(job, **change)) is None
@@ -229,12 +235,12 @@ def test_the_time_of_all_parts_counts(job: Job, log: Log) -> None:
     """What a job took before each interruption is added up; the time between is not."""
     for spent in (10.0, 5.0):
         file = log.file_of(job)
-        file.load(lambda arrays: SimpleNamespace(generation=2))
+        file.load(lambda arrays: state(2))
         log.now += spent
         file.save(ARRAYS)
         log.now += 100
     file = log.file_of(job)
-    file.load(lambda arrays: SimpleNamespace(generation=4))
+    file.load(lambda arrays: state(4))
     assert file.seconds_before == 15.0
 
 

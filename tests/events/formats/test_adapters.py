@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     names = ("psana", "extra_data", "extra_data.components")
     for name in names:
         # Set, so that they are as before when the test has ended; then they cannot be imported.
-        monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, name, None)
 
     def take(folder: str) -> None:
         monkeypatch.syspath_prepend(PACKAGES / folder)
@@ -66,7 +67,7 @@ def euxfel_run(folder: Path) -> Path:
     return folder
 
 
-def assert_alike(found: dict[str, NDArray], ours: dict[str, NDArray]) -> None:
+def assert_alike(found: dict[str, NDArray[Any]], ours: dict[str, NDArray[Any]]) -> None:
     """The same events, and all that is known of them."""
     assert found.keys() == ours.keys()
     assert all(np.array_equal(found[key], ours[key]) for key in ours)

@@ -133,7 +133,7 @@ def test_a_run_of_psana(psana: tuple[Path, Dump]) -> None:
     image = dump("psana", "xppcspad.image", MIXED)
     data = [key for key in image if key.endswith("|data")]
     assert len(data) == 10
-    assert all(image[key].tolist() == np.vstack(ours[key]).tolist() for key in data)
+    assert all(image[key].tolist() == np.vstack([*ours[key]]).tolist() for key in data)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -80,13 +82,13 @@ FORMATS = (cxi, nexus, euxfel, swissfel, flash, hdf5)
 Format = Callable[[h5py.File, Put], None]
 
 
-def options(kind: Format) -> dict[str, str]:
+def options(kind: Format) -> dict[str, Any]:
     """What must be said of a format's frames."""
     named = {"euxfel": "X", "hdf5": "frames"}
     return {"dataset": named[kind.__name__]} if kind.__name__ in named else {}
 
 
-def first_frame(path: Path, said: dict[str, str]) -> np.ndarray:
+def first_frame(path: Path, said: dict[str, Any]) -> np.ndarray:
     """What the first event of a file holds."""
     index = build_index(str(path), **said)
     return index.read(index.pids[0]).data
@@ -152,7 +154,7 @@ def test_frames_with_an_unknown_filter(tmp_path: Path, kind: Format) -> None:
 def test_filter_that_was_left_out(tmp_path: Path, kind: Format) -> None:
     """Chunks that their writer could not filter are read."""
     with h5py.File(tmp_path / "run.h5", "w") as file:
-        kind(file, lambda *what: filtered(*what, left_out=1))
+        kind(file, partial(filtered, left_out=1))
     assert np.array_equal(first_frame(tmp_path / "run.h5", options(kind)), FRAMES[0])
 
 

@@ -11,6 +11,7 @@ import resource
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,6 @@ def test_damaged_bytes(maker: str, tmp_path: Path) -> None:
 
     for seed in range(170):
         files = list(damaged(original, 100, seed))
-        if not ends_well(lambda files=files: list(map(read, files))):
-            alone = [ends_well(lambda one=one: read(one)) for one in files]
+        if not ends_well(partial(list, map(read, files))):
+            alone = [ends_well(partial(read, one)) for one in files]
             assert all(alone), f"seed {seed}, file {alone.index(False)}"

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from spring_mpi.events.index.follow import Follower
 from spring_mpi.events.index.loading import load_index
 from spring_mpi.events.index.wanted import Wanted
 from spring_mpi.events.index.writing import is_index
-from spring_mpi.system import hdf5
 
 
 def _written(path: Path, count: int = 2) -> str:
@@ -39,7 +39,7 @@ def _without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> list[bool]:
             raise OSError(number, os.strerror(number))
         return real(path, mode, locking=False, **more)
 
-    monkeypatch.setattr(opening.h5py, "File", open_there)
+    monkeypatch.setattr(h5py, "File", open_there)
     opening._tell_of_no_locks.cache_clear()
     return asked
 
@@ -94,7 +94,11 @@ def test_an_index_that_is_held_is_refused_with_that_reason(tmp_path: Path) -> No
     index.save(file)
     with open(file, "rb") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
-        for use in (lambda: load_index(file), lambda: index.save(file)):
+        uses: tuple[Callable[[], object], ...] = (
+            lambda: load_index(file),
+            lambda: index.save(file),
+        )
+        for use in uses:
             with pytest.raises(HeldFileError, match=r"^\S*i\.h5: another program"):
                 use()
 
@@ -121,7 +125,7 @@ def test_an_index_on_a_disk_with_a_fault_is_not_taken_for_other_data(
     def faulty(*_: Any) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(hdf5.h5py, "File", faulty)
+    monkeypatch.setattr(h5py, "File", faulty)
     for use in (lambda: load_index(file), lambda: index.save(file), lambda: is_index(file)):
         with pytest.raises(OSError, match=r"^\[Errno 5\] .*i\.h5'$"):
             use()
@@ -172,6 +176,6 @@ def test_a_mark_that_a_dead_writer_left_is_told_with_the_tool_that_takes_it_away
     def marked(*_: Any, **__: Any) -> None:
         raise OSError("file is already open for write (may use <h5clear file> to clear the flags)")
 
-    monkeypatch.setattr(opening.h5py, "File", marked)
+    monkeypatch.setattr(h5py, "File", marked)
     with pytest.raises(HeldFileError, match="h5clear -s"):
         open_file(str(tmp_path / "run.h5"))

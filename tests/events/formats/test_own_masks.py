@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,7 +19,7 @@ GAP[1] = 512
 DETECTOR = "/entry_1/instrument_1/detector_1"
 
 
-def events(path: Path, **options: str) -> list[Event]:
+def events(path: Path, **options: Any) -> list[Event]:
     """All events of a file."""
     index = build_index(str(path), **options)
     return [index.read(pid) for pid in index.pids]

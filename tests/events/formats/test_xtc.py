@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index
-from spring_mpi.events.formats.lcls1.reader import XtcHandle
+from spring_mpi.events.formats.lcls1.handle import XtcHandle
 from spring_mpi.events.formats.reader import DAMAGED, INCOMPLETE, SLOW, STEP, Scan
 from spring_mpi.events.formats.registry import find_reader, guess_file_reader
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ NEXT = "exp-r0034-s000-c001.xtc2"
 PLANES = np.arange(3 * 4, dtype=np.uint16).reshape(1, 3, 4)
 
 
-def short_stream(run: int | None = 34, **keywords: object) -> Stream:
+def short_stream(run: int | None = 34, **keywords: Any) -> Stream:
     """Two events with a SlowUpdate between them."""
     stream = Stream(run=run, **keywords).configure().begin().step(3, 0.5)
     return stream.event(10, PLANES).slow(11, 1.0).event(12, PLANES + 1)
@@ -91,7 +93,7 @@ def other_run(stream: Stream) -> bytes:
     return writer.small_data([later.datagrams])
 
 
-MISFITS = {
+MISFITS: dict[str, Callable[[Stream], bytes]] = {
     "torn": lambda stream: writer.small_data([stream.datagrams])[:-1],
     "shorter": lambda stream: writer.small_data([stream.datagrams[:-1]]),
     "longer": lambda stream: writer.small_data([[*stream.datagrams, stream.datagrams[-1]]]),

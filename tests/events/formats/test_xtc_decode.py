@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError
 from spring_mpi.events.formats.lcls1.decode import image_layout, is_image
+from spring_mpi.events.formats.lcls1.handle import XtcHandle
 from spring_mpi.events.formats.lcls1.layout import TypeId
-from spring_mpi.events.formats.lcls1.reader import XtcHandle
 from spring_mpi.events.formats.reader import Scan
 from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.geometry.psana import read as read_objects
@@ -48,7 +48,7 @@ def written(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
-def test_camera(dtype: type, written: Any) -> None:
+def test_camera(dtype: type[np.unsignedinteger[Any]], written: Any) -> None:
     """A frame has the rows, columns and depth of its header; an odd size is padded."""
     pixels = np.arange(15, dtype=dtype).reshape(3, 5)
     scan, handle, rows = written(write.segment(write.frame(pixels)))
@@ -167,7 +167,7 @@ def test_event_codes(version: int, written: Any) -> None:
     assert [handle.field("Evr", row).tolist() for row in rows] == [[140, 43], [41]]
 
 
-TIMED = {
+TIMED: dict[int, tuple[str, int, list[Any]]] = {
     14: ("S40", 20, ["abc"]), 15: ("<i2", 22, [-3, 4]), 16: ("<f4", 20, [0.5]),
     17: ("<u2", 22, [3]), 18: ("u1", 23, [1, 2, 255]), 19: ("<i4", 20, [-70000]),
     20: ("<f8", 24, [1.25, -2.5]),

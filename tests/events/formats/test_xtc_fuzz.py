@@ -16,7 +16,7 @@ from helpers.formats import xtc_panels as panels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spring_mpi.events.formats.lcls1.reader import XtcHandle
+from spring_mpi.events.formats.lcls1.handle import XtcHandle
 from spring_mpi.events.formats.reader import READ_FAULTS
 from spring_mpi.events.formats.registry import find_reader
 

@@ -10,10 +10,10 @@ import pytest
 from spring_mpi.events.formats.lcls1 import decode as xtc_decode
 from spring_mpi.events.formats.lcls1.decode import decode_image, event_codes
 from spring_mpi.events.formats.lcls1.epics import records_in
+from spring_mpi.events.formats.lcls1.handle import XtcHandle
 from spring_mpi.events.formats.lcls1.idx import read_idx
 from spring_mpi.events.formats.lcls1.layout import IMAGES, Item
 from spring_mpi.events.formats.lcls1.payload import Config
-from spring_mpi.events.formats.lcls1.reader import XtcHandle
 from spring_mpi.events.formats.reader import DAMAGED, SLOW, STEP
 from spring_mpi.events.formats.registry import find_reader
 

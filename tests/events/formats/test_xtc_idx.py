@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,12 +58,12 @@ def test_index_or_walk(
     middle, slow = write.events(1, IMAGE + EMPTY, first=100), [False]
     for number, kind in enumerate(kinds):
         (event,) = write.events(1, IMAGE + (SLOW if kind == "slow" else EMPTY), first=number)
-        changes = {
+        every: dict[str, dict[str, Any]] = {
             "invalid": {"fiducial": 0x1FFFF},
             "step": {"service": write.BEGIN_CALIB, "content": b""},
             "damaged": {"damage": 1 << 14},
-        }.get(kind, {})
-        middle += write.replaced([event], 0, **changes)
+        }
+        middle += write.replaced([event], 0, **every.get(kind, {}))
         slow += [kind == "slow"] if kind not in ("invalid", "step") else []
     datagrams = write.run(*middle)
     put(tmp_path / NAME, datagrams, write.Index(NAME, datagrams, version, slow).encode())
@@ -79,7 +80,7 @@ def test_index_saves_visits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     reads: list[int] = []
     read = XtcFile.read
 
-    def counted(self: XtcFile, offset: int, size: int) -> bytes:
+    def counted(self: XtcFile, offset: int, size: int) -> bytearray:
         reads.append(offset)
         return read(self, offset, size)
 

@@ -11,7 +11,7 @@ from helpers.formats import xtc as write
 from helpers.formats import xtc_panels as panels
 
 from spring_mpi.errors import SourceError
-from spring_mpi.events.formats.lcls1.reader import XtcHandle
+from spring_mpi.events.formats.lcls1.handle import XtcHandle
 from spring_mpi.events.formats.reader import Frame, Scan
 from spring_mpi.events.formats.registry import find_reader
 from spring_mpi.events.gain_stages import CODINGS

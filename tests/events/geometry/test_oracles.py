@@ -81,7 +81,8 @@ def load(path: Path, quadrants: tuple[tuple[float, float], ...] | None = None) -
 
 def numbered(geometry: Geometry) -> NDArray[np.float64]:
     """A stack of which every pixel has a number of its own, from 1."""
-    return 1.0 + np.arange(np.prod(geometry.shape)).reshape(geometry.shape)
+    numbers = 1.0 + np.arange(np.prod(geometry.shape)).reshape(geometry.shape)
+    return numbers.astype(np.float64)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from spring_mpi.errors import SourceError, UnknownPidError
 from spring_mpi.events import DataSource
+from spring_mpi.events.formats import reader
 from spring_mpi.events.index.assembly import no_events
 from spring_mpi.events.index.columns import Statistics
 from spring_mpi.events.index.wanted import Wanted
@@ -46,7 +47,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> list[threading.Event]:
         next(numbers).set()
         return frames_of(*arguments)
 
-    frames_of = loader.frames_of
+    frames_of = reader.frames_of
     monkeypatch.setattr(loader, "frames_of", noted)
     return begun
 

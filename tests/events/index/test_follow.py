@@ -156,7 +156,9 @@ def locked(tmp_path: Path, frames: Frames) -> Callable[[], Callable[[], object]]
     return lock
 
 
-def test_a_file_that_a_writer_locks(tmp_path: Path, locked: Callable[[], Callable]) -> None:
+def test_a_file_that_a_writer_locks(
+    tmp_path: Path, locked: Callable[[], Callable[[], object]]
+) -> None:
     """A file open for writing without SWMR is tried until its writer has closed it."""
     release = locked()
     follower = Follower(wanted(tmp_path, "run.h5"))
@@ -170,7 +172,7 @@ def test_a_file_that_a_writer_locks(tmp_path: Path, locked: Callable[[], Callabl
 def test_a_worker_waits_for_the_writer(
     tmp_path: Path,
     frames: Frames,
-    locked: Callable[[], Callable],
+    locked: Callable[[], Callable[[], object]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An event whose file is locked when it is to be read is read when the writer lets go."""

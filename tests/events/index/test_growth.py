@@ -146,7 +146,8 @@ def test_duplicates_are_left_out_and_told() -> None:
 def test_a_file_that_is_written_anew_is_told() -> None:
     """Where known events no longer lie where they were, nothing of the file is taken."""
     index = grow(NOTHING, [scanned("p", [(1,), (2,)])]).index
-    for pids in ([(2,), (1,), (3,)], [(1,)]):
+    others: list[list[tuple[int, ...]]] = [[(2,), (1,), (3,)], [(1,)]]
+    for pids in others:
         growth = grow(index, [scanned("p", pids)])
         assert growth.index is index
         assert growth.refused == (("/p", "was written anew; what is new in it is left out"),)

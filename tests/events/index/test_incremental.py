@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -132,7 +133,7 @@ class Folder:
     def build(self) -> Built:
         """The index upon the one before, which is stored and loaded between."""
         pattern = self.kind.name.format("*")
-        options = PLAIN | {"dataset": self.kind.dataset, "pid": self.kind.pid}
+        options: dict[str, Any] = PLAIN | {"dataset": self.kind.dataset, "pid": self.kind.pid}
         wanted = wanted_sources(pattern, root=self.path, **options)
         built = build(wanted, NullCommunicator(), self.known)
         fresh = build(wanted, NullCommunicator()).index
@@ -295,7 +296,7 @@ def test_pids_that_are_called_like_counted_ones(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["data"] = frames(0, 2)
         file["run"], file["row"] = [5, 5, 5], [8, 9, 4]
-    options = {"dataset": "data", "pid": ("run", "row")}
+    options: dict[str, Any] = {"dataset": "data", "pid": ("run", "row")}
     first = build_index(tmp_path / "a.h5", **options)
     again = build_index(tmp_path / "a.h5", **options, known=first)
     assert again.pids.tolist() == first.pids.tolist() == [[5, 4], [5, 8], [5, 9]]

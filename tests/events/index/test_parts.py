@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ from spring_mpi.events.index.wanted import Wanted
 STREAM = st.lists(st.integers(0, 12), max_size=8, unique=True).map(sorted)
 
 
-def stream(name: str, times: list[int], *, is_part: bool = True, **more: object) -> Scanned:
+def stream(name: str, times: list[int], *, is_part: bool = True, **more: Any) -> Scanned:
     """A source with those events, found by 100 times their time."""
     scan = Scan(
         "det", np.array([(5, time) for time in times], np.int64).reshape(-1, 2), ("run", "time"),

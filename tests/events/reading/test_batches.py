@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from spring_mpi.errors import PatternError, SourceError
 from spring_mpi.events import EventIndex, Loader, build_index
 from spring_mpi.events.event import Source
+from spring_mpi.events.formats import reader
 from spring_mpi.events.formats.hdf5.chunks import decoder
 from spring_mpi.events.formats.hdf5.rows import row_reader
 from spring_mpi.events.reading import loader
@@ -74,7 +76,7 @@ def euxfel(folder: Path, *, raw: bool) -> EventIndex:
     pulses = [0, 1, 2] * 3
     for module, trains in ((3, (7, 8, 9)), (4, (7, 9, 10))):
         data = np.stack([FRAMES, FRAMES + 1], 1) if raw else FRAMES.astype("f4")
-        beside = {} if raw else {"mask": (module == FRAMES % 5).astype("u4")}
+        beside = {} if raw else {"mask": np.equal(module, FRAMES % 5).astype("u4")}
         file = EuxfelFile(trains).image(MODULE.format(module), [3] * 3, data, pulses, **beside)
         kind = {"chunks": (1, *data.shape[1:])} if raw else {"compression": "gzip"}
         file.write(folder / f"RAW-R0034-AGIPD{module:02}-S00000.h5", **kind)
@@ -123,11 +125,12 @@ def growing(path: Path) -> EventIndex:
     return replace(index, sources=tuple(replace(one, grows=True) for one in index.sources))
 
 
+def laid_out(options: dict[str, Any], folder: Path) -> EventIndex:
+    return hdf5(folder / "a.h5", **options)
+
+
 RUNS: dict[str, Callable[[Path], EventIndex]] = {
-    **{
-        name: lambda folder, options=options: hdf5(folder / "a.h5", **options)
-        for name, options in LAYOUTS.items()
-    },
+    **{name: partial(laid_out, options) for name, options in LAYOUTS.items()},
     "damaged gzip": lambda folder: damaged(folder / "a.h5", **LAYOUTS["gzip"]),
     "damaged LZ4": lambda folder: damaged(folder / "a.h5", **LAYOUTS["LZ4 of many"]),
     "growing": lambda folder: growing(folder / "a.h5"),
@@ -177,8 +180,8 @@ def test_many_events_are_each_event(run: EventIndex, data: st.DataObject) -> Non
         events = together.read_many(iter(refs), window=window)
         frames = together.raw_many(refs, window=window)
         for ref in refs:
-            assert told(lambda: next(events)) == told(lambda ref=ref: alone.read(ref))
-            assert told(lambda: next(frames)) == told(lambda ref=ref: alone.raw(ref))
+            assert told(lambda: next(events)) == told(partial(alone.read, ref))
+            assert told(lambda: next(frames)) == told(partial(alone.raw, ref))
         assert next(events, None) is next(frames, None) is None
 
 
@@ -203,7 +206,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(rows))
         return frames_of(handle, dataset, rows, empty)
 
-    frames_of = loader.frames_of
+    frames_of = reader.frames_of
     monkeypatch.setattr(loader, "frames_of", counted)
     return sizes
 

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -27,7 +27,7 @@ VIEWS: dict[str, Callable[[NDArray[Any]], Any]] = {
     "other numbers": lambda array: array.view(np.uint8),
     "strides": lambda array: np.lib.stride_tricks.as_strided(array, (2,), (8,)),
     "a subclass": lambda array: array.view(np.recarray),
-    "a buffer": memoryview,
+    "a buffer": cast(Any, memoryview),
     "a masked array": np.ma.asarray,
     "of C": np.ctypeslib.as_ctypes,
 }

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -54,7 +54,7 @@ def together(frames: list[Frame]) -> dict[str, NDArray[Any]]:
 def test_images_are_those_of_all_frames(count: int, write_hdf5: Callable[..., Path]) -> None:
     """Sums are exact, mean and deviation right to rounding, at any number of blocks."""
     frames = np.random.default_rng(1).poisson(40, (count, 5, 7)).astype(np.uint16)
-    found = images(measured(write_hdf5("run.h5", {"data": frames})).planes)
+    found: dict[str, Any] = {**images(measured(write_hdf5("run.h5", {"data": frames})).planes)}
     assert found["sum"].tolist() == frames.sum(axis=0).tolist()
     assert found["max"].tolist() == frames.max(axis=0).tolist()
     assert (found["count"] == count).all()
@@ -95,7 +95,7 @@ def test_any_grouping(values: list[list[float]], cut: int) -> None:
 def test_integers_are_summed_exactly(most: int, data: st.DataObject) -> None:
     """Of any type and size, with any mask: nothing but the last rounding is lost."""
     dtype = np.dtype(data.draw(st.sampled_from(["u1", "i1", "u2", "i2", ">u2", "i4"])))
-    limits = np.iinfo(dtype)
+    limits: np.iinfo[Any] = np.iinfo(cast(Any, dtype))
     number = st.sampled_from([limits.min, limits.max - 1, limits.max, 0, 1])
     rows = data.draw(st.lists(st.tuples(number, st.booleans()), min_size=1, max_size=12))
     with pytest.MonkeyPatch.context() as patch:

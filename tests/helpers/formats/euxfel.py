@@ -30,8 +30,8 @@ class EuxfelFile:
     """By ``SOURCE``, then the value of each train."""
 
     def image(
-        self, source: str, counts: Sequence[int], data: NDArray[Any], pulses: Sequence[int],
-        **others: NDArray[Any],
+        self, source: str, counts: Sequence[int], data: NDArray[Any],
+        pulses: Sequence[int] | NDArray[Any], **others: NDArray[Any],
     ) -> EuxfelFile:  # fmt: skip
         """Add frames of a detector module; returns the file."""
         ids = np.array(pulses, np.uint64).reshape(-1, 1)

@@ -54,7 +54,7 @@ class Interface:
     def image(self, event: Event) -> NDArray[np.float32] | None:
         """The planes, one under the other."""
         calib = self.calib(event)
-        return None if calib is None else np.vstack(calib)
+        return None if calib is None else np.vstack([*calib])
 
 
 class Run:
