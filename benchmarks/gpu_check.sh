@@ -32,7 +32,7 @@ export SPRING_GPU_COMMIT=$commit SPRING_GPU_WORK=$work
 if [ "$FAKE" = 1 ]; then
     mkdir -p "$work/bin"; printf '#!/bin/sh\necho "0, GPU-aa11, NVIDIA Fake 1, 7, 10, 24576"\n' > "$work/bin/nvidia-smi"
     chmod +x "$work/bin/nvidia-smi"
-    export PATH=$work/bin:$PATH PYTHONPATH=$work/tests/fakegpu:$work/tests:$PYTHONPATH SPRING_FAKE_FOLDER=$work
+    export PATH=$work/bin:$PATH PYTHONPATH=$work/tests/helpers/fakegpu:$work/tests:$PYTHONPATH SPRING_FAKE_FOLDER=$work
 fi
 left=$((budget - $(date +%s) + began))
 cd "$work" || exit 2

@@ -29,7 +29,7 @@ from helpers.documentation import (
     transcript,
 )
 
-from spring_mpi import hypervisor as hv
+from spring_mpi.client.interactive import shared
 from spring_mpi.config.config import Config, load_config
 from spring_mpi.model.options import options
 
@@ -65,8 +65,9 @@ def folder(tmp_path: Path, launcher: list[str], monkeypatch: pytest.MonkeyPatch)
     furnish(tmp_path, launcher[0])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    shared.cache_clear()  # another page's has another folder
     yield tmp_path
-    hv.close()
+    shared().close()
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_CODE)

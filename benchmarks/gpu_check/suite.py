@@ -97,14 +97,16 @@ def step_operations(arguments: argparse.Namespace) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(work / "tests", folder)
     (folder / "engine/conftest.py").write_text(FIXTURE)
-    if arguments.fake:  # the stand-in needs the real one under another name
-        shutil.copy(folder / "hostmachine.py", folder / "realhost.py")
-        for file in (folder / "fakecupy.py", folder / "fakegpu/cupy.py"):
+    helpers = folder / "helpers"
+    # It must be there to be replaced: else the tests would run on the processor, and pass.
+    (helpers / "hostmachine.py").replace(helpers / "realhost.py")
+    if arguments.fake:  # the stand-in needs the real one
+        for file in (helpers / "fakecupy.py", helpers / "fakegpu/cupy.py"):
             text = file.read_text()
-            file.write_text(text.replace("from hostmachine import", "from realhost import"))
+            file.write_text(text.replace("from helpers.hostmachine", "from helpers.realhost"))
         paths = os.environ["PYTHONPATH"]
         os.environ["PYTHONPATH"] = paths.replace(str(work / "tests"), str(folder))
-    (folder / "hostmachine.py").write_text(SHIM)
+    (helpers / "hostmachine.py").write_text(SHIM)
     tests = [str(folder / "engine" / name) for name in ("test_gpu.py", "test_two_pass.py")]
     places = ["-o", f"pythonpath={folder}", "-o", f"testpaths={folder}"]
     return run_pytest(arguments, [*places, *tests])
