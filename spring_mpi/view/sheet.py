@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
@@ -15,9 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ..model.orientation import Oriented
 from ..model.outcome import Outcome, State
-from ..model.result import Result
 from .look import (
     DENSITY,
     DPI,
@@ -32,6 +31,9 @@ from .look import (
     look,
     zoom,
 )
+
+if TYPE_CHECKING:
+    from ..model.orientation import Oriented
 
 Thumbnail = NDArray[np.uint8]
 
@@ -64,7 +66,7 @@ class _Cell:
     """Side of the density's window, pixels."""
 
 
-def contact_sheet(entries: Iterable[Result | Oriented | Outcome], title: str = "") -> Figure:
+def contact_sheet(entries: Iterable[Oriented | Outcome], title: str = "") -> Figure:
     """A grid with a cell for every entry, in the order given.
 
     A cell shows the reconstruction, zoomed to its support, with a scale bar; its pattern; and
@@ -97,14 +99,14 @@ def _grid(rows: int, columns: int) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _cell(entry: Result | Oriented) -> _Cell:
-    result, remark = (entry.result, entry.remark) if isinstance(entry, Oriented) else (entry, "")
+def _cell(entry: Oriented) -> _Cell:
+    result = entry.result
     window = zoom(result.support)
     modulus = np.abs(result.data[window])
     return _Cell(
         name=result.name,
         caption=Outcome.of(result).caption,
-        remark=_wrapped(remark, _REMARK_CHARACTERS, _REMARK_LINES),
+        remark=_wrapped(entry.remark, _REMARK_CHARACTERS, _REMARK_LINES),
         density=_density_thumbnail(modulus),
         pattern=_pattern_thumbnail(result.intensity, result.mask == 0),
         field=len(modulus),

@@ -21,6 +21,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from spring_mpi.errors import SpringError
+from spring_mpi.model.orientation import Oriented
 from spring_mpi.model.pattern import Pattern
 from spring_mpi.model.result import Result
 from spring_mpi.view import contact_sheet, plot_pattern, plot_result, save
@@ -210,7 +211,7 @@ def test_zoom_of_no_support_is_the_image() -> None:
 @pytest.mark.parametrize("ending", ["png", "pdf"])
 def test_save_by_ending(result: Result, tmp_path: Path, ending: str) -> None:
     """The ending of the name is the format of the file."""
-    save(contact_sheet([result]), tmp_path / f"sheet.{ending}")
+    save(contact_sheet([Oriented(result)]), tmp_path / f"sheet.{ending}")
     magic = {"png": PNG, "pdf": b"%PDF"}[ending]
     assert (tmp_path / f"sheet.{ending}").read_bytes().startswith(magic)
 
@@ -252,7 +253,7 @@ def test_notebooks_show_the_figure(pattern: Pattern) -> None:
 def test_pyplot_knows_nothing(result: Result, pattern: Pattern) -> None:
     """Pictures leave no figure with pyplot, and no parameter of matplotlib changed."""
     before = dict(mpl.rcParams)
-    for figure in (plot_pattern(pattern), result.plot(), contact_sheet([result])):
+    for figure in (plot_pattern(pattern), result.plot(), contact_sheet([Oriented(result)])):
         figure.canvas.draw()
     assert plt.get_fignums() == []
     assert dict(mpl.rcParams) == before

@@ -29,7 +29,9 @@ def result() -> Result:
 
 def test_sheet_captions_in_order(result: Result) -> None:
     """Every result has its name, error and resolution, in the order given."""
-    figure = contact_sheet([result, replace(result, name="b", error=0.5, resolution_px=None)])
+    figure = contact_sheet(
+        map(Oriented, [result, replace(result, name="b", error=0.5, resolution_px=None)])
+    )
     assert [text for text in texts(figure) if not text.endswith(" px") or "error" in text] == [
         "71-1-145-a:$5", "error 0.0432, resolution 3.20 px", "b", "error 0.5000, no resolution",
     ]  # fmt: skip
@@ -50,12 +52,15 @@ def test_sheet_says_why_a_result_is_missing(result: Result) -> None:
     """A missing result has a cell with its name and reason, and no picture."""
     alone = contact_sheet([Outcome("71-2", state=State.FAILED, reason="no photons")])
     assert texts(alone) == ["failed: no photons", "71-2", "no result"]
-    assert [len(alone.axes[0].images), len(contact_sheet([result]).axes[0].images)] == [0, 2]
+    assert [len(alone.axes[0].images), len(contact_sheet([Oriented(result)]).axes[0].images)] == [
+        0,
+        2,
+    ]
 
 
 def test_sheet_is_a_grid(result: Result) -> None:
     """Cells do not overlap, lie inside the axes, and no row has more than ten."""
-    axes = contact_sheet([result] * 23).axes[0]
+    axes = contact_sheet([Oriented(result)] * 23).axes[0]
     densities = axes.images[::2]
     corners = [(image.get_extent()[0], image.get_extent()[3]) for image in densities]
     assert (len(corners), len(set(corners))) == (23, 23)
@@ -79,7 +84,7 @@ def test_sheet_keeps_thumbnails_alone(result: Result) -> None:
         data=np.ones((300, 300), np.float32),
         support=np.ones((300, 300), np.uint8),
     )
-    images = contact_sheet(large for _ in range(2)).axes[0].images
+    images = contact_sheet(Oriented(large) for _ in range(2)).axes[0].images
     assert [image.get_array().shape for image in images] == [(100, 100, 4)] * 4
 
 
@@ -94,6 +99,8 @@ def test_scale_bars_are_round(most: float) -> None:
 def test_long_names_keep_both_ends(result: Result) -> None:
     """A name that does not fit loses its middle: run and tag stay readable."""
     name = "71-1-145-" + "x" * 50 + "-suppsize:90"
-    (shown,) = (text for text in texts(contact_sheet([replace(result, name=name)])) if "…" in text)
+    (shown,) = (
+        text for text in texts(contact_sheet([Oriented(replace(result, name=name))])) if "…" in text
+    )
     assert (shown[:9], shown[-12:]) == ("71-1-145-", "-suppsize:90")
     assert len(shown) <= 36
