@@ -244,6 +244,7 @@ def lay_out(
     cells, size = _cells(true)
     offsets, is_bad = cells - true, bad.reshape(-1)[index]
     center = offsets[is_bad.all() | ~is_bad].mean(axis=0)
+    # Rounding moves no pixel as far as 10 asks for, so that bad ones come after all others.
     distance = ((offsets - center) ** 2).sum(axis=1) + 10.0 * is_bad
     order = np.argsort(-distance, kind="stable")
     gather = np.full(size, -1, np.int32)

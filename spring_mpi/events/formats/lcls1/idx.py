@@ -40,9 +40,13 @@ NODE = np.dtype(
 
 _HEADERS = {1: struct.Struct("<I32sh2bi"), 2: struct.Struct("<I32si2h4i")}
 _CALIB_NODE = 20
+"""Bytes of an entry for a calib cycle."""
 _NAME_KEPT = 31
+"""Characters of the file's name; the 32nd byte ends it."""
 _MOST_SEGMENTS = 32
+"""As ``empty`` has bits."""
 _CHECKED = 16
+"""Events, spread over the file, that are compared with it."""
 
 
 class Idx(NamedTuple):

@@ -121,6 +121,7 @@ def parse_header(take: Take, offset: int) -> Header:
     time, env, _, damage, contains, extent = _HEADER.unpack(take(offset, HEADER_BYTES))
     service = env >> 24 & 0xF
     possible = extent >= _NODE.size and contains & _KIND_BITS == PARENT and service <= L1_ACCEPT
+    # A time is a number of a pid, which is a signed one.
     if not possible or time >> 63:
         raise ValueError(f"byte {offset}: the header of a datagram is damaged")
     if service == _LAST_OF_BATCH:
