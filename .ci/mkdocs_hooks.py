@@ -62,5 +62,5 @@ def _included(name: str, up: str) -> str:
     """A file of the root: Markdown without its title, its links those of the page; else a block."""
     text = (ROOT / name).read_text(encoding="utf-8")
     if name.endswith(".md"):
-        return text.partition("\n")[2].replace("](docs/", f"]({up}")
+        return re.sub(r"\]\((?:\.\./)?docs/", f"]({up}", text.partition("\n")[2])
     return f"```{Path(name).suffix[1:]}\n{text}```"
