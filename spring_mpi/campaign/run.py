@@ -95,6 +95,7 @@ def _begun(
     aside = rundir.set_aside() if options.fresh else None
     rundir.create()
     rundir.acquire()
+    # From here on nobody else writes into it: what goes wrong may be recorded there.
     try:
         workers = _Workers(transport, placed(config, transport, rundir))
         return _run(config, rundir, workers, options, aside, early)

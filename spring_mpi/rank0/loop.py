@@ -138,6 +138,7 @@ class Hypervisor:
             if request.changes_something
         ]
         lines: list[Line] = [*self._lines(decisions), *steered, *self._lines([assigned])]
+        # First of all: a later run knows of this turn only what is written here.
         self._write(lambda: self._journal.commit(lines))
         self._act([*decisions, *(request.answer.decision for request in asked), assigned])
         for request in asked:

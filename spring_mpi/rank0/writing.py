@@ -88,4 +88,5 @@ class Writing:
         with suppress(OSError):
             self._reporter.flush()
         self._reporter.draw()
+        # A full disk is seldom freed sooner, and an interruption has to be noticed soon.
         self._sleep(1.0)

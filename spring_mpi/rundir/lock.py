@@ -211,6 +211,7 @@ def _is_dead(holder: dict[str, Any], ours: dict[str, Any]) -> bool:
         return is_same_job and bool(ours["restarts"] > holder.get("restarts", 0))
     if holder.get("boot") != ours["boot"] or not _is_alive(holder["pid"]):
         return True
+    # Numbers of processes are used again: the same one may be another process by now.
     start, now = holder.get("start"), _start_time(holder["pid"])
     return start is not None and now is not None and start != now
 

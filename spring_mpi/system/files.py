@@ -197,6 +197,7 @@ class LineFile:
             write_all(self._descriptor, lines)
             if self._is_durable:
                 os.fsync(self._descriptor)
+                # A file server that failed over may have lost lines that it had acknowledged.
                 if os.fstat(self._descriptor).st_size != self.length + len(lines):
                     raise OSError(errno.EIO, "its length is not that of the lines in it")
         except OSError as fault:
