@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -204,19 +204,21 @@ def test_foreign_folder(
     assert "holds other files and is no run directory" in told(capfd)
 
 
-def test_run_directory_in_use(
-    recording: Callable[..., Campaign], capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A second campaign on a run directory is refused with the holder."""
-    from spring_mpi.rundir.paths import RunDirectory
-
+@pytest.fixture
+def in_use(recording: Callable[..., Campaign]) -> Iterator[Campaign]:
+    """A campaign whose run directory this process holds."""
     campaign = recording()
     rundir = RunDirectory(campaign.rundir)
     rundir.create()
     rundir.acquire()
-    assert run(campaign) == 2
-    assert f"is in use by process {os.getpid()}" in told(capfd)
+    yield campaign
     rundir.release()
+
+
+def test_run_directory_in_use(in_use: Campaign, capfd: pytest.CaptureFixture[str]) -> None:
+    """A second campaign on a run directory is refused with the holder."""
+    assert run(in_use) == 2
+    assert f"is in use by process {os.getpid()}" in told(capfd)
 
 
 def test_support_larger_than_half_the_grid(
@@ -407,15 +409,11 @@ def test_check_tells_what_is_wrong_with_the_run_directory(
 
 
 def test_check_tells_who_uses_the_run_directory(
-    recording: Callable[..., Campaign], capfd: pytest.CaptureFixture[str]
+    in_use: Campaign, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It is no fault of the config."""
-    campaign = recording()
-    rundir = RunDirectory(campaign.rundir)
-    rundir.create()
-    rundir.acquire()
-    assert run(campaign, "--check") == 0
-    assert f"{campaign.rundir} is in use by process {os.getpid()}" in told(capfd)
+    assert run(in_use, "--check") == 0
+    assert f"{in_use.rundir} is in use by process {os.getpid()}" in told(capfd)
 
 
 def test_check_warns_where_little_is_measured(
