@@ -16,6 +16,7 @@ from ..drawing import figure_of
 from ..errors import HeldFileError, SourceError
 from .names import file_name
 from .settings import Settings
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,6 +61,16 @@ _ABSENT: Mapping[str, Any] = {
     "ring_correlation": np.empty(0),
     "resolution_px": None,
     "members": 0,
+    "verdict": None,
+    "score": math.nan,
+    "reasons": (),
+    "is_interior_determined": None,
+    "figures": {},
+    "resolution_reason": "",
+    "agreement": np.empty(0),
+    "sigma": np.empty((0, 0), np.float32),
+    "weak_modes": np.empty((0, 0, 0), np.float32),
+    "generations_run": (),
 }
 """Of results whose file does not hold it."""
 
@@ -95,12 +106,34 @@ class Result:
     ring_correlation: NDArray[np.float64]
     """Between two islands, radius 0, 1, ... pixels; empty with one island."""
     resolution_px: float | None
-    """Full period at which the PRTF falls below 1/e, pixels of the density; None where it is below
-    from the start, and where only one individual was averaged."""
+    """Full period at which `agreement` falls below 0.5, pixels of the density; None where the
+    verdict is not good, and where no independent run was made."""
     members: int
     """How many individuals were averaged."""
     settings: Settings
     provenance: Provenance = field(default_factory=Provenance)
+    verdict: Verdict | None = None
+    """How far to believe it; None in results of versions that did not judge."""
+    score: float = math.nan
+    """For sorting within a verdict, 0 (no trust) to 1."""
+    reasons: tuple[str, ...] = ()
+    """Why the verdict is not good, or what else a person should know, a sentence each."""
+    is_interior_determined: bool | None = None
+    """Whether the data say how the density is spread within the support; None where not known."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """The figures of merit that the verdict was made from, by name."""
+    resolution_reason: str = ""
+    """Why there is no resolution; empty where there is one."""
+    agreement: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """C(q) at radius 0, 1, ... pixels, from which the resolution is read: the least correlation
+    with an independent run, times what noise leaves of it; empty where there was one run."""
+    sigma: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    """Standard uncertainty of every pixel of ``data``, sqrt(photons)."""
+    weak_modes: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
+    """(modes, size, size): features that the data do not determine, the weakest first, each with
+    the norm 1."""
+    generations_run: tuple[int, ...] = ()
+    """Generations of each run; empty in results of versions that had one run of all generations."""
     orientation_sureness: float = math.nan
     """How sure the rule is that chose this one of the twins, 0 (by chance) to 1: how lopsided the
     reconstruction is along its longer axis, and along those that might be it; nan where not known.

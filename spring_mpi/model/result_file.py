@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,16 @@ import yaml
 
 from ..system.hdf5 import new_file, reading
 from .settings import Settings
+from .verdict import Verdict
 
 _log = logging.getLogger(__name__)
 
 _IMAGE, _DETECTOR = "entry_1/image_1", "entry_1/instrument_1/detector_1"
 _ANALYSIS, _PROCESS, _EVENT = "entry_1/analysis", "entry_1/process_1", "entry_1/event"
+_FIGURES = f"{_ANALYSIS}/figures"
+_OF_ONE_POPULATION = (
+    "an earlier version took it within one population, which says nothing of how right it is"
+)
 _CXI_VERSION = 160
 
 # (field of the result or its provenance, dataset, units)
@@ -30,6 +34,16 @@ _LAYOUT = (
     ("support_frequency", f"{_IMAGE}/support_frequency", "1"),
     ("intensity", f"{_DETECTOR}/data", "photons"),
     ("mask", f"{_DETECTOR}/mask", "1 = excluded"),
+    ("sigma", f"{_IMAGE}/sigma", "sqrt(photons)"),
+    ("weak_modes", f"{_IMAGE}/weak_modes", "1"),
+    ("verdict", f"{_ANALYSIS}/verdict", ""),
+    ("score", f"{_ANALYSIS}/score", "1"),
+    ("reasons", f"{_ANALYSIS}/reasons", ""),
+    ("is_interior_determined", f"{_ANALYSIS}/is_interior_determined", ""),
+    ("resolution_px", f"{_ANALYSIS}/resolution_px", "pixels"),
+    ("resolution_reason", f"{_ANALYSIS}/resolution_reason", ""),
+    ("agreement", f"{_ANALYSIS}/agreement", "1"),
+    ("generations_run", f"{_ANALYSIS}/generations_run", "1"),
     ("error", f"{_ANALYSIS}/error", "1"),
     ("orientation_sureness", f"{_ANALYSIS}/orientation_sureness", "1"),
     ("error_history", f"{_ANALYSIS}/error_history", "1"),
@@ -70,12 +84,13 @@ def write(values: Mapping[str, Any], path: Path) -> None:
         file[f"{_PROCESS}/program"] = "spring-mpi"
         file[f"{_PROCESS}/version"] = _version()
         for field, name, units in _LAYOUT:
-            _write_dataset(file, name, _stored(values[field]), units)
+            if values[field] is not None:
+                _write_dataset(file, name, _stored(values[field]), units)
+        for name, figure in values["figures"].items():
+            file[f"{_FIGURES}/{name}"] = figure
         file[_EARLIER_SUPPORT] = file[f"{_IMAGE}/support"]  # a hard link
         radius = np.arange(len(values["prtf"]))
         _write_dataset(file, f"{_ANALYSIS}/prtf/q", radius, "pixels of the pattern")
-        if values["resolution_px"] is not None:
-            file[f"{_ANALYSIS}/prtf"].attrs["resolution_px"] = values["resolution_px"]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -84,20 +99,32 @@ def read(path: Path) -> dict[str, Any]:
         values = {field: _value(file, name) for field, name, _ in _LAYOUT if name in file}
         if "support" not in values and _EARLIER_SUPPORT in file:
             values["support"] = _value(file, _EARLIER_SUPPORT)
-        if f"{_ANALYSIS}/prtf" in file:
-            values["resolution_px"] = _resolution(file[f"{_ANALYSIS}/prtf"])
+        values["figures"] = {
+            name: float(file[_FIGURES][name][()]) for name in file.get(_FIGURES, ())
+        }
     if missing := [name for field, name, _ in _LAYOUT if field in _NEEDED and field not in values]:
         raise ValueError(f"it has no /{missing[0]}")
     values["pid"] = tuple(values["pid"].tolist())
-    for field in ("warnings", "masks"):
+    for field in ("warnings", "masks", "reasons"):
         values[field] = tuple(values.get(field, "").splitlines())
     values["settings"] = _settings(values["settings"])
-    return values
+    return values | _judgement(values)
+
+
+def _judgement(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says of its own worth, as a result has it."""
+    if "verdict" not in values:
+        unjudged = {"verdict": None, "resolution_px": None, "generations_run": ()}
+        return {**unjudged, "resolution_reason": _OF_ONE_POPULATION}
+    return {
+        "verdict": Verdict(values["verdict"]),
+        "generations_run": tuple(map(int, values.get("generations_run", ()))),
+    }
 
 
 def _write_dataset(file: h5py.File, name: str, value: Any, units: str) -> None:
     # Profiles and numbers would grow by their chunks.
-    compression = "gzip" if np.ndim(value) == 2 else None
+    compression = "gzip" if np.ndim(value) >= 2 and np.size(value) else None
     dataset = file.create_dataset(name, data=value, compression=compression)
     if units:
         dataset.attrs["units"] = units
@@ -110,7 +137,7 @@ def _stored(value: Any) -> Any:
     if isinstance(value, tuple):
         is_text = all(isinstance(item, str) for item in value)
         return "\n".join(value) if is_text else np.array(value, np.int64)
-    return value
+    return str(value) if isinstance(value, Verdict) else value
 
 
 def _value(file: h5py.File, name: str) -> Any:
@@ -118,14 +145,6 @@ def _value(file: h5py.File, name: str) -> Any:
     is_text = h5py.check_string_dtype(dataset.dtype) is not None
     value = dataset.asstr()[()] if is_text else dataset[()]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _resolution(prtf: h5py.Group | h5py.Dataset) -> float | None:
-    """The resolution beside a PRTF; files of 0.1.0 hold inf where there is none."""
-    if not isinstance(prtf, h5py.Group):
-        raise ValueError(f"{prtf.name} is no group")
-    given = float(prtf.attrs.get("resolution_px", math.inf))
-    return given if math.isfinite(given) else None
 
 
 def _settings(text: str) -> Settings:

@@ -16,10 +16,11 @@ import yaml
 from spring_mpi.errors import HeldFileError, SourceError
 from spring_mpi.model.result import Provenance, Result
 from spring_mpi.model.settings import Settings
+from spring_mpi.model.verdict import Verdict
 
 SIZE = 12
-IMAGES = ("data", "support", "best", "std", "support_frequency", "intensity", "mask")
-ARRAYS = (*IMAGES, "error_history", "prtf", "ring_correlation")
+IMAGES = ("data", "support", "best", "std", "support_frequency", "intensity", "mask", "sigma")
+ARRAYS = (*IMAGES, "error_history", "prtf", "ring_correlation", "agreement", "weak_modes")
 
 
 def made(*, is_complex: bool = False, **changes: Any) -> Result:
@@ -37,6 +38,11 @@ def made(*, is_complex: bool = False, **changes: Any) -> Result:
         "error": 0.125, "error_history": random.random((3, 4)).astype(np.float32),
         "prtf": np.array([np.nan, 1.0, 0.5, 0.1, 0.0, 0.0]), "ring_correlation": np.empty(0),
         "resolution_px": 3.5, "members": 3, "orientation_sureness": 0.25,
+        "verdict": Verdict.GOOD, "score": 0.75, "reasons": ("one reason", "another: ä"),
+        "is_interior_determined": False, "figures": {"excess": 0.125, "chi": 1.5},
+        "agreement": np.array([1.0, 0.75, np.nan]), "sigma": image(),
+        "weak_modes": random.random((2, SIZE, SIZE)).astype(np.float32),
+        "generations_run": (6, 7, 5),
         "settings": Settings().set("init", "supportsize", 90).set("global", "gpus", [0, 2]),
         "provenance": Provenance(
             seed=7, backend="reference", device="cpu", started=1.7e9, seconds=2.5,
@@ -63,9 +69,10 @@ def assert_same(first: Result, second: Result) -> None:
         made(),
         made(is_complex=True),
         made(ring_correlation=np.array([1.0, 0.5]), tag="", name="5", pid=(5,)),
-        made(resolution_px=None, provenance=Provenance()),
+        made(resolution_px=None, resolution_reason="one run", provenance=Provenance()),
+        made(reasons=(), figures={}, weak_modes=np.empty((0, 0, 0), np.float32)),
     ],
-    ids=["real", "complex", "islands", "bare"],
+    ids=["real", "complex", "islands", "bare", "good"],
 )
 def test_what_is_saved_is_loaded(result: Result, tmp_path: Path) -> None:
     """Every value comes back exactly, in its own type."""
@@ -87,7 +94,9 @@ def test_the_layout_is_readable_by_anyone(tmp_path: Path) -> None:
         for name, place in places.items():
             assert np.array_equal(entry[place][()], getattr(result, name), equal_nan=True), name
         assert entry["analysis/prtf/q"][()].tolist() == [0, 1, 2, 3, 4, 5]
-        assert entry["analysis/prtf"].attrs["resolution_px"] == 3.5
+        assert entry["analysis/resolution_px"][()] == 3.5
+        assert entry["analysis/verdict"].asstr()[()] == "good"
+        assert entry["analysis/figures/excess"][()] == 0.125
         units = {place: entry[place].attrs["units"] for place in ("image_1/data", "image_1/support",
                  "instrument_1/detector_1/data", "instrument_1/detector_1/mask",
                  "process_1/seconds")}  # fmt: skip
@@ -138,13 +147,22 @@ def test_it_is_shown_in_a_line(resolution_px: float | None, said: str) -> None:
 
 
 def test_no_resolution_is_no_number_in_the_file(tmp_path: Path) -> None:
-    """The attribute is absent; the inf of 0.1.0 is read as none."""
+    """The dataset is absent."""
     path = made(resolution_px=None).save(tmp_path / "a.h5")
-    with h5py.File(path, "r+") as file:
-        attributes = file["entry_1/analysis/prtf"].attrs
-        assert "resolution_px" not in attributes
-        attributes["resolution_px"] = np.inf
+    with h5py.File(path) as file:
+        assert "resolution_px" not in file["entry_1/analysis"]
     assert Result.load(path).resolution_px is None
+
+
+def test_the_resolution_of_one_population_is_none(tmp_path: Path) -> None:
+    """Versions that did not judge their results had it from the PRTF: it is read as none."""
+    path = made().save(tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        del file["entry_1/analysis/verdict"]
+        file["entry_1/analysis/prtf"].attrs["resolution_px"] = 2.0
+    earlier = Result.load(path)
+    assert (earlier.verdict, earlier.resolution_px, earlier.generations_run) == (None, None, ())
+    assert "one population" in earlier.resolution_reason
 
 
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
@@ -219,7 +237,7 @@ def edited(name: str, value: Any) -> Any:
         edited("entry_1/process_1/warnings", 7),
         edited("entry_1/process_1/settings", "a: [1"),
         edited("entry_1/process_1/settings", "just text"),
-        edited("entry_1/analysis/prtf", np.zeros(4)),
+        edited("entry_1/analysis/verdict", "splendid"),
     ],
 )
 def test_what_is_no_result_is_refused(damage: Any, tmp_path: Path) -> None:
