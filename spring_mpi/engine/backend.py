@@ -13,7 +13,7 @@ it has where its problem is alone. Shapes below are for one; for more, popsize i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,13 +44,17 @@ class ShrinkWrap:
 
     sigma: float
     """Standard deviation of the Gaussian, pixels."""
-    threshold: float | None
-    """Share of the maximum to exceed; None: keep ``area`` pixels."""
+    thresholds: NDArray[np.float32] | None
+    """(popsize,): shares of the maximum to exceed; None: keep ``area`` pixels."""
     area: int
-    """Pixels to keep where there is no threshold."""
+    """Pixels to keep where there are no thresholds."""
     least: int
     most: int
     """Limits of the area, pixels; a threshold that oversteps one keeps just that many."""
+
+    def of(self, part: slice) -> ShrinkWrap:
+        """That of these individuals alone."""
+        return self if self.thresholds is None else replace(self, thresholds=self.thresholds[part])
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ class Evolution:
     def step(self, state: State) -> State:
         """One generation; the arrays of the given state are used up."""
         population = state.population
-        wrap = shrink_wrap(self._settings, self._size, state.generation)
+        wrap = shrink_wrap(self._settings, self._keys, self._size, state.generation)
         trials = self._trials(state)
         before = self._backend.copy(population) if self._is_elitist else None
         rating = self._improve(population, wrap)
@@ -226,7 +226,7 @@ class Evolution:
 
     def _archived(self, state: State, wrap: ShrinkWrap) -> State:
         """The archive brought up to date; a new target area starts it anew."""
-        area = wrap.area if wrap.threshold is None else None
+        area = wrap.area if wrap.thresholds is None else None
         is_new = area != state.archive_area
         better = (state.rating.fitness < state.archive_rating.fitness) | is_new
         self._backend.replace(state.archive, state.population, better)

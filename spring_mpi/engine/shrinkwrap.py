@@ -8,23 +8,30 @@ either direction).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model.settings import Settings
 from .backend import Areas, Errors, ShrinkWrap
+from .random import Purpose, uniforms
 from .start import start_support
 
 _LEAST_AREA = 9
 _CONSTANT_FROM = 0.75
 
 
-def shrink_wrap(settings: Settings, size: int, generation: int) -> ShrinkWrap:
-    """The shrink-wrap of a generation: sigma falls geometrically, area linearly."""
+def shrink_wrap(settings: Settings, keys: Sequence[int], size: int, generation: int) -> ShrinkWrap:
+    """The shrink-wrap of a generation: sigma falls geometrically, area linearly.
+
+    ``keys`` are those of the problems whose individuals are in the population.
+    """
     rules, last = settings.SW, max(settings.global_.generations - 1, 1)
     progress = min(generation / last, 1.0)
     return ShrinkWrap(
         sigma=_geometric(rules.sigma_start, rules.sigma_end, progress),
-        threshold=rules.threshold if rules.mode == "threshold" else None,
+        thresholds=_thresholds(settings, keys) if rules.mode == "threshold" else None,
         area=target_area(settings, size, progress),
         least=_LEAST_AREA,
         most=size**2 // 4,
@@ -45,6 +52,22 @@ def target_area(settings: Settings, size: int, progress: float) -> int:
 def fitness(errors: Errors, areas: Areas, settings: Settings) -> Errors:
     """What selection compares, lower is better: error x area^area_power, (popsize,)."""
     return errors * areas**settings.SW.area_power
+
+
+def _thresholds(settings: Settings, keys: Sequence[int]) -> NDArray[np.float32]:
+    """The threshold of every individual, (len(keys) * popsize,).
+
+    It is drawn once for each index, evenly in its logarithm: an individual and its trial are cut
+    alike, in all generations.
+    """
+    rules, popsize = settings.SW, settings.global_.popsize
+    if rules.threshold_spread == 1:
+        return np.full(len(keys) * popsize, rules.threshold, np.float32)
+    drawn = np.array(
+        [uniforms(key, Purpose.THRESHOLDS, 0, own, 1)[0] for key in keys for own in range(popsize)],
+        np.float64,
+    )
+    return (rules.threshold * rules.threshold_spread ** (2 * drawn - 1)).astype(np.float32)
 
 
 def _geometric(start: float, end: float, progress: float) -> float:
