@@ -1,0 +1,151 @@
+"""Simulated patterns with a truth, and the scores of densities against it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from known_truth.conditions import CLASSES, ordinary
+from known_truth.sample import SETS, Sample, sample, sample_of
+from known_truth.scores import coverage, registered, resolution, scores, twin
+
+from spring_mpi.errors import PatternError
+
+SEED = 50_000
+EDGE = 2.0
+
+
+@pytest.fixture(scope="module")
+def branched() -> Sample:
+    """Not symmetric in any way, so that its twin is another one."""
+    random = np.random.default_rng(SEED)
+    conditions = ordinary(random, ("branched",))
+    return sample_of(replace(conditions, off_grid=(0.0, 0.0)), "usual", SEED, random)
+
+
+def shifted(density: np.ndarray, rows: float, columns: float) -> np.ndarray:
+    """Moved by any fraction of pixels."""
+    phases = [np.exp(-2j * np.pi * np.fft.fftfreq(128) * step) for step in (rows, columns)]
+    return np.fft.ifft2(np.fft.fft2(density) * phases[0][:, None] * phases[1])
+
+
+@pytest.mark.parametrize("fault", ["usual", "mixture"])
+def test_equal_seeds_give_equal_patterns_and_others_do_not(fault: str) -> None:
+    first, again, other = sample(fault, SEED), sample(fault, SEED), sample(fault, SEED + 1)
+    assert np.array_equal(first.raw, again.raw)
+    assert np.array_equal(first.truth, again.truth)
+    assert first.conditions == again.conditions
+    assert not np.array_equal(first.raw, other.raw)
+    assert first.extent != other.extent
+
+
+def test_sets_share_no_seed() -> None:
+    starts = sorted(SETS.values())
+    assert min(np.diff(starts)) >= 10_000
+
+
+def test_the_truth_explains_the_pattern(branched: Sample) -> None:
+    """Photons of the truth's transform are those counted, to noise and the size of a pixel."""
+    pattern = branched.pattern()
+    spectrum = np.fft.fftshift(np.fft.fft2(branched.truth, norm="ortho"))
+    explained = (np.abs(spectrum) ** 2)[pattern.measured]
+    counted = pattern.intensity[pattern.measured]
+    assert explained.sum() == pytest.approx(counted.sum(), rel=0.05)
+    assert np.corrcoef(np.sqrt(explained), np.sqrt(np.maximum(counted, 0)))[0, 1] > 0.97
+
+
+def test_photons_are_those_in_measured_pixels(branched: Sample) -> None:
+    """The pattern loses a few at its edges, and gains those of masked pixels within bins."""
+    assert branched.pattern().photons == pytest.approx(branched.photons, rel=0.25)
+
+
+@pytest.mark.parametrize("fault", CLASSES)
+def test_every_class_makes_patterns(fault: str) -> None:
+    try:
+        pattern = sample(fault, SEED).pattern()
+    except PatternError:
+        assert fault in ("blank", "polarity")
+    else:
+        assert pattern.size == 128
+
+
+def test_the_truth_itself_is_right(branched: Sample) -> None:
+    found = scores(branched.truth, branched.truth, EDGE)
+    assert found.corr == pytest.approx(1)
+    assert found.band == pytest.approx(1)
+    assert found.error < 1e-4
+    assert found.resolution == 2.0
+    assert found.right
+    assert found.close
+
+
+@pytest.mark.parametrize("is_twin", [False, True])
+@pytest.mark.parametrize("phase", [0.0, 2.0])
+def test_shift_twin_phase_and_scale_do_not_matter(
+    branched: Sample, is_twin: bool, phase: float
+) -> None:
+    truth = branched.truth.astype(complex) if phase else branched.truth.astype(float)
+    moved = shifted(twin(truth) if is_twin else truth, 7.3, -11.6) * 3
+    moved = moved * np.exp(1j * phase) if phase else moved.real
+    found = scores(moved, truth, EDGE)
+    assert found.corr > 0.9999
+    assert found.band > 0.9999
+    assert found.error < 0.01
+    assert found.scale == pytest.approx(1 / 3, rel=1e-3)
+    assert found.resolution == 2.0
+
+
+def test_of_a_complex_density_the_conjugate_is_another_one() -> None:
+    known = sample("complex", SEED)
+    assert np.iscomplexobj(known.truth)
+    assert scores(known.truth.conj(), known.truth, EDGE).corr < 0.999
+    assert scores(twin(known.truth), known.truth, EDGE).corr == pytest.approx(1)
+
+
+def test_another_object_is_not_right(branched: Sample) -> None:
+    assert not scores(sample("usual", SEED + 2).truth, branched.truth, EDGE).right
+
+
+def test_an_empty_density_is_not_right(branched: Sample) -> None:
+    assert not scores(np.zeros((128, 128)), branched.truth, EDGE).right
+
+
+def test_a_known_correlation_of_rings_has_the_known_resolution() -> None:
+    """Three-ring means of a step from 1 to -1 before ring 30 cross 1/2 at 28.75."""
+    profile = np.where(np.arange(64) < 30, 1.0, -1.0)
+    assert resolution(profile, EDGE) == pytest.approx(128 / 28.75)
+    assert resolution(np.ones(64), EDGE) == 2.0
+    assert resolution(-np.ones(64), 4.2) == 128 / 5
+
+
+def test_rings_within_the_hole_do_not_count() -> None:
+    profile = np.where(np.arange(64) < 5, 0.0, 1.0)
+    assert resolution(profile, 6.0) == 2.0
+    assert resolution(profile, 2.0) == 128 / 2
+
+
+def test_wrong_phases_beyond_a_ring_are_its_resolution(branched: Sample) -> None:
+    spectrum = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(branched.truth)))
+    axis = np.arange(128) - 64
+    spectrum[np.rint(np.hypot(axis[:, None], axis)) >= 30] *= -1
+    density = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(spectrum))).real
+    assert scores(density, branched.truth, EDGE).resolution == pytest.approx(128 / 28.75, rel=1e-3)
+
+
+def test_registration_finds_the_position(branched: Sample) -> None:
+    truth = branched.truth.astype(float)
+    moved = shifted(truth, 0.37, 5.81).real
+    np.testing.assert_allclose(registered(truth, moved), moved, atol=2e-3 * truth.max())
+
+
+def test_coverage_of_a_known_noise(branched: Sample) -> None:
+    """Of normal errors 0.683 lie within one sigma, and 0.954 within two."""
+    truth = branched.truth.astype(float)
+    support = np.ones(truth.shape, bool)
+    noise = np.random.default_rng(1).normal(0, 0.01 * truth.max(), truth.shape)
+    sigma = np.full(truth.shape, 0.01 * truth.max())
+    one, two, ratio = coverage(truth + noise, truth, sigma, support)
+    assert one == pytest.approx(0.683, abs=0.015)
+    assert two == pytest.approx(0.954, abs=0.01)
+    assert ratio == pytest.approx(1, abs=0.02)
