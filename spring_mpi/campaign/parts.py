@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ..config.config import load_config
 from ..config.event_choice import parse_part
 from ..errors import ConfigError
 from ..model.outcome import Outcome, State, tally
+from ..model.verdict import Verdict, tally_of_verdicts
 from ..rundir.paths import RunDirectory
 from ..rundir.status import Status, read_status
 from ..rundir.summary import read_summary, write_summary
@@ -63,7 +64,7 @@ class _Part:
         if not self.status.state:
             return f"part {self.folder.name}: not begun"
         jobs = tally(self.status.counts) or "no jobs"
-        return f"part {self.folder.name}: {self.status.state}, {jobs}"
+        return f"part {self.folder.name}: {self.status.state}, {jobs}{_told(self.status.verdicts)}"
 
 
 def merge(path: str, overrides: Sequence[str]) -> int:
@@ -91,9 +92,18 @@ def merge(path: str, overrides: Sequence[str]) -> int:
     for part in parts:
         counts.update(part.status.counts)
         print(part)
-    print(f"all {len(parts)} parts: {tally(counts) or 'no jobs'}; {results} results in {folder}")
+    verdicts = Counter(job.verdict for job in ended if job.state is State.DONE)
+    print(
+        f"all {len(parts)} parts: {tally(counts) or 'no jobs'}; "
+        f"{results} results{_told(verdicts)} in {folder}"
+    )
     codes = {part.code for part in parts}
     return 3 if codes - {0, 1} else max(codes)
+
+
+def _told(verdicts: Mapping[Verdict | None, int]) -> str:
+    """Results by verdict, in brackets; empty where there are none."""
+    return f" ({text})" if (text := tally_of_verdicts(verdicts)) else ""
 
 
 def _parts(folder: Path) -> list[_Part]:

@@ -130,7 +130,8 @@ def resume(
             attempts, state = 0, State.WAITING
         elif state is not State.WAITING:
             assert_never(state)
-        queue.settle(name, state, attempts)
+        # A job that is done was the last to be noted.
+        queue.settle(name, state, attempts, ended[-1].verdict if state is State.DONE else None)
         if outages and state is State.WAITING:
             queue.unpacked.add(name)
             if outages > workers.retries:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from .result import resolution_text
+from .verdict import Verdict, caption, trust
 
 if TYPE_CHECKING:
     from .result import Result
@@ -74,6 +74,19 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _listed() -> Any:
+    """A field of several texts, which ``summary.csv`` joins by semicolons."""
+    return _declared(
+        (),
+        written=lambda texts: _one_line("; ".join(texts)),
+        read=lambda text: tuple(text.split("; ")),
+        is_kept=True,
+    )
+
+
+_TRUTHS = {"True": True, "False": False}
+
+
 def _finite(text: str) -> float | None:
     # Version 0.1.0 wrote inf where there is no resolution.
     return value if math.isfinite(value := float(text)) else None
@@ -87,12 +100,16 @@ class Outcome:
     pid: str = _declared("")
     """Of its event, as text; the same for all variants of the settings."""
     tag: str = _declared("")
+    verdict: Verdict | None = _declared(None, read=Verdict, is_kept=True)
+    """How far to believe the result; None where there is none, or nobody judged it."""
+    score: float | None = _declared(None, written="{:.3f}".format, read=_finite, is_kept=True)
+    """For sorting within a verdict, 0 (no trust) to 1."""
     error: float | None = _declared(None, written="{:.6g}".format, read=_finite, is_figure=True)
     """None where there is no result."""
     resolution_px: float | None = _declared(
         None, written="{:.4g}".format, read=_finite, is_figure=True
     )
-    """None where there is none; see `Result`."""
+    """None where there is none, and in outcomes that nobody judged; see `Result`."""
     support_px: int | None = _declared(None, read=int, is_figure=True)
     seconds: float | None = _declared(None, written="{:.2f}".format, read=float, is_figure=True)
     worker: int | None = _declared(None, read=int, is_kept=True)
@@ -103,13 +120,14 @@ class Outcome:
     state: State = _declared(read=State, is_kept=True)
     reason: str = _declared("", written=_one_line, is_kept=True)
     """Why it failed, or how else it came to its end."""
-    warnings: tuple[str, ...] = _declared(
-        (),
-        written=lambda warnings: _one_line("; ".join(warnings)),
-        read=lambda text: tuple(text.split("; ")),
-        is_kept=True,
-    )
+    warnings: tuple[str, ...] = _listed()
     """What is odd about its event and its pattern."""
+    reasons: tuple[str, ...] = _listed()
+    """Of the verdict: why it is not good, or what else a person should know, a sentence each."""
+    is_interior_determined: bool | None = _declared(None, read=_TRUTHS.__getitem__, is_kept=True)
+    """Whether the data say how the density is spread within the support; None where not known."""
+    generations_run: int | None = _declared(None, read=int, is_kept=True)
+    """Generations of all runs together; None where the result does not tell."""
     swept: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
     """(swept setting, its value as text); a column each, behind the others."""
 
@@ -119,18 +137,42 @@ class Outcome:
         return cls(
             result.name,
             state=State.DONE,
+            verdict=result.verdict,
+            score=float(result.score) if math.isfinite(result.score) else None,
             error=result.error,
             resolution_px=result.resolution_px,
             support_px=result.support_px,
             seconds=result.provenance.seconds,
             warnings=warnings,
-        )
+            reasons=result.reasons,
+            is_interior_determined=result.is_interior_determined,
+            generations_run=sum(result.generations_run) or None,
+        )._believable()
 
     @property
     def caption(self) -> str:
-        """Error and resolution, for people."""
-        error = "unknown" if self.error is None else f"{self.error:.4f}"
-        return f"error {error}, {resolution_text(self.resolution_px)}"
+        """Verdict, error, and of a good result the resolution, for people."""
+        return caption(self.verdict, self.score, self.error, self.resolution_px)
+
+    @property
+    def first_reason(self) -> str:
+        """The first reason of the verdict, and how many more there are; empty where none is."""
+        if not self.reasons:
+            return ""
+        first, *more = self.reasons
+        return f"{first} (and {len(more)} more)" if more else first
+
+    @property
+    def trust(self) -> tuple[int, float, float]:
+        """A key that sorts the most trusted first: by verdict, score, then error."""
+        is_known = self.error is not None and math.isfinite(self.error)
+        return *trust(self.verdict, self.score), (self.error or 0.0) if is_known else math.inf
+
+    def _believable(self) -> Outcome:
+        """Without a resolution that nobody judged: earlier versions took it within one population,
+        where it says nothing of how right a result is."""
+        is_unjudged = self.verdict is None and self.resolution_px is not None
+        return replace(self, resolution_px=None) if is_unjudged else self
 
     def to_line(self) -> dict[str, Any]:
         """What the journal keeps of it, in values of JSON; see `from_line`."""
@@ -146,9 +188,11 @@ class Outcome:
         """From the line of a job in the journal; whatever else stands there is ignored."""
         known: dict[str, Any] = {name: line[key] for name, key, _, _ in _KEPT if key in line}
         known["state"] = State(line["state"])
-        if "warnings" in known:
-            known["warnings"] = tuple(known["warnings"])
-        return cls(**known)
+        for name in ("warnings", "reasons"):
+            known[name] = tuple(known.get(name, ()))
+        if "verdict" in known:
+            known["verdict"] = Verdict(known["verdict"])
+        return cls(**known)._believable()
 
     def to_row(self, swept: Iterable[str]) -> list[str]:
         """Its row in ``summary.csv``, whose columns are `columns` of the same swept settings."""
@@ -177,7 +221,7 @@ class Outcome:
         given = {"pid": row["name"], "state": State.DONE} | given
         # Only names of settings have a dot.
         swept = tuple((key, text) for key, text in row.items() if key and "." in key)
-        return cls(**given, swept=swept)
+        return cls(**given, swept=swept)._believable()
 
 
 # (field, key in the journal, value where it is left out, whether it is a figure)

@@ -16,7 +16,7 @@ from ..drawing import figure_of
 from ..errors import HeldFileError, SourceError
 from .names import file_name
 from .settings import Settings
-from .verdict import Verdict
+from .verdict import Verdict, caption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,11 +44,6 @@ class Provenance:
     """Digest of event, preparation, settings and seed; see `spring_mpi.campaign.recipe`."""
     source: str = ""
     """File of the event."""
-
-
-def resolution_text(resolution_px: float | None) -> str:
-    """``resolution 3.41 px`` or ``no resolution``, as log and pictures say it."""
-    return "no resolution" if resolution_px is None else f"resolution {resolution_px:.2f} px"
 
 
 _ABSENT: Mapping[str, Any] = {
@@ -142,8 +137,9 @@ class Result:
     def __repr__(self) -> str:
         rows, columns = self.data.shape
         return (
-            f"<Result {self.name}: {rows} x {columns}, error {self.error:.4f}, "
-            f"{resolution_text(self.resolution_px)}, support {self.support_px} px>"
+            f"<Result {self.name}: {rows} x {columns}, "
+            f"{caption(self.verdict, self.score, self.error, self.resolution_px)}, "
+            f"support {self.support_px} px>"
         )
 
     @property

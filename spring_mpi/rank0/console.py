@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from ..model.outcome import State
+from ..model.verdict import tally_of_verdicts
 from ..worker.messages import Ready
 from .decisions import Decision, Mode, Why
 from .overview import Busy
@@ -54,19 +55,22 @@ def reply_lines(decision: Decision) -> tuple[str, ...]:
 
 
 def info_lines(queue: Queue, *, everything: bool = False) -> list[str]:
-    """What is running, and the waiting jobs with their positions."""
+    """What is running, the waiting jobs with their positions, and results by verdict."""
     lines = [f"Running: {name}" for name in queue.running] or ["Idle."]
     if queue.is_paused:
         lines.append("Paused: no job is given out until resume.")
     if queue.is_draining:
         lines.append("Draining: no job is given out, and the campaign ends with the running ones.")
+    verdicts = tally_of_verdicts(queue.jobs.verdicts)
+    last = [f"Results: {verdicts}."] if verdicts else []
     if not queue.waiting:
-        return [*lines, "Empty queue."]
+        return [*lines, "Empty queue.", *last]
     total = len(queue.waiting)
     shown = total if everything else min(total, _LISTED)
     lines.append(f"Execution queue ({total} total):")
     lines += [f"{position}: {name}" for position, name in enumerate(queue.head(shown))]
-    return [*lines, f"... and {total - shown} more"] if shown < total else lines
+    rest = [f"... and {total - shown} more"] if shown < total else []
+    return [*lines, *rest, *last]
 
 
 def status_lines(queue: Queue) -> list[str]:

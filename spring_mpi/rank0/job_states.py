@@ -9,6 +9,7 @@ from re import compile as compile_pattern
 
 from ..model.names import file_name
 from ..model.outcome import State
+from ..model.verdict import Verdict
 
 
 class JobStates:
@@ -17,6 +18,8 @@ class JobStates:
     def __init__(self) -> None:
         self.counts: Counter[State] = Counter()
         """Jobs by state."""
+        self.verdicts: Counter[Verdict | None] = Counter()
+        """Results by verdict; None counts those that nobody judged."""
         self._states: dict[str, State] = {}
         self._names: dict[str, str] = {}
 

@@ -147,7 +147,9 @@ def _counts(overview: Overview) -> str:
     }  # fmt: skip
     told = [f"{number} {word}" for word, number in counts.items() if number]
     rate = [f"{overview.jobs_per_hour:.0f} jobs/h"] if overview.jobs_per_hour else []
-    return ", ".join([f"{overview.done} of {overview.total} jobs done", *told, *rate])
+    verdicts = f" ({overview.verdicts})" if overview.verdicts else ""
+    done = f"{overview.done} of {overview.total} jobs done{verdicts}"
+    return ", ".join([done, *told, *rate])
 
 
 def _workers(workers: tuple[Busy, ...], width: int) -> Iterator[_Line]:

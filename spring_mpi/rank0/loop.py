@@ -201,7 +201,7 @@ class Hypervisor:
                 return self._gone(worker, reason)
 
     def _done(self, worker: int, done: Done) -> Decision:
-        decision = self._queue.done(worker, done.name)
+        decision = self._queue.done(worker, done.name, done.outcome.verdict)
         if decision.records:
             outcome = self._jobs.identified(replace(done.outcome, worker=worker))
             self._completed[done.name] = replace(done, outcome=outcome)

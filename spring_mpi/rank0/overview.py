@@ -94,6 +94,8 @@ class Overview:
     """The first busy workers."""
     others: int
     """Busy workers beside these."""
+    verdicts: str = ""
+    """Results by verdict, for people; empty where there is none."""
 
     @property
     def total(self) -> int:

@@ -12,6 +12,7 @@ from itertools import islice
 
 from ..model.names import file_name
 from ..model.outcome import State
+from ..model.verdict import Verdict
 from .decisions import Decision, Give, Interrupt, Mode, Record, Refusal, Switched, Why
 from .job_states import JobStates
 
@@ -180,9 +181,11 @@ class Queue:
             self.running[name].progress = progress
         return Decision()
 
-    def done(self, worker: int, name: str) -> Decision:
+    def done(self, worker: int, name: str, verdict: Verdict | None = None) -> Decision:
         """A job's result is complete."""
-        return self._ended(worker, name, State.DONE)
+        decision = self._ended(worker, name, State.DONE)
+        self.jobs.verdicts[verdict] += len(decision.records)
+        return decision
 
     def failed(self, worker: int, name: str, reason: str) -> Decision:
         """A job cannot be done."""
@@ -228,9 +231,12 @@ class Queue:
             orders.append(Give(worker, names))
         return Decision(tuple(records), tuple(orders))
 
-    def settle(self, name: str, state: State, attempts: int = 0) -> None:
+    def settle(
+        self, name: str, state: State, attempts: int = 0, verdict: Verdict | None = None
+    ) -> None:
         """Take over a planned job in the state that an earlier run left it in."""
         self.jobs.enter(name, state)
+        self.jobs.verdicts[verdict] += state is State.DONE
         if state is State.WAITING:
             self.waiting[name] = attempts
 

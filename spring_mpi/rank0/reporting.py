@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.outcome import Outcome, State, tally
+from ..model.verdict import tally_of_verdicts
 from ..rundir.mailbox_messages import Message
 from ..rundir.status import write_status
 from ..rundir.summary import SummaryFile
@@ -163,9 +164,11 @@ class Reporter:
     def _tell_result(self, done: Done, untold: int) -> None:
         """Log what a job came to; further jobs are done, and told after it."""
         outcome = done.outcome
+        reason = f" ({outcome.first_reason})" if outcome.reasons else ""
         self._log(
             f"{done.name} done on worker {outcome.worker} in {outcome.seconds or 0:.1f} s: "
-            f"{outcome.caption}, support {outcome.support_px} px [{self._standing.outlook(untold)}]"
+            f"{outcome.caption}, support {outcome.support_px} px{reason} "
+            f"[{self._standing.outlook(untold)}]"
         )
         if new := [origin for origin in done.masks if origin not in self._masks]:
             self._masks.update(new)
@@ -198,8 +201,10 @@ class Reporter:
         if interruption:
             self._log(f"Interrupted by {interruption}; run again to resume", Level.ENDING)
         elapsed = duration(self._progress.elapsed)
+        all_jobs = self._queue.jobs
+        verdicts = f" ({told})" if (told := tally_of_verdicts(all_jobs.verdicts)) else ""
         self._log(
-            f"Campaign ended after {elapsed}: {tally(self._queue.jobs.counts)}\nexit {code}",
+            f"Campaign ended after {elapsed}: {tally(all_jobs.counts)}{verdicts}\nexit {code}",
             Level.ENDING,
         )
 

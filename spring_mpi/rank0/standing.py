@@ -8,6 +8,7 @@ from heapq import nsmallest
 from typing import Any
 
 from ..model.outcome import State
+from ..model.verdict import counts_by_key, tally_of_verdicts
 from .console import duration
 from .overview import Overview
 from .progress import Progress
@@ -36,6 +37,7 @@ class Standing:
             condition=self._condition(),
             busy=tuple(self._progress.busy(name, run) for name, run in first),
             others=len(running) - len(first),
+            verdicts=tally_of_verdicts(self._queue.jobs.verdicts),
         )
 
     def status(self, state: str, code: int | None, failures: Mapping[str, str]) -> dict[str, Any]:
@@ -48,6 +50,7 @@ class Standing:
             "time": round(time.time(), 3),
             "jobs": counts.total(),
             "counts": {each.value: counts[each] for each in State},
+            "verdicts": counts_by_key(self._queue.jobs.verdicts),
             "running": [self._course(name, run) for name, run in self._queue.running.items()],
             "jobs_per_hour": round(per_hour, 1),
             "seconds_left": None if seconds is None else round(seconds),

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import MessageError, SpringError
 from ..model.names import file_name
+from ..model.verdict import counts_by_key
 from ..rundir.mailbox_messages import Reply
 from ..rundir.verbs import VERBS, Changes, Verb
 from .console import info_lines, livelog_lines, reply_lines, worker_lines
@@ -62,6 +63,7 @@ class Steering:
             "waiting": list(self._queue.waiting),
             "paused": self._queue.is_paused,
             "draining": self._queue.is_draining,
+            "verdicts": counts_by_key(self._queue.jobs.verdicts),
         }
         return Answer(Reply(tuple(info_lines(self._queue, everything=all)), data=data))
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunDirectoryError
 from ..model.outcome import Outcome, State, tally
+from ..model.verdict import Verdict, counts_by_key, tally_of_verdicts
 from .paths import RunDirectory
 from .status import Status, read_status
 from .summary import read_summary
@@ -64,8 +67,10 @@ class EndedCampaign:
     status: Status
     done: int
     """Jobs that are done."""
+    verdicts: Mapping[Verdict | None, int]
+    """Verdict -> results; None counts those that nobody judged."""
     best: Outcome | None
-    """The job with the lowest error; None where none is done."""
+    """The job whose result is trusted most; None where none is done."""
     failed: tuple[Outcome, ...]
 
     @classmethod
@@ -74,8 +79,9 @@ class EndedCampaign:
         status = read_status(rundir)
         ended = read_ended(rundir, status) if RunDirectory(rundir).summary.exists() else {}
         done, failed = (in_state(ended, state) for state in (State.DONE, State.FAILED))
-        best = min(done.values(), key=by_error, default=None)
-        return cls(rundir, status, len(done), best, tuple(failed.values()))
+        best = min(done.values(), key=attrgetter("trust"), default=None)
+        verdicts = Counter(job.verdict for job in done.values())
+        return cls(rundir, status, len(done), verdicts, best, tuple(failed.values()))
 
     def lines(self) -> Iterator[str]:
         """For people: how it ended, jobs by state, the best one, failures, where the rest is."""
@@ -87,8 +93,10 @@ class EndedCampaign:
             yield f"{sum(status.counts.values())} jobs: {told}"
         elif self.done:
             yield f"{self.done} jobs were done before"
+        if verdicts := tally_of_verdicts(self.verdicts):
+            yield f"Results: {verdicts}"
         if best := self.best:
-            yield f"Lowest error: {best.name}, {best.caption}, {best.file}"
+            yield f"Best result: {best.name}, {best.caption}, {best.file}"
         for job in self.failed[:_FAILURES_TOLD]:
             yield f"Failed: {job.name}: {job.reason}"
         if (more := status.counts.get(State.FAILED, 0) - _FAILURES_TOLD) > 0:
@@ -104,9 +112,10 @@ class EndedCampaign:
             "state": self.status.state,
             "exit": self.status.code,
             "counts": dict(self.status.counts),
+            "verdicts": counts_by_key(self.verdicts),
             "best": best and {
-                "name": best.name, "error": best.error, "resolution_px": best.resolution_px,
-                "file": best.file,
+                "name": best.name, "verdict": best.verdict, "score": best.score,
+                "error": best.error, "resolution_px": best.resolution_px, "file": best.file,
             },
             "summary": str(RunDirectory(self.rundir).summary),
         }  # fmt: skip

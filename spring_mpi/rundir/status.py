@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import RunDirectoryError
 from ..model.outcome import Outcome, State
+from ..model.verdict import Verdict, counts_from_keys
 from ..system.files import replace_file
 from .paths import RunDirectory
 
@@ -26,6 +27,8 @@ class Status:
     """Why it could not start."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """State -> jobs."""
+    verdicts: Mapping[Verdict | None, int] = field(default_factory=dict)
+    """Verdict -> results; None counts those that nobody judged."""
     jobs: int = 0
     """All that are planned; 0 where that is not known."""
     failed: tuple[Outcome, ...] = ()
@@ -48,12 +51,13 @@ def read_status(rundir: Path) -> Status:
     except OSError as fault:
         raise RunDirectoryError(f"cannot read {path}: {fault.strerror}") from fault
     given = status if isinstance(status, dict) else {}
-    counts, failed = given.get("counts"), given.get("failed")
+    failed = given.get("failed")
     return Status(
         state=str(given.get("state", "")),
         code=_whole(given.get("exit"), None),
         reason=str(given.get("reason", "")),
-        counts=_counts(counts if isinstance(counts, dict) else {}),
+        counts=_counts(_mapping(given, "counts")),
+        verdicts=counts_from_keys(_mapping(given, "verdicts")),
         jobs=_whole(given.get("jobs"), 0) or 0,
         failed=tuple(filter(None, map(_failure, failed if isinstance(failed, list) else ()))),
     )
@@ -62,6 +66,11 @@ def read_status(rundir: Path) -> Status:
 def write_status(path: Path, status: dict[str, Any]) -> None:
     """Replace ``status.json``: readers see the old one or the new one, complete."""
     replace_file(path, json.dumps(status, indent=1).encode())
+
+
+def _mapping(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = given.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _counts(given: Mapping[str, Any]) -> dict[str, int]:

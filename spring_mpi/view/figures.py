@@ -15,8 +15,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ..model.outcome import Outcome
 from ..model.pattern import Pattern
-from ..model.result import Result, resolution_text
+from ..model.result import Result
 from ..model.settings import Settings
+from ..model.verdict import resolution_text
 from .look import (
     DENSITY,
     DPI,

@@ -18,6 +18,7 @@ from spring_mpi.campaign.resume import Resumption, resume
 from spring_mpi.config.sections import Config
 from spring_mpi.events import build_index
 from spring_mpi.model.outcome import State
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.rundir.lines import JobLine, to_line
 from spring_mpi.rundir.paths import RunDirectory
 from spring_mpi.worker.checkpoint import owner_of, packed
@@ -88,6 +89,29 @@ def test_an_orderly_end_costs_no_attempt(
     resumption, waiting = resumed(*lines)
     assert waiting[0] == (2, 0)
     assert [job.outages for job in resumption.interrupted] == [0]
+
+
+def test_a_restart_counts_the_verdicts(
+    plan: Plan, rundir: RunDirectory, resumed: Callable[..., tuple[Resumption, Any]]
+) -> None:
+    """Of the jobs that are done; those of a version that did not judge are counted apart."""
+    told: list[dict[str, Any]] = [
+        {"verdict": "good", "score": 0.9, "reasons": ["two parts"]}, {}, {"verdict": "bad"},
+    ]  # fmt: skip
+    names = list(plan.numbers)
+    for number in range(2):  # the result of the third is gone
+        (rundir.path / plan.result_file(names[number])).write_bytes(b"")
+    lines = [
+        {"job": number, "state": "done", "fingerprint": plan.fingerprint(names[number]), **more}
+        for number, more in enumerate(told)
+    ]
+    resumption, _ = resumed({"start": 1}, *lines, {"exit": 3})
+    verdicts = resumption.queue.jobs.verdicts
+    assert {verdict: number for verdict, number in verdicts.items() if number} == {
+        Verdict.GOOD: 1, None: 1,
+    }  # fmt: skip
+    first = resumption.ended[0]
+    assert (first.verdict, first.score, first.reasons) == (Verdict.GOOD, 0.9, ("two parts",))
 
 
 class Runs:

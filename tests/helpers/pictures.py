@@ -9,6 +9,7 @@ from matplotlib.text import Text
 
 from spring_mpi.model.pattern import Pattern
 from spring_mpi.model.result import Provenance, Result
+from spring_mpi.model.verdict import Verdict
 
 SIZE = 32
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -45,6 +46,10 @@ def made_result() -> Result:
         members=5,
         settings=settings_of(init__supportsize=18),
         provenance=Provenance(warnings=("the centre is off",)),
+        verdict=Verdict.GOOD,
+        score=0.874,
+        is_interior_determined=True,
+        generations_run=(5, 4, 4),
     )
 
 

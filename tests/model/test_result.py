@@ -141,7 +141,7 @@ def test_it_is_shown_in_a_line(resolution_px: float | None, said: str) -> None:
     """Not with all its arrays, as a dataclass would be."""
     result = made(resolution_px=resolution_px)
     assert repr(result) == (
-        f"<Result 71-1-14546865407-ss:80: 12 x 12, error 0.1250, {said}, "
+        f"<Result 71-1-14546865407-ss:80: 12 x 12, good 0.75, error 0.1250, {said}, "
         f"support {result.support_px} px>"
     )
 

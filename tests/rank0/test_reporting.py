@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from spring_mpi.model.outcome import Outcome, State
-from spring_mpi.rank0.console import worker_lines
+from spring_mpi.model.verdict import Verdict
+from spring_mpi.rank0.console import info_lines, worker_lines
 from spring_mpi.rank0.decisions import Decision, Give
 from spring_mpi.rank0.log import Level, Log
 from spring_mpi.rank0.loop import Hypervisor
@@ -40,6 +41,8 @@ PLACE = "worker 1 (node07, AMD EPYC)"
 def done(name: str, **more: Any) -> Done:
     """The word of a child that made a result."""
     figures: dict[str, Any] = {
+        "verdict": Verdict.GOOD,
+        "score": 0.875,
         "error": 0.1,
         "resolution_px": 2.0,
         "support_px": 500,
@@ -290,10 +293,61 @@ def test_a_job_without_resolution(rank0: Rank0) -> None:
     rank0.ready()
     rank0.hears(done("a", resolution_px=None))
     rank0.loop._act([])
-    assert "error 0.1000, no resolution, support 500 px" in rank0.told(Level.NEWS)[-1]
+    assert "error 0.1000, no resolution, support 500 px [" in rank0.told(Level.NEWS)[-1]
     rank0.reporter.flush()
     lines = (rank0.status.parent / "summary.csv").read_text().splitlines()
-    assert lines[-1] == "a,1,,0.1,,500,10.00,1,a.h5,,done,,"
+    assert lines[-1] == "a,1,,good,0.875,0.1,,500,10.00,1,a.h5,,done,,,,,"
+
+
+VERDICTS: list[tuple[Verdict | None, tuple[str, ...]]] = [
+    (Verdict.GOOD, ()),
+    (Verdict.GOOD, ("the interior is not determined",)),
+    (Verdict.DOUBTFUL, ("not centrosymmetric", "too few photons")),
+    (None, ()),
+]
+"""Of the jobs a, b, c, d."""
+
+
+def test_verdicts_are_told_with_each_job_and_counted(rank0: Rank0) -> None:
+    """With the first reason; their numbers stand in the status, the view and the last lines."""
+    rank0.ready()
+    for name, (verdict, reasons) in zip("abcd", VERDICTS, strict=True):
+        score = None if verdict is None else 0.5
+        rank0.hears(done(name, verdict=verdict, score=score, reasons=reasons))
+        rank0.loop._act([])
+        rank0.give()
+        told = rank0.standing.status("running", None, {})["verdicts"]
+    assert told == {"good": 2, "doubtful": 1, "bad": 0, "not judged": 1}
+    assert rank0.standing.overview(1).verdicts == "2 good, 1 doubtful, 1 not judged"
+    assert info_lines(rank0.queue)[-1] == "Results: 2 good, 1 doubtful, 1 not judged."
+    rank0.reporter.ended(0, None)
+    assert any(
+        line.endswith(": 4 done (2 good, 1 doubtful, 1 not judged)")
+        for line in rank0.told(Level.ENDING)
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reasons", "expected"),
+    [
+        (*VERDICTS[0], "good 0.50, error 0.1000, resolution 2.00 px, support 500 px ["),
+        (*VERDICTS[1], "resolution 2.00 px, support 500 px (the interior is not determined) ["),
+        (
+            *VERDICTS[2],
+            "doubtful 0.50, error 0.1000, support 500 px (not centrosymmetric (and 1 more)) [",
+        ),
+        (*VERDICTS[3], "not judged, error 0.1000, support 500 px ["),
+    ],
+)
+def test_words_of_a_verdict(
+    rank0: Rank0, verdict: Verdict | None, reasons: tuple[str, ...], expected: str
+) -> None:
+    """Verdict, score, figures, and the first reason."""
+    rank0.ready()
+    score = None if verdict is None else 0.5
+    rank0.hears(done("a", verdict=verdict, score=score, reasons=reasons))
+    rank0.loop._act([])
+    assert expected in rank0.told(Level.NEWS)[-1]
 
 
 def test_status(rank0: Rank0) -> None:

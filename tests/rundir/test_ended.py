@@ -11,6 +11,7 @@ import pytest
 
 from spring_mpi.cli.ctl import main
 from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.rundir.ended import EndedCampaign
 from spring_mpi.rundir.status import write_status
 from spring_mpi.rundir.summary import SummaryFile
@@ -20,14 +21,22 @@ NONE = {"waiting": 0, "running": 0, "done": 0, "failed": 0, "removed": 0, "stopp
 
 @pytest.fixture
 def rundir(tmp_path: Path) -> Callable[..., Path]:
-    """``rundir(status, *jobs)``: a run directory with a status and (name, error, resolution)."""
+    """``rundir(status, *jobs)``: a run directory with a status and (name, error, resolution).
 
-    def rundir(status: dict[str, Any] | None, *jobs: tuple[str, float, float | None]) -> Path:
+    Every job is judged ``good``, the more trusted the lower its error, unless told otherwise.
+    """
+
+    def rundir(
+        status: dict[str, Any] | None,
+        *jobs: tuple[str, float, float | None],
+        verdict: Verdict | None = Verdict.GOOD,
+    ) -> Path:
         folder = tmp_path / "run"
         (folder / "control").mkdir(parents=True)
         SummaryFile(folder / "summary.csv", [
             Outcome(name, pid=name, error=error, resolution_px=resolution, support_px=50,
-                       seconds=1.0, worker=1, file=f"results/{name}.h5", state=State.DONE)
+                    seconds=1.0, worker=1, file=f"results/{name}.h5", state=State.DONE,
+                    verdict=verdict, score=None if verdict is None else 1 - error)
             for name, error, resolution in jobs
         ]).close()  # fmt: skip
         if status:
@@ -48,7 +57,7 @@ def rundir(tmp_path: Path) -> Callable[..., Path]:
 def test_info_after_the_end(
     rundir: Callable[..., Path], capsys: pytest.CaptureFixture[str], code: int, meaning: str
 ) -> None:
-    """Exit code with its meaning, jobs by state, the lowest error, where the summary lies."""
+    """Exit code with its meaning, jobs by state, results by verdict, the most trusted one."""
     counts = NONE | {"done": 3, "removed": 2, "stopped": 1, "waiting": code}
     run = rundir(
         {"state": "over", "exit": code, "jobs": 6 + code, "counts": counts, "failed": []},
@@ -61,7 +70,8 @@ def test_info_after_the_end(
     assert out.splitlines() == [
         f"Campaign ended with exit code {code}: {meaning}",
         f"{6 + code} jobs: {waiting}3 done, 2 removed, 1 stopped",
-        f"Lowest error: b, error 0.1000, no resolution, {run / 'results/b.h5'}",
+        "Results: 3 good",
+        f"Best result: b, good 0.90, error 0.1000, no resolution, {run / 'results/b.h5'}",
         f"See {run / 'summary.csv'}",
     ]
 
@@ -73,8 +83,21 @@ def test_for_programs(rundir: Callable[..., Path], capsys: pytest.CaptureFixture
     assert main([str(run), "--json", "info"]) == 4
     given = json.loads(capsys.readouterr().out)["data"]
     assert (given["exit"], given["counts"]) == (0, counts)
-    best = {"name": "a", "error": 0.3, "resolution_px": None, "file": str(run / "results/a.h5")}
-    assert given["best"] == best
+    assert given["verdicts"] == {"good": 1, "doubtful": 0, "bad": 0, "not judged": 0}
+    assert given["best"] == {
+        "name": "a", "verdict": "good", "score": 0.7, "error": 0.3, "resolution_px": None,
+        "file": str(run / "results/a.h5"),
+    }  # fmt: skip
+
+
+def test_results_that_nobody_judged(rundir: Callable[..., Path]) -> None:
+    """Of an earlier version: the lowest error is the best, and no resolution is claimed."""
+    run = rundir({"exit": 0}, ("a", 0.3, 2.5), ("b", 0.1, 2.0), verdict=None)
+    lines = list(EndedCampaign.read(run).lines())
+    assert lines[-3:-1] == [
+        "Results: 2 not judged",
+        f"Best result: b, not judged, error 0.1000, {run / 'results/b.h5'}",
+    ]
 
 
 def test_steering_the_dead_tells_nothing_else(
@@ -146,4 +169,4 @@ def test_failures_in_the_summary(tmp_path: Path) -> None:
         "Failed: b: dark",
         "Failed: c: no photons",
     ]
-    assert lines[2].startswith("Lowest error: a, error 0.5000, no resolution")
+    assert lines[3].startswith("Best result: a, not judged, error 0.5000")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import RunDirectoryError
 from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.rundir.journal import Journal, replay
 from spring_mpi.rundir.lines import (
     Exit,
@@ -88,9 +89,16 @@ FORMS = [
         '"error":0.1,"resolution_px":null,"support_px":7,"seconds":1.5}',
     ),
     (
-        JobLine(replace(DONE, resolution_px=2.5, remark="kept: x", warnings=("dim",))),
-        '{"job":"a","state":"done","worker":1,"error":0.1,"resolution_px":2.5,"support_px":7,'
+        JobLine(replace(DONE, remark="kept: x", warnings=("dim",))),
+        '{"job":"a","state":"done","worker":1,"error":0.1,"resolution_px":null,"support_px":7,'
         '"seconds":1.5,"remark":"kept: x","warnings":["dim"]}',
+    ),
+    (
+        JobLine(replace(DONE, verdict=Verdict.GOOD, score=0.875, resolution_px=2.5, reasons=("x",),
+                        is_interior_determined=False, generations_run=14)),
+        '{"job":"a","state":"done","worker":1,"verdict":"good","score":0.875,"error":0.1,'
+        '"resolution_px":2.5,"support_px":7,"seconds":1.5,"reasons":["x"],'
+        '"is_interior_determined":false,"generations_run":14}',
     ),
     (
         JobLine(Outcome("a", state=State.FAILED, worker=1, reason="dark"), t=1.5, attempt=2),
@@ -129,9 +137,12 @@ def test_every_line_has_one_form(tmp_path: Path, line: Any, text: str) -> None:
 
 
 def test_lines_of_the_first_version_stay_as_they_are() -> None:
-    """They are read and written without any change."""
+    """Read and written without any change, but for a resolution that nobody judged."""
     path = Path(__file__).parents[1] / "whole" / "former" / "version_0_1_0" / "journal.jsonl"
     lines = [json.loads(text) for text in path.read_text().splitlines()]
+    for line in lines:
+        if "resolution_px" in line:
+            line["resolution_px"] = None
     assert [list(to_line(from_line(line)).items()) for line in lines] == [
         list(line.items()) for line in lines
     ]

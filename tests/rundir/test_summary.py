@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import RunDirectoryError
 from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.rundir.summary import SummaryFile, read_summary
 
 DONE = Outcome(
     "7-1-s,80", pid="7-1", tag="s,80", error=0.25, resolution_px=None, support_px=9, seconds=1.5,
     worker=3, file="results/7-1-s,80.h5", state=State.DONE, warnings=("dim", "no centre"),
     swept=(("init.supportsize", "80"),),
+)  # fmt: skip
+GOOD = replace(
+    DONE, name="7-3", verdict=Verdict.GOOD, score=0.875, resolution_px=2.5, generations_run=14,
+    reasons=("the interior is not determined", "two parts"), is_interior_determined=False,
 )  # fmt: skip
 FAILED = Outcome("7-2", pid="7-2", state=State.FAILED, worker=1, reason='no "light"\nat all')
 
@@ -29,15 +34,17 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_columns(tmp_path: Path) -> None:
-    """Those that there have always been come first, in their order, and swept settings last."""
+    """The verdict stands before the error, and swept settings last."""
     path = tmp_path / "summary.csv"
     SummaryFile(path, [DONE, FAILED], ["init.supportsize"]).close()
     first, second = rows(path)
     assert list(first.items()) == [
-        ("name", "7-1-s,80"), ("pid", "7-1"), ("tag", "s,80"), ("error", "0.25"),
+        ("name", "7-1-s,80"), ("pid", "7-1"), ("tag", "s,80"), ("verdict", ""), ("score", ""),
+        ("error", "0.25"),
         ("resolution_px", ""), ("support_px", "9"), ("seconds", "1.50"), ("worker", "3"),
         ("file", "results/7-1-s,80.h5"), ("remark", ""), ("state", "done"), ("reason", ""),
-        ("warnings", "dim; no centre"), ("init.supportsize", "80"),
+        ("warnings", "dim; no centre"), ("reasons", ""), ("is_interior_determined", ""),
+        ("generations_run", ""), ("init.supportsize", "80"),
     ]  # fmt: skip
     assert (second["state"], second["error"], second["file"]) == ("failed", "", "")
     assert second["reason"] == 'no "light" at all', "a row is a line"
@@ -45,12 +52,12 @@ def test_the_columns(tmp_path: Path) -> None:
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "summary.csv"
-    summary = SummaryFile(path, [DONE], ["init.supportsize"])
+    summary = SummaryFile(path, [DONE, GOOD], ["init.supportsize"])
     summary.append(FAILED)
     summary.flush()
     summary.close()
     failed = replace(FAILED, reason='no "light" at all', swept=(("init.supportsize", ""),))
-    assert read_summary(path) == {"7-1-s,80": DONE, "7-2": failed}
+    assert read_summary(path) == {"7-1-s,80": DONE, "7-3": GOOD, "7-2": failed}
 
 
 @given(ends=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["failed", "stopped"]))),
@@ -97,11 +104,12 @@ def test_something_else(tmp_path: Path, text: str) -> None:
 
 
 def test_a_file_of_the_first_version(tmp_path: Path) -> None:
-    """All its jobs are done, and inf stands for no resolution."""
+    """All its jobs are done; what it calls a resolution nobody judged, and is not taken for one."""
     path = tmp_path / "summary.csv"
-    path.write_text("name,error,resolution_px,file\na,0.1,inf,a.h5\n")
+    path.write_text("name,error,resolution_px,file\na,0.1,inf,a.h5\nb,0.1,2,b.h5\n")
     assert read_summary(path) == {
-        "a": Outcome("a", pid="a", error=0.1, file="a.h5", state=State.DONE)
+        name: Outcome(name, pid=name, error=0.1, file=f"{name}.h5", state=State.DONE)
+        for name in "ab"
     }
 
 

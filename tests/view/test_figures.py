@@ -154,7 +154,7 @@ def test_title_of_a_result(result: Result) -> None:
     """Name, figures of merit, settings that are not the defaults, warnings."""
     assert title(plot_result(result)) == [
         "71-1-145-a:$5",
-        "error 0.0432, resolution 3.20 px, support 253 px, 5 members averaged",
+        "good 0.87, error 0.0432, resolution 3.20 px, support 253 px, 5 members averaged",
         "settings: init.supportsize 18",
         "the centre is off",
     ]

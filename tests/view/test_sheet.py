@@ -33,7 +33,8 @@ def test_sheet_captions_in_order(result: Result) -> None:
         map(Oriented, [result, replace(result, name="b", error=0.5, resolution_px=None)])
     )
     assert [text for text in texts(figure) if not text.endswith(" px") or "error" in text] == [
-        "71-1-145-a:$5", "error 0.0432, resolution 3.20 px", "b", "error 0.5000, no resolution",
+        "71-1-145-a:$5", "good 0.87, error 0.0432, resolution 3.20 px",
+        "b", "good 0.87, error 0.5000, no resolution",
     ]  # fmt: skip
 
 
