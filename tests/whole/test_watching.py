@@ -109,7 +109,7 @@ def test_quiet(campaign: Campaign) -> None:
     _, told = faults(campaign)
     *shown, ending, last = without_times(output)
     assert [line.partition(": the object")[0] for line in shown] == told
-    assert ending.endswith("1 done, 1 failed")
+    assert ": 1 done, 1 failed (1 " in ending, "and how it is judged"
     assert last == "exit 1"
     assert "0 done on worker 1" in campaign.log()
 
