@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from .engine.backend import Backend
 from .engine.backends import make_backend
-from .engine.mpr import Progress, reconstruct
+from .engine.case import Progress
+from .engine.mpr import reconstruct
 from .errors import LaunchError, SettingsError, UnsavedError
 from .launch.devices import gpus, of_one_process, select
 from .model.names import job_name

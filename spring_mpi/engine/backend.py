@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.settings import Settings
+from ..model.settings import Init, Settings
 from .algorithms import Rule
 from .bounds import ModulusBounds
 
@@ -32,10 +32,18 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Problem:
-    """One pattern: what its data say, and the key of its random numbers."""
+    """One pattern: what its data say, the key of its random numbers, and where it starts."""
 
     bounds: ModulusBounds
     key: int
+    supportsize: int | None = None
+    """Linear size of its initial supports, pixels; None: ``init.supportsize``."""
+
+    def init(self, settings: Settings) -> Init:
+        """The initial population of this problem."""
+        if self.supportsize is None:
+            return settings.init
+        return replace(settings.init, supportsize=self.supportsize)
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,24 @@
-"""Checkpoints: where states of an evolution are kept, so that it can go on from the last one."""
+"""Checkpoints: where the state of a job is kept, so that it can go on from the last one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import islice
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from .backend import Arrays
-from .evolution import Evolution, State
+
+Made = TypeVar("Made")
 
 
 class Checkpoints(Protocol):
-    """Keeps the last state of one problem's evolution, as host arrays."""
+    """Keeps the last state of one job, as host arrays."""
 
     @property
     def every(self) -> int:
         """Generations between two states; 0 where none are kept."""
 
-    def load(self, restore: Callable[[Arrays], State]) -> State | None:
-        """The state that ``restore`` makes of what was kept; None where nothing usable was."""
+    def load(self, restore: Callable[[Arrays], Made]) -> Made | None:
+        """What ``restore`` makes of the state that was kept; None where nothing usable was."""
 
     def save(self, arrays: Arrays) -> None:
         """Keep a state in place of the last one; the arrays are the caller's again afterwards."""
@@ -27,7 +26,7 @@ class Checkpoints(Protocol):
     def offer_last(self, arrays: Callable[[], Arrays]) -> None:
         """The state after the last generation, to be saved if the result cannot be.
 
-        ``arrays`` may be called until the next evolution begins.
+        ``arrays`` may be called until the next job begins.
         """
 
 
@@ -36,7 +35,7 @@ class NoCheckpoints:
 
     every = 0
 
-    def load(self, restore: Callable[[Arrays], State]) -> State | None:
+    def load(self, restore: Callable[[Arrays], Made]) -> Made | None:
         return None
 
     def save(self, arrays: Arrays) -> None:
@@ -47,21 +46,3 @@ class NoCheckpoints:
 
 
 NO_CHECKPOINTS = NoCheckpoints()
-
-
-def keep(checkpoints: Sequence[Checkpoints], evolution: Evolution, state: State) -> None:
-    """Save each problem's state where one is due; the last one only if its result cannot be."""
-    if evolution.is_over(state):
-        for number, kept in enumerate(checkpoints):
-            kept.offer_last(partial(_state_of, evolution, state, number))
-        return
-    due = [kept for kept in checkpoints if kept.every and state.generation % kept.every == 0]
-    if due:
-        for kept, arrays in zip(checkpoints, evolution.save(state), strict=True):
-            if kept in due:
-                kept.save(arrays)
-
-
-def _state_of(evolution: Evolution, state: State, number: int) -> Arrays:
-    """The state of one of the problems."""
-    return next(islice(evolution.save(state), number, None))

@@ -17,13 +17,13 @@ from .algorithms import rule
 from .backend import Arrays, Backend, Errors, Flags, ShrinkWrap
 from .crossover import best_of_islands, crossover_plan
 from .sequence import SHRINKWRAP, improvement_steps
-from .shrinkwrap import fitness, shrink_wrap
+from .shrinkwrap import fitness, last_shrink_wrap, shrink_wrap
 
 # Iterations of ER after which a density lies within its support, so that errors can be compared.
 _SETTLING = 3
 _NO_AREA = -1
-_FITNESS = "scores"
-"""Its name among the arrays of a checkpoint."""
+_FITNESS, _IS_FINISHING = "scores", "is_finishing"
+"""Their names among the arrays of a checkpoint."""
 _SAME_ERRORS = 1e-4
 """Relative; processors and backends round otherwise, one pixel more or less makes more."""
 
@@ -46,9 +46,10 @@ class Rating:
 
 @dataclass(frozen=True)
 class State:
-    """Where an evolution stands after ``generation`` generations, the problems side by side."""
+    """Where an evolution stands, the problems side by side."""
 
     generation: int
+    """How many were made of this stage."""
     population: Any
     rating: Rating
     archive: Any
@@ -57,10 +58,21 @@ class State:
     archive_area: int | None
     """That target area, pixels; None where areas have no target."""
     history: Errors
-    """(generation, popsize): errors after every selection."""
+    """(generation, popsize): errors after every selection of this stage."""
+    is_finishing: bool = False
+    """Whether the search is over, and what follows are generations at the schedule's end values."""
 
 
-Progress = Callable[[State], None]
+@dataclass(frozen=True)
+class Stage:
+    """How far the current stage of one problem is."""
+
+    generation: int
+    is_finishing: bool
+    history: Errors
+    """(generation, popsize): errors after every generation of this stage."""
+    best: float
+    """Lowest error of the archive."""
 
 
 class Evolution:
@@ -99,21 +111,18 @@ class Evolution:
         unknown = Rating(np.full(self._count, np.inf), np.full(self._count, np.inf))
         return State(0, population, unknown, archive, unknown, None, np.empty((0, self._count)))
 
-    def run(self, state: State, progress: Progress) -> State:
-        """Step to the last generation, reporting after each."""
-        while not self.is_over(state):
-            state = self.step(state)
-            progress(state)
-        return state
-
-    def is_over(self, state: State) -> bool:
-        """Whether the last generation is done."""
-        return state.generation >= self._settings.global_.generations
-
     def parts(self) -> list[slice]:
         """Which individuals are those of each problem."""
         popsize = self._settings.global_.popsize
         return [slice(start, start + popsize) for start in range(0, self._count, popsize)]
+
+    def stages(self, state: State) -> list[Stage]:
+        """How far each problem is."""
+        errors = state.archive_rating.errors
+        return [
+            Stage(state.generation, state.is_finishing, state.history[:, part], errors[part].min())
+            for part in self.parts()
+        ]
 
     def save(self, state: State) -> Iterator[Arrays]:
         """Of each problem host arrays of all that its further generations depend on.
@@ -129,10 +138,14 @@ class Evolution:
         }
         for part in self.parts():
             own = {name: array[part] for name, array in individuals.items()}
-            yield own | {"archive.area": np.array(area), "history": state.history[:, part]}
+            yield own | {
+                "archive.area": np.array(area),
+                "history": state.history[:, part],
+                _IS_FINISHING: np.array(state.is_finishing),
+            }
 
-    def restore(self, arrays: Arrays) -> State:
-        """The state that `save` gave of the only problem, with arrays of its own.
+    def restore(self, problems: Sequence[Arrays]) -> State:
+        """The state that `save` gave of each problem, with arrays of its own.
 
         Raises
         ------
@@ -140,11 +153,13 @@ class Evolution:
             If an array is missing, or has not the shape of this evolution's, or if the errors are
             not those of this pattern.
         """
-        self._check(arrays)
+        for arrays in problems:
+            self._check(arrays)
+        arrays = _side_by_side(problems)
         population, archive = _part("population", arrays), _part("archive", arrays)
         individuals = self._backend.restore(population)
         self._check_errors(individuals, population["errors"])
-        area = int(arrays["archive.area"])
+        area = int(problems[0]["archive.area"])
         return State(
             generation=len(arrays["history"]),
             population=individuals,
@@ -153,16 +168,18 @@ class Evolution:
             archive_rating=Rating(archive[_FITNESS], archive["errors"]),
             archive_area=None if area == _NO_AREA else area,
             history=arrays["history"],
+            is_finishing=bool(problems[0][_IS_FINISHING]),
         )
 
     def _check(self, arrays: Arrays) -> None:
         """Raise ValueError for arrays that are not those of this evolution."""
         popsize, generation = self._settings.global_.popsize, len(arrays.get("history", ()))
-        if not 0 < generation <= self._settings.global_.generations:
+        least = 0 if arrays.get(_IS_FINISHING) else 1
+        if not least <= generation <= self._settings.global_.generations:
             raise ValueError(f"it has {generation} generations")
         images = dict.fromkeys(("density", "support"), (popsize, self._size, self._size))
         numbers = dict.fromkeys((_FITNESS, "errors"), (popsize,))
-        shapes = {"history": (generation, popsize), "archive.area": ()}
+        shapes = {"history": (generation, popsize), "archive.area": (), _IS_FINISHING: ()}
         for part in ("population", "archive"):
             shapes |= {f"{part}.{name}": shape for name, shape in (images | numbers).items()}
         for name, shape in shapes.items():
@@ -178,7 +195,7 @@ class Evolution:
     def step(self, state: State) -> State:
         """One generation; the arrays of the given state are used up."""
         population = state.population
-        wrap = shrink_wrap(self._settings, self._keys, self._size, state.generation)
+        wrap = self._wrap(state)
         trials = self._trials(state)
         before = self._backend.copy(population) if self._is_elitist else None
         rating = self._improve(population, wrap)
@@ -195,13 +212,26 @@ class Evolution:
 
     def _trials(self, state: State) -> Any:
         """Children of the population; before crossover starts, new start densities."""
-        if state.generation < self._settings.DE.start:
+        if state.generation < self._settings.DE.start and not state.is_finishing:
             return self._backend.create(state.generation + 1)
         if self._settings.DE.align:
             targets = best_of_islands(self._settings, state.rating.fitness)
             self._backend.register(state.population, targets)
-        plan = crossover_plan(self._settings, self._keys, state.generation)
+        plan = crossover_plan(self._settings, self._keys, self._number(state))
         return self._backend.crossover(state.population, plan)
+
+    def _wrap(self, state: State) -> ShrinkWrap:
+        if state.is_finishing:
+            return last_shrink_wrap(self._settings, self._keys, self._size)
+        return shrink_wrap(self._settings, self._keys, self._size, state.generation)
+
+    def _number(self, state: State) -> int:
+        """Of the generation, among those that random numbers are drawn for.
+
+        A finishing one has the same number whenever the search ended.
+        """
+        first = self._settings.global_.generations if state.is_finishing else 0
+        return first + state.generation
 
     def _improve(self, population: Any, wrap: ShrinkWrap) -> Rating:
         """Run the sequence and some ER, so that what is rated is a feasible density."""
@@ -234,6 +264,19 @@ class Evolution:
         return replace(state, archive_rating=archive_rating, archive_area=area)
 
 
+def finishing(arrays: Arrays) -> Arrays:
+    """What `Evolution.save` gave of a problem, where its finishing generations begin.
+
+    In area mode the archive starts anew: searches that ended at different areas go on alike.
+    """
+    return {
+        **arrays,
+        "history": np.empty((0, arrays["history"].shape[1])),
+        "archive.area": np.array(_NO_AREA),
+        _IS_FINISHING: np.array(True),
+    }
+
+
 def _stored(rating: Rating) -> Arrays:
     """A rating as a checkpoint has it."""
     return {_FITNESS: rating.fitness, "errors": rating.errors}
@@ -242,6 +285,17 @@ def _stored(rating: Rating) -> Arrays:
 def _named(part: str, arrays: Arrays) -> Arrays:
     """The arrays of a part of the state, under names that tell the part."""
     return {f"{part}.{name}": array for name, array in arrays.items()}
+
+
+def _side_by_side(problems: Sequence[Arrays]) -> Arrays:
+    """The arrays of all problems as those of one state."""
+    if len(problems) == 1:
+        return problems[0]
+    return {
+        name: np.concatenate([arrays[name] for arrays in problems], axis=int(name == "history"))
+        for name, array in problems[0].items()
+        if array.ndim
+    }
 
 
 def _part(part: str, arrays: Arrays) -> Arrays:

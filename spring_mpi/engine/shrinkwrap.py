@@ -27,8 +27,18 @@ def shrink_wrap(settings: Settings, keys: Sequence[int], size: int, generation: 
 
     ``keys`` are those of the problems whose individuals are in the population.
     """
-    rules, last = settings.SW, max(settings.global_.generations - 1, 1)
-    progress = min(generation / last, 1.0)
+    last = max(settings.global_.generations - 1, 1)
+    return _shrink_wrap(settings, keys, size, min(generation / last, 1.0))
+
+
+def last_shrink_wrap(settings: Settings, keys: Sequence[int], size: int) -> ShrinkWrap:
+    """The shrink-wrap at which the schedule ends."""
+    return _shrink_wrap(settings, keys, size, 1.0)
+
+
+def _shrink_wrap(settings: Settings, keys: Sequence[int], size: int, progress: float) -> ShrinkWrap:
+    """The shrink-wrap where so much of the schedule is over, 0 to 1."""
+    rules = settings.SW
     return ShrinkWrap(
         sigma=_geometric(rules.sigma_start, rules.sigma_end, progress),
         thresholds=_thresholds(settings, keys) if rules.mode == "threshold" else None,

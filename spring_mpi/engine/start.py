@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.settings import Init, Settings
+from ..model.settings import Init
 from .random import Purpose, uniforms
 
 _NUMBERS_PER_ITEM = 5
@@ -38,33 +38,34 @@ def start_support(init: Init, size: int) -> NDArray[np.bool_]:
 
 
 def start_density(
-    settings: Settings, size: int, key: int, generation: int, individual: int
+    init: Init, size: int, key: int, generation: int, individual: int, *, is_real: bool
 ) -> NDArray[np.inexact]:
     """One start density, (size, size): float32, or complex64 where it is complex."""
     density = np.zeros((size, size), np.complex128)
-    for sphere in spheres(settings, key, generation, individual):
+    for sphere in spheres(init, key, generation, individual, is_real=is_real):
         rows, columns = _span(sphere.row, sphere, size), _span(sphere.column, sphere, size)
-        profile = _profile(sphere, settings.init.gamma, rows, columns, size)
+        profile = _profile(sphere, init.gamma, rows, columns, size)
         density[rows, columns] += sphere.strength * profile
-    if settings.object.is_real:
+    if is_real:
         return density.real.astype(np.float32)
     return density.astype(np.complex64)
 
 
-def spheres(settings: Settings, key: int, generation: int, individual: int) -> list[Sphere]:
+def spheres(
+    init: Init, key: int, generation: int, individual: int, *, is_real: bool
+) -> list[Sphere]:
     """The spheres of one start density.
 
     Between 1 and ``items`` of them; diameter ``supportsize`` x U(itemsize_min, itemsize_max), the
     centre uniform where the sphere stays within the disc, strength U(0, 1) (and a phase of its own
     in a complex density).
     """
-    init = settings.init
     numbers = uniforms(
         key, Purpose.START, generation, individual, 1 + _NUMBERS_PER_ITEM * init.items
     ).astype(np.float64)
     count = 1 + int(numbers[0] * init.items)
     items = numbers[1:].reshape(init.items, _NUMBERS_PER_ITEM)[:count]
-    return [_sphere(init, item, is_complex=not settings.object.is_real) for item in items]
+    return [_sphere(init, item, is_complex=not is_real) for item in items]
 
 
 def _sphere(init: Init, numbers: NDArray[np.float64], *, is_complex: bool) -> Sphere:

@@ -15,7 +15,9 @@ from .options import Option, option, options, suggest
 class Global:
     """Size of the search, and what `MPR.run` uses of the machine."""
 
-    generations: int = option(100, "number of MPR generations", at_least=1)
+    generations: int = option(
+        100, "number of MPR generations, at most: all runs of a job together", at_least=1
+    )
     popsize: int = option(128, "number of reconstructions in the population", at_least=4)
     gpus: int | tuple[int, ...] = option(
         (0,),
@@ -33,6 +35,16 @@ class Global:
     )
     islands: int = option(
         1, "independent populations of popsize/islands individuals each", at_least=1
+    )
+    stop: Literal["auto", "never"] = option(
+        "auto", "auto: a run ends when it has converged; never: after all generations"
+    )
+    runs: int = option(
+        3,
+        "independent runs, as far as generations suffice: the first one is the result, the others "
+        "say how far to believe it",
+        at_least=1,
+        at_most=3,
     )
 
 

@@ -10,7 +10,8 @@ from contextlib import suppress
 from functools import partial
 
 from ..engine.backends import make_backend
-from ..engine.mpr import Case, Progress, reconstruct_together
+from ..engine.case import Case, Progress
+from ..engine.mpr import reconstruct_together
 from ..errors import PatternError, SpringError
 from ..events.reading.preparation import Prepared, Preparer
 from ..launch.devices import gpu_of, processor_name

@@ -136,21 +136,23 @@ class HostBackend:
         self._settings, self._popsize = settings, settings.global_.popsize
         self._size = problems[0].bounds.size
         self._keys = [problem.key for problem in problems]
+        self._inits = [problem.init(settings) for problem in problems]
         norms = [problem.bounds.norm for problem in problems]
         self._norms: Errors = np.repeat(norms, self._popsize)
         self._operators = [self._make_operators(problem.bounds, settings) for problem in problems]
 
     def create(self, generation: int) -> Population:
-        settings, size = self._settings, self._size
+        size, is_real = self._size, self._settings.object.is_real
 
         def start(index: int) -> Image:
             problem, own = self._problem(index)
-            density = start_density(settings, size, self._keys[problem], generation, own)
+            init, key = self._inits[problem], self._keys[problem]
+            density = start_density(init, size, key, generation, own, is_real=is_real)
             return self._operators[problem].scaled(density)
 
         densities = self._each(start, range(len(self._keys) * self._popsize))
-        support = start_support(settings.init, size)
-        return Population(np.stack(densities), np.repeat(support[None], len(densities), axis=0))
+        supports = np.stack([start_support(init, size) for init in self._inits])
+        return Population(np.stack(densities), np.repeat(supports, self._popsize, axis=0))
 
     def copy(self, population: Population) -> Population:
         return Population(population.density.copy(), population.support.copy())

@@ -67,6 +67,7 @@ class GpuBackend:
         self._settings, self._popsize = settings, settings.global_.popsize
         self._size, self._total = problems[0].bounds.size, len(problems) * self._popsize
         self._keys = [problem.key for problem in problems]
+        self._inits = [problem.init(settings) for problem in problems]
         norms = [problem.bounds.norm for problem in problems]
         self._norms: Errors = np.repeat(norms, self._popsize)
         self._is_real, self._is_positive = settings.object.is_real, settings.object.is_positive
@@ -96,12 +97,12 @@ class GpuBackend:
             )  # fmt: skip
 
     def create(self, generation: int) -> Population:
-        support = start_support(self._settings.init, self._size).astype(np.uint8)
+        starts = [start_support(init, self._size).astype(np.uint8) for init in self._inits]
 
         def make() -> Population:
             density = self._empty(self._total)
             self._start(density, generation)
-            supports = self._machine.xp.asarray(support[None]).repeat(self._total, 0)
+            supports = self._machine.xp.asarray(np.stack(starts)).repeat(self._popsize, 0)
             return Population(density, supports)
 
         population = self._workspace.with_memory(make)
@@ -225,7 +226,8 @@ class GpuBackend:
         counts = np.empty(self._total, np.int32)
         for index in range(self._total):
             problem, own = divmod(index, self._popsize)
-            drawn = spheres(self._settings, self._keys[problem], generation, own)
+            init, key = self._inits[problem], self._keys[problem]
+            drawn = spheres(init, key, generation, own, is_real=self._is_real)
             counts[index] = len(drawn)
             for row, item in zip(items[index], drawn, strict=False):
                 row[:] = (*item[:3], item.strength.real, item.strength.imag)

@@ -1,0 +1,74 @@
+"""The standard uncertainty of every pixel of a reconstruction."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .figures import Figures
+from .modes import Modes
+
+_GRADIENT = 0.1
+"""Pixels by which edges may be off: where they lie is known no better than that (measured)."""
+_STEPS = 12
+
+
+def sigma_map(
+    density: NDArray[np.inexact],
+    support: NDArray[np.bool_],
+    spread: NDArray[np.floating],
+    figures: Figures,
+    modes: Modes,
+) -> NDArray[np.float32]:
+    """Standard uncertainty of the density, (size, size), sqrt(photons).
+
+    The squares add up of: the spread of the averaged individuals; noise, chi^2 / 2 a pixel; what
+    is larger than that along the weak modes; the misfit that noise does not explain, spread over
+    the support; and edges that may lie a tenth of a pixel off. The first and the last one are all
+    there is outside the support.
+    """
+    area = max(int(np.count_nonzero(support)), 1)
+    norm2 = float(np.sum(np.abs(density) ** 2))
+    noise2 = max(1.0, figures.chi**2) / 2
+    inside = np.full(area, noise2 + figures.excess**2 * norm2 / area)
+    strengths2 = mode_variances(density[support], modes, noise2)
+    inside += (strengths2 - noise2).clip(0) @ np.abs(modes.images) ** 2
+    variance = spread.astype(np.float64) ** 2 + _edges(density) ** 2
+    variance[support] += inside
+    return np.sqrt(variance).astype(np.float32)
+
+
+def mode_variances(inside: NDArray[np.inexact], modes: Modes, noise2: float) -> NDArray[np.float64]:
+    """Variance of the density along every weak mode, (modes,).
+
+    A share u of unmeasured power makes the variance of noise 1 / (1 - u) times as large. Densities
+    that are not negative cap it: the mode may not make more negative than noise could.
+    """
+    free = noise2 / (1 - modes.unmeasured)
+    if np.iscomplexobj(inside) or len(free) == 0:
+        return free
+    caps = np.array([_cap(inside, image, noise2) for image in modes.images])
+    return np.minimum(free, np.maximum(caps, noise2))
+
+
+def _cap(inside: NDArray[np.inexact], mode: NDArray[np.inexact], noise2: float) -> float:
+    """The largest variance along a mode, of either sign, that leaves the density positive enough."""
+    allowed = noise2 * len(inside)
+    low, high = 0.0, float(np.linalg.norm(inside)) + 1e-30
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        step = middle * mode.real
+        negative = min(
+            float(np.sum(np.minimum(inside + sign * step, 0) ** 2)) for sign in (1.0, -1.0)
+        )
+        low, high = (middle, high) if negative <= allowed else (low, middle)
+    return low**2
+
+
+def _edges(density: NDArray[np.inexact]) -> NDArray[np.float64]:
+    """How much the density changes over the distance that an edge may be off, (size, size)."""
+    rows, columns = (
+        (np.roll(density, -1, axis) - np.roll(density, 1, axis)) / 2 for axis in (0, 1)
+    )
+    change: NDArray[np.float64] = _GRADIENT * np.hypot(np.abs(rows), np.abs(columns))
+    return change
