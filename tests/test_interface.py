@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spring_mpi import MPR, Pattern, Result, Settings
-from spring_mpi.engine.mpr import Progress
+from spring_mpi.engine.case import Progress
 from spring_mpi.errors import LaunchError, SettingsError, UnsavedError
 from spring_mpi.events.formats.simulated.diffraction import Detector
 from spring_mpi.events.formats.simulated.reader import SimulateReader

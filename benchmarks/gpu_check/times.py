@@ -251,7 +251,7 @@ def host_times(size: int, popsize: int) -> dict[str, Any]:
     actions: dict[str, Action] = {
         "plan": lambda: crossover_plan(settings, [1], 3),
         "forced pixels": lambda: [forced_pixel(1, 3, own, size**2) for own in members],
-        "spheres": lambda: [spheres(settings, 1, 0, own) for own in members],
+        "spheres": lambda: [spheres(settings.init, 1, 0, own, is_real=True) for own in members],
         "bounds": lambda: modulus_bounds(made, symmetric=True, bounded=False),
         "average": lambda: average(densities, densities > 0.5, fitness, made, settings),
     }

@@ -168,7 +168,8 @@ class Evolution:
             archive_rating=Rating(archive[_FITNESS], archive["errors"]),
             archive_area=None if area == _NO_AREA else area,
             history=arrays["history"],
-            is_finishing=bool(problems[0][_IS_FINISHING]),
+            # Earlier versions knew no other stage than the search.
+            is_finishing=bool(problems[0].get(_IS_FINISHING, False)),
         )
 
     def _check(self, arrays: Arrays) -> None:
@@ -179,7 +180,7 @@ class Evolution:
             raise ValueError(f"it has {generation} generations")
         images = dict.fromkeys(("density", "support"), (popsize, self._size, self._size))
         numbers = dict.fromkeys((_FITNESS, "errors"), (popsize,))
-        shapes = {"history": (generation, popsize), "archive.area": (), _IS_FINISHING: ()}
+        shapes = {"history": (generation, popsize), "archive.area": ()}
         for part in ("population", "archive"):
             shapes |= {f"{part}.{name}": shape for name, shape in (images | numbers).items()}
         for name, shape in shapes.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import SettingsError
 from ..model.settings import Settings
 
-REVISION = 1
+REVISION = 2
 """Goes up where equal patterns and settings may come out otherwise than before."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +13,12 @@ from .backend import Arrays, Errors, Problem
 from .bounds import ModulusBounds, modulus_bounds
 from .case import Case, Progress
 from .evolution import Stage, finishing
-from .stopping import FINISHING, Budget, has_converged
+from .stopping import FINISHING, Budget
 
 _LARGER = 1.35
 """How many times as large the initial support of the third run is (measured: it tells more wrong
 answers from right ones than other sizes do)."""
-_MADE, _SEARCHED = "made", "searched"
+MADE, _SEARCHED = "made", "searched"
 """Names among the arrays of a checkpoint: generations of all runs so far; the history of a search
 that is over."""
 
@@ -41,7 +42,9 @@ class Run:
     def of(cls, arrays: Arrays) -> Run:
         """The inverse of `arrays`; raises KeyError where one is missing."""
         values = {field.name: arrays[field.name] for field in fields(Average)}
-        made = {name: value if value.ndim else value.item() for name, value in values.items()}
+        made: dict[str, Any] = {
+            name: value if value.ndim else value.item() for name, value in values.items()
+        }
         return cls(Average(**made), arrays["error"].item(), arrays["history"])
 
 
@@ -84,10 +87,10 @@ class Standing:
     def is_over(self, stage: Stage) -> bool:
         """Whether the stage of the current run ends here."""
         if stage.is_finishing:
-            return stage.generation >= FINISHING
-        if self.budget.stops and has_converged(stage.history):
-            return True
-        return stage.generation >= self.budget.search_limit
+            return self.budget.ends_finishing(
+                stage.history, self._generations(stage) - stage.generation
+            )
+        return self.budget.ends_search(stage.history)
 
     def ends_run(self, stage: Stage) -> bool:
         """Whether the current run ends here, too: no finishing generations follow."""
@@ -130,7 +133,7 @@ class Standing:
             generation=sum(self.budget.used) + now,
             generations=self._expected(stage, now),
             best=float(stage.best),
-            median=float(np.median(stage.history[-1] if len(stage.history) else self.searched)),
+            median=float(np.median(self._history(stage.history)[-1])),
         )
 
     def arrays(self, state: Arrays) -> Arrays:
@@ -145,12 +148,10 @@ class Standing:
             for number, run in enumerate(self.runs)
             for name, array in run.arrays().items()
         }
-        return {**state, **runs, _SEARCHED: searched, _MADE: np.array(made)}
+        return {**state, **runs, _SEARCHED: searched, MADE: np.array(made)}
 
     def restored(self, arrays: Arrays) -> Standing:
         """The standing that `arrays` were made of; KeyError or ValueError where they are not."""
-        if _SEARCHED not in arrays:
-            raise ValueError("it was written by another version")
         standing, number = self, 0
         while any(name.startswith(f"run{number}.") for name in arrays):
             prefix = f"run{number}."
@@ -159,8 +160,10 @@ class Standing:
             budget = standing.budget.after(len(run.history))
             standing = replace(standing, runs=(*standing.runs, run), budget=budget)
             number += 1
-        searched = arrays[_SEARCHED]
-        return replace(standing, searched=searched if searched.size else None)
+        # Earlier versions had one run, and no other stage than its search.
+        searched = arrays.get(_SEARCHED)
+        is_known = searched is not None and searched.size
+        return replace(standing, searched=searched if is_known else None)
 
     def _generations(self, stage: Stage) -> int:
         """Of the current run so far."""
@@ -173,6 +176,8 @@ class Standing:
     def _expected(self, stage: Stage, now: int) -> int:
         if self.ends_run(stage):
             return self.budget.expected(now, is_over=True)
-        left = FINISHING - (stage.generation if stage.is_finishing else 0)
+        left = FINISHING
+        if stage.is_finishing:
+            left = max(FINISHING - stage.generation, 1)
         is_known = stage.is_finishing or self.is_over(stage)
         return self.budget.expected(now + left, is_over=is_known)

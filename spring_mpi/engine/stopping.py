@@ -14,7 +14,7 @@ from ..model.settings import Settings
 from .backend import Errors
 
 FINISHING = 2
-"""Generations at ``SW.sigma_end`` and ``SW.area_end`` after a search that stopped early."""
+"""Fewest generations at ``SW.sigma_end`` and ``SW.area_end`` after a search that ended early."""
 _ALIKE = 1.05
 _STALLED = 0.99
 _LOOK_BACK = 2
@@ -36,6 +36,21 @@ def has_converged(history: Errors) -> bool:
         return False
     best, before = float(history[-1].min()), float(history[-1 - _LOOK_BACK].min())
     return bool(np.median(history[-1]) <= _ALIKE * best and best >= _STALLED * before)
+
+
+def has_settled(history: Errors) -> bool:
+    """Whether the finishing generations of a run are enough.
+
+    The lowest error fell by less than 1 % in the last one.
+
+    Parameters
+    ----------
+    history
+        (generations, popsize): errors after every finishing generation so far.
+    """
+    if len(history) < FINISHING:
+        return False
+    return bool(history[-1].min() >= _STALLED * history[-2].min())
 
 
 @dataclass(frozen=True)
@@ -66,13 +81,22 @@ class Budget:
         """Whether one more run is wanted, and fits: it may take as many as the first one did."""
         return len(self.used) < self.runs and self.left >= (self.used[0] if self.used else 1)
 
-    @property
-    def search_limit(self) -> int:
-        """Most generations of the search of the next run.
+    def ends_search(self, history: Errors) -> bool:
+        """Whether the search of a run ends, with errors (generations, popsize) so far.
 
-        The whole schedule needs no finishing generations: it ends at the same values.
+        The whole schedule needs no finishing generations, since it ends at the same values; else
+        some are left for them.
         """
-        return self.left if self.left == self.generations else self.left - FINISHING
+        made = len(history)
+        if made >= self.generations:
+            return True
+        is_cut = made + FINISHING >= self.left and bool(self.used)
+        can_finish = made + FINISHING <= self.left
+        return is_cut or (self.stops and can_finish and has_converged(history))
+
+    def ends_finishing(self, history: Errors, searched: int) -> bool:
+        """Whether the finishing generations end, after a search of so many."""
+        return searched + len(history) >= self.left or has_settled(history)
 
     def must_finish(self, searched: int) -> bool:
         """Whether finishing generations follow a search of so many."""

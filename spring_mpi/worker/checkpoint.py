@@ -12,7 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -24,8 +24,10 @@ from .messages import Job
 
 if TYPE_CHECKING:
     from ..engine.backend import Arrays
-    from ..engine.evolution import State
 
+Made = TypeVar("Made")
+MADE = "made"
+"""The array that holds the generations of all runs so far."""
 _FORMAT = 1
 
 
@@ -65,19 +67,20 @@ class CheckpointFile:
         self._was_refused = False
         self._last: Callable[[], Arrays] | None = None
 
-    def load(self, restore: Callable[[Arrays], State]) -> State | None:
-        """The state of the file; None where there is none, or none of this job that is whole."""
+    def load(self, restore: Callable[[Arrays], Made]) -> Made | None:
+        """What is made of the file; None where there is none, or none of this job that is whole."""
         try:
             arrays = read(self._path, *self._owners)
-            state, seconds = restore(arrays), float(arrays["seconds"])
+            made, seconds = restore(arrays), float(arrays["seconds"])
         except FileNotFoundError:
             return None
         except Exception as fault:  # damage has many faces, and the job can do without the file
             self._warn(f"ignores its checkpoint {self._path}: {fault}")
             return None
         self.seconds_before = seconds
-        self._note(f"continues from generation {state.generation} of {self._generations}")
-        return state
+        generation = int(arrays[MADE]) if MADE in arrays else len(arrays["history"])
+        self._note(f"continues from generation {generation} of {self._generations}")
+        return made
 
     def save(self, arrays: Arrays) -> None:
         """Replace the file; told once where the folder is full or cannot be written."""
@@ -126,6 +129,9 @@ def saved_generation(path: Path, *owners: str) -> int:
         with zipfile.ZipFile(path) as archive:
             if _array(archive, archive.getinfo("owner.npy")).item() not in owners:
                 return 0
+            if f"{MADE}.npy" in archive.namelist():
+                return int(_array(archive, archive.getinfo(f"{MADE}.npy")))
+            # Earlier versions had one run, all of whose generations are here.
             return len(_array(archive, archive.getinfo("history.npy")))
     except Exception:  # damage has many faces, and then nothing is saved
         return 0

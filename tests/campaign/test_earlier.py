@@ -15,6 +15,7 @@ from spring_mpi.campaign.plan import Plan
 from spring_mpi.campaign.recipe import digest, fingerprint
 from spring_mpi.campaign.resume import resume
 from spring_mpi.config.sections import Config
+from spring_mpi.engine.requirements import REVISION as ENGINE
 from spring_mpi.errors import ConfigError
 from spring_mpi.events import build_index
 from spring_mpi.rundir.paths import RunDirectory
@@ -105,7 +106,7 @@ def test_a_change_is_refused_with_its_name(
         judge(earlier.plan, past, present, earlier.rundir)
     first, *changes, last = str(told.value).splitlines()
     assert first.startswith(f"{earlier.name} is already done in {earlier.rundir.path}")
-    assert [change.strip() for change in changes][:1] == [reason or "engine: 0 -> 1"]
+    assert [change.strip() for change in changes][:1] == [reason or f"engine: 0 -> {ENGINE}"]
     assert last == "start anew with --fresh, or choose another output"
 
 

@@ -49,8 +49,16 @@ def evolved(*, backend: Backend | None = None, seed: int = 1, **changes: Any) ->
     density = lumps(SIZE) + 0.02 * np.abs(noise(SIZE, 9))
     evolution = backend_ready(backend, settings, density, seed)
     states: list[State] = []
-    evolution.run(evolution.start(), states.append)
+    run(evolution, evolution.start(), states)
     return states
+
+
+def run(evolution: Evolution, state: State, states: list[State]) -> State:
+    """Steps to the last generation; all states on the way are appended."""
+    while state.generation < SMALL["global__generations"]:
+        state = evolution.step(state)
+        states.append(state)
+    return state
 
 
 def backend_ready(
@@ -149,7 +157,7 @@ def test_a_run_may_be_cut_anywhere() -> None:
         )
         for _ in range(2)
     ]  # fmt: skip
-    ends = [evolution.run(one, lambda state: None) for one in aside]
+    ends = [run(evolution, one, []) for one in aside]
     assert ends[0].generation == 5
     assert np.array_equal(ends[0].archive.density, ends[1].archive.density)
     assert np.array_equal(ends[0].history, ends[1].history)
@@ -209,7 +217,7 @@ def test_selection_is_one_to_one() -> None:
 
     evolution._improve = remembered  # type: ignore[method-assign]
     states: list[State] = []
-    evolution.run(evolution.start(), states.append)
+    run(evolution, evolution.start(), states)
     for own, trials, state in zip(seen[::2], seen[1::2], states, strict=True):
         assert np.array_equal(state.rating.fitness, np.minimum(own, trials))
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from spring_mpi.engine.backends import make_backend
 from spring_mpi.engine.backends.host import Population
+from spring_mpi.engine.case import Progress
 from spring_mpi.engine.metrics import correlation
-from spring_mpi.engine.mpr import Progress, reconstruct
+from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.engine.requirements import check
 from spring_mpi.errors import LaunchError, PatternError, SettingsError
 from spring_mpi.model.alignment import register

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spring_mpi.engine.random import job_key
 from spring_mpi.engine.start import start_density, start_support
-from spring_mpi.model.settings import Settings
+from spring_mpi.model.settings import Init
 
 KEY = job_key(1, "test")
 
@@ -31,7 +31,9 @@ def test_start_densities_lie_in_the_disc(
     settings = settings_of(
         init__supportsize=supportsize, init__itemsize_min=smallest, object__constraint=constraint
     )
-    density = start_density(settings, size, KEY, 0, individual)
+    density = start_density(
+        settings.init, size, KEY, 0, individual, is_real=constraint != "complex"
+    )
     inside = start_support(settings.init, size)
     assert density.dtype == (np.complex64 if constraint == "complex" else np.float32)
     assert not density[~inside].any()
@@ -51,7 +53,9 @@ def test_the_support_has_the_size_asked_for(size: int) -> None:
 def test_start_densities_are_reproducible_and_differ() -> None:
     """The same numbers give the same density; another key, generation or individual another."""
     uses = [(KEY, 0, 0), (KEY, 0, 1), (KEY, 1, 0), (KEY + 1, 0, 0)]
-    first, again = ([start_density(Settings(), 64, *use) for use in uses] for _ in range(2))
+    first, again = (
+        [start_density(Init(), 64, *use, is_real=True) for use in uses] for _ in range(2)
+    )
     assert all(np.array_equal(one, same) for one, same in zip(first, again, strict=True))
     assert not any(np.array_equal(one, other) for one, other in combinations(first, 2))
 
@@ -59,7 +63,7 @@ def test_start_densities_are_reproducible_and_differ() -> None:
 def test_one_sphere_has_the_profile_asked_for() -> None:
     """A single sphere of full size is w (1 - r^2/R^2)^gamma about the middle."""
     settings = settings_of(init__supportsize=20, init__items=1, init__itemsize_min=1.0)
-    density = start_density(settings, 32, KEY, 0, 0).astype(np.float64)
+    density = start_density(settings.init, 32, KEY, 0, 0, is_real=True).astype(np.float64)
     squared = ((np.indices((32, 32)) - 16) ** 2).sum(axis=0) / 100
     profile = np.maximum(1 - squared, 0) ** 0.5
     assert np.allclose(density, density.max() * profile, atol=1e-6)

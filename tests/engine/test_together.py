@@ -16,7 +16,8 @@ from spring_mpi.engine.backend import Backend
 from spring_mpi.engine.backends.gpu.backend import GpuBackend
 from spring_mpi.engine.backends.host import HostBackend, Population
 from spring_mpi.engine.backends.reference import reference_backend
-from spring_mpi.engine.mpr import Case, Progress, reconstruct, reconstruct_together
+from spring_mpi.engine.case import Case, Progress
+from spring_mpi.engine.mpr import reconstruct, reconstruct_together
 from spring_mpi.errors import PatternError, SettingsError
 from spring_mpi.model.pattern import Pattern
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from spring_mpi.engine.backend import Arrays
-from spring_mpi.engine.evolution import State
 from spring_mpi.model.result import Result
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -19,7 +21,7 @@ class Memory:
     saved: list[Arrays] = field(default_factory=list)
     last: Arrays | None = None
 
-    def load(self, restore: Callable[[Arrays], State]) -> State | None:
+    def load(self, restore: Callable[[Arrays], Made]) -> Made | None:
         return None if self.offered is None else restore(self.offered)
 
     def save(self, arrays: Arrays) -> None:

@@ -32,6 +32,7 @@ ARRAYS = {
     "archive.scores": np.array([np.inf, 0.1]),
     "archive.area": np.array(-1),
     "history": np.empty((0, 2)),
+    "made": np.array(3),
 }
 
 

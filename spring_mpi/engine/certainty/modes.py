@@ -3,8 +3,8 @@
 Those Fourier pixels at low q that were not measured, restricted to the support, span densities that
 the data see only in part. Of a matrix B whose rows are the real Fourier basis of these pixels, on
 the pixels of the support, the eigenvalues of B B' are the shares of a feature's power that are not
-measured; their eigenvectors, transformed by B', are the features (Thibault et al., Acta Cryst. A 62,
-248 (2006) call them weakly constrained modes).
+measured; their eigenvectors, transformed by B', are the features. Thibault et al., Acta Cryst. A
+62, 248 (2006), call them weakly constrained modes.
 """
 
 from __future__ import annotations
@@ -60,10 +60,11 @@ def _basis(support: NDArray[np.bool_], data: Data) -> NDArray[np.inexact]:
     nearest = np.argsort(radius[rows, columns], kind="stable")[:_MOST_PIXELS]
     q = np.stack([rows[nearest], columns[nearest]]) - middle
     places = np.stack(np.nonzero(support)) - middle
-    waves = np.exp(2j * np.pi / size * (q.T @ places)) / size
+    waves: NDArray[np.complex128] = np.exp(2j * np.pi / size * (q.T @ places)) / size
     if not data.is_real:
         return waves
     # A pair of partners makes a cosine and a sine; the zero frequency is its own partner.
     is_zero = ~q.any(axis=0)
     cosines = waves.real * np.where(is_zero, 1, np.sqrt(2))[:, None]
-    return np.concatenate([cosines, waves.imag[~is_zero] * np.sqrt(2)])
+    real: NDArray[np.float64] = np.concatenate([cosines, waves.imag[~is_zero] * np.sqrt(2)])
+    return real

@@ -44,15 +44,16 @@ def mode_variances(inside: NDArray[np.inexact], modes: Modes, noise2: float) -> 
     A share u of unmeasured power makes the variance of noise 1 / (1 - u) times as large. Densities
     that are not negative cap it: the mode may not make more negative than noise could.
     """
-    free = noise2 / (1 - modes.unmeasured)
+    free: NDArray[np.float64] = noise2 / (1 - modes.unmeasured)
     if np.iscomplexobj(inside) or len(free) == 0:
         return free
     caps = np.array([_cap(inside, image, noise2) for image in modes.images])
-    return np.minimum(free, np.maximum(caps, noise2))
+    capped: NDArray[np.float64] = np.minimum(free, np.maximum(caps, noise2))
+    return capped
 
 
 def _cap(inside: NDArray[np.inexact], mode: NDArray[np.inexact], noise2: float) -> float:
-    """The largest variance along a mode, of either sign, that leaves the density positive enough."""
+    """The largest variance along a mode that leaves the density positive enough."""
     allowed = noise2 * len(inside)
     low, high = 0.0, float(np.linalg.norm(inside)) + 1e-30
     for _ in range(_STEPS):
