@@ -9,6 +9,7 @@ import pytest
 from known_truth.conditions import CLASSES, ordinary
 from known_truth.sample import SETS, Sample, sample, sample_of
 from known_truth.scores import coverage, registered, resolution, scores, twin
+from known_truth.statistics import bootstrap, ranking, wilson
 
 from spring_mpi.errors import PatternError
 
@@ -149,3 +150,20 @@ def test_coverage_of_a_known_noise(branched: Sample) -> None:
     assert one == pytest.approx(0.683, abs=0.015)
     assert two == pytest.approx(0.954, abs=0.01)
     assert ratio == pytest.approx(1, abs=0.02)
+
+
+def test_intervals_of_shares() -> None:
+    """Of 57 right in 58 as published calculators say; the interval never leaves [0, 1]."""
+    assert wilson(57, 58) == pytest.approx((0.9086, 0.9970), abs=2e-4)
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(5, 5)[1] == 1.0
+
+
+def test_a_ranking_is_the_share_of_ordered_pairs() -> None:
+    assert ranking([3, 2, 1], [True, True, False]) == 1.0
+    assert ranking([3, 2, 1], [False, True, True]) == 0.0
+    assert ranking([1, 1], [True, False]) == 0.5
+
+
+def test_the_interval_of_a_constant_difference_is_that_constant() -> None:
+    assert bootstrap(np.full((5, 4), 0.25), draws=100) == (0.25, 0.25)

@@ -153,8 +153,8 @@ def centre(c: Conditions, random: Generator) -> Conditions:
 
 def plateau(c: Conditions, random: Generator) -> Conditions:
     """The background was subtracted after clipping: saturated values lie below ``satvalue``."""
-    reach = random.uniform(1.25, 1.7)
-    share = random.uniform(0.02, 0.1)
+    reach = random.uniform(1.3, 2.6)
+    share = random.uniform(0.02, 0.25)
     return replace(c, saturation=reach, missing=max(c.missing, 0.6), plateau=share, dark=0.0)
 
 
@@ -169,8 +169,8 @@ def shadow(c: Conditions, random: Generator) -> Conditions:
 
 
 def hot_pixels(c: Conditions, random: Generator) -> Conditions:
-    """5 to 60 pixels with too much, which no mask has."""
-    return replace(c, hot_pixels=int(random.integers(5, 61)))
+    """5 to 200 pixels with too much, which no mask has."""
+    return replace(c, hot_pixels=round(_log_uniform(random, 5, 200)))
 
 
 def gain(c: Conditions, random: Generator) -> Conditions:
@@ -180,38 +180,38 @@ def gain(c: Conditions, random: Generator) -> Conditions:
 
 
 def half_gain(c: Conditions, random: Generator) -> Conditions:
-    """One half of the detector has 1.15 to 2 times the other's gain."""
-    return replace(c, half_gain=random.uniform(1.15, 2))
+    """One half of the detector has 1.2 to 4 times the other's gain."""
+    return replace(c, half_gain=_log_uniform(random, 1.2, 4))
 
 
 def gain_spread(c: Conditions, random: Generator) -> Conditions:
-    """Gains of single pixels spread by 3 to 15 %."""
-    return replace(c, gain_spread=random.uniform(0.03, 0.15))
+    """Gains of single pixels spread by 3 to 40 %."""
+    return replace(c, gain_spread=_log_uniform(random, 0.03, 0.4))
 
 
 def background(c: Conditions, random: Generator) -> Conditions:
-    """Scattering by something else, 0.02 to 2 photons a pixel, is left in."""
-    return replace(c, background=_log_uniform(random, 0.02, 2))
+    """Scattering by something else, 0.02 to 10 photons a pixel, is left in."""
+    return replace(c, background=_log_uniform(random, 0.02, 10))
 
 
 def common_mode(c: Conditions, random: Generator) -> Conditions:
-    """Every module is shifted by itself, by 0.05 to 0.6 photons."""
-    return replace(c, common_mode=random.uniform(0.05, 0.6))
+    """Every module is shifted by itself, by 0.05 to 3 photons."""
+    return replace(c, common_mode=_log_uniform(random, 0.05, 3))
 
 
 def coherence(c: Conditions, random: Generator) -> Conditions:
-    """The speckles are blurred by 0.4 to 1.5 raw pixels."""
-    return replace(c, coherence=random.uniform(0.4, 1.5))
+    """The speckles are blurred by 0.4 to 3 raw pixels."""
+    return replace(c, coherence=random.uniform(0.4, 3))
 
 
 def ewald(c: Conditions, random: Generator) -> Conditions:
-    """The wavelength is 0.04 to 0.2 pixels of the density: the Ewald sphere is not flat."""
-    return replace(c, curvature=random.uniform(0.02, 0.1))
+    """The wavelength is 0.04 to 0.6 pixels of the density: the Ewald sphere is not flat."""
+    return replace(c, curvature=_log_uniform(random, 0.02, 0.3))
 
 
 def clipped(c: Conditions, random: Generator) -> Conditions:
     """The detector writes 0 for what is negative."""
-    return replace(c, clips_negatives=True, read_noise=random.uniform(0.1, 0.4))
+    return replace(c, clips_negatives=True, read_noise=_log_uniform(random, 0.1, 1))
 
 
 def double_fit(c: Conditions, random: Generator) -> Conditions:
@@ -241,8 +241,8 @@ MIXED: tuple[Fault, ...] = (
 
 
 def mixture(c: Conditions, random: Generator) -> Conditions:
-    """Two to four faults at once."""
-    chosen = random.choice(len(MIXED), size=random.integers(2, 5), replace=False)
+    """Two to five faults at once."""
+    chosen = random.choice(len(MIXED), size=random.integers(2, 6), replace=False)
     for index in sorted(chosen):
         c = MIXED[index](c, random)
     return c

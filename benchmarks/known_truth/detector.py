@@ -150,8 +150,8 @@ def _alive(c: Conditions, d: Detector, random: Generator) -> Flags:
     """Which pixels count: not the gap, and not a dead module."""
     alive = ~d.gap
     if c.dead == "module":
-        height, width = random.integers(25, 70, 2)
-        row, column = (int(random.integers(60, length - 130)) for length in SHAPE)
+        height, width = random.integers(25, 100, 2)
+        row, column = (int(random.integers(60, length - 120)) for length in SHAPE)
         alive[row : row + height, column : column + width] = False
     return alive
 
