@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import operator
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RunDirectoryError, SourceError, SpringError
 from ..model.outcome import Outcome, State
 from ..model.result import Result
+from ..model.verdict import tally_of_verdicts
 from ..rundir.ended import by_error, in_state, read_ended
 from ..rundir.status import read_status
 from . import command, command_parser, positive
@@ -27,7 +30,7 @@ _EXAMPLE = """\
 example:
   spring-view runs/demo/results/71-1-145.h5
   spring-view runs/demo/results/71-1-145.h5 -o shot.pdf
-  spring-view runs/demo --sheet demo.png --sort error --limit 400
+  spring-view runs/demo --sheet demo.png --sort name --limit 400
 """
 
 
@@ -39,9 +42,11 @@ def _natural(name: str) -> list[str | int]:
 
 _ORDERS: dict[str, Callable[[Outcome], Any]] = {
     # What is not known comes last.
+    "trust": operator.attrgetter("trust"),
     "error": by_error,
     "resolution": lambda job: math.inf if job.resolution_px is None else job.resolution_px,
     "name": lambda job: _natural(job.name),
+    "finished": lambda job: 0,
 }
 
 
@@ -61,8 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     output.add_argument("--sheet", metavar="FILE", type=Path,
                         help="contact sheet of a campaign; beyond "
                         f"{_CELLS_PER_PAGE} jobs FILE-1, FILE-2, ...")  # fmt: skip
-    parser.add_argument("--sort", choices=tuple(_ORDERS), help="order of the sheet (default: as "
-                        "finished); failed jobs come last")  # fmt: skip
+    parser.add_argument("--sort", choices=tuple(_ORDERS), default="trust",
+                        help="order of the sheet (default: %(default)s, by verdict, then by "
+                        "score); failed jobs come last")  # fmt: skip
     parser.add_argument("--limit", type=positive, default=_CELLS_PER_PAGE, metavar="N",
                         help="most jobs on the sheet (default: %(default)s)")  # fmt: skip
     return parser
@@ -87,26 +93,27 @@ def _view_result(file: Path, output: Path) -> int:
     return 0
 
 
-def _view_campaign(rundir: Path, sheet: Path, sort: str | None, limit: int) -> int:
+def _view_campaign(rundir: Path, sheet: Path, sort: str, limit: int) -> int:
     from ..rundir.campaign import Alike
 
     status = read_status(rundir)
     ended = read_ended(rundir, status)
     done, failed = (in_state(ended, state) for state in (State.DONE, State.FAILED))
-    jobs = sorted(done.values(), key=_ORDERS[sort]) if sort else list(done.values())
-    jobs += failed.values()
+    jobs = [*sorted(done.values(), key=_ORDERS[sort]), *failed.values()]
     if not jobs:
         raise RunDirectoryError(f"{rundir / 'summary.csv'}: no job has finished yet; look later")
     shown, total = jobs[:limit], max(status.jobs, len(jobs))
-    heading = f"{rundir.resolve().name}, {f'by {sort}' if sort else 'as finished'}"
+    heading = f"{rundir.resolve().name}, {'as' if sort == 'finished' else 'by'} {sort}"
+    if verdicts := tally_of_verdicts(Counter(job.verdict for job in done.values())):
+        heading += f" ({verdicts})"
     cells = _Cells(Alike(done))
     files = _write_pages(shown, cells, sheet, heading, total)
     more = "; --limit N for more" if len(shown) < len(jobs) else ""
     print(f"{', '.join(map(str, files))}: {len(shown)} of {total} jobs{more}")
     if cells.moved:
         print(
-            f"turned or shifted against their files: {cells.moved}, to match the one with the "
-            "lowest error of the same event; the words below them say how"
+            f"turned or shifted against their files: {cells.moved}, to match the most trusted one "
+            "of the same event; the words below them say how"
         )
     return 0
 

@@ -6,6 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from ..errors import SourceError
@@ -13,10 +14,11 @@ from ..model.names import pid_text
 from ..model.orientation import Oriented, oriented_like
 from ..model.outcome import Outcome, State
 from ..model.result import Result
-from .ended import by_error, in_state, read_ended
+from .ended import in_state, read_ended
 from .status import Status, read_status
 
 _REFERENCES_KEPT = 16
+_TRUST = attrgetter("trust")
 
 
 class Campaign:
@@ -65,7 +67,10 @@ class Campaign:
         return _load(job)
 
     def variants(self, pid: str | Iterable[int]) -> list[Oriented]:
-        """All results of one event, the lowest error first, turned like that one.
+        """All results of one event, the most trusted first, turned like that one.
+
+        Most trusted is who has the best verdict, among those the highest score, then the lowest
+        error; results that nobody judged go by their error.
 
         Parameters
         ----------
@@ -79,20 +84,20 @@ class Campaign:
         """
         wanted = pid if isinstance(pid, str) else pid_text(pid)
         done = self.done
-        jobs = sorted((job for job in done.values() if job.pid == wanted), key=by_error)
+        jobs = sorted((job for job in done.values() if job.pid == wanted), key=_TRUST)
         alike = Alike(done)
         return [alike.result(job) for job in jobs]
 
 
 class Alike:
-    """Results, each turned like the one of its event that has the lowest error of all.
+    """Results, each turned like the one of its event that is trusted most.
 
     The references of a few events are kept in memory: ask for the jobs of one event together.
     """
 
     def __init__(self, done: Mapping[str, Outcome]) -> None:
         events = groupby(sorted(done.values(), key=_pid), key=_pid)
-        self._jobs = {pid: sorted(jobs, key=by_error) for pid, jobs in events}
+        self._jobs = {pid: sorted(jobs, key=_TRUST) for pid, jobs in events}
         self._references: OrderedDict[str, Result | None] = OrderedDict()
 
     def result(self, job: Outcome) -> Oriented:

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgba
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from ..model.outcome import Outcome
 from ..model.pattern import Pattern
 from ..model.result import Result
 from ..model.settings import Settings
-from ..model.verdict import resolution_text
+from ..model.verdict import Verdict
 from .look import (
     DENSITY,
     DPI,
     INTENSITY,
-    LEVEL,
-    LINE,
     MASKED,
     PHASE,
     SATURATED,
-    SECOND_LINE,
     SHARE,
+    SIGNED,
     Flags,
     Image,
     Picture,
@@ -37,9 +35,13 @@ from .look import (
     look,
     zoom,
 )
+from .profiles import draw_agreement, draw_errors, draw_transfer
 
 _PANEL = 4.0
 """Width of a panel of `plot_result`, inches."""
+_MODES_PER_PANEL = 3
+_MODES_HEIGHT = 1.5
+"""Of the row of features that the data do not determine, inches."""
 _CHARACTERS_PER_INCH = 12
 _BAR = 0.8
 """Length of a colour bar, in heights of its image."""
@@ -69,24 +71,53 @@ def plot_pattern(pattern: Pattern) -> Figure:
 
 
 def plot_result(result: Result) -> Figure:
-    """Pattern, transform of the best individual, reconstruction, support, errors, and PRTF.
+    """All that tells what was reconstructed and how far to believe it.
 
-    The reconstruction is the modulus, zoomed to the support; where densities need not be positive
-    the phase stands beside it, and the standard deviation below.
+    Verdict and reasons stand below the name. Pattern, transform of the best individual,
+    reconstruction (the modulus, zoomed to the support; where densities need not be positive the
+    phase stands beside it), uncertainty of every pixel, support, errors, agreement of independent
+    runs, PRTF; what the result does not have is left out. Below them stand the first features that
+    the data do not determine.
     """
-    above = [_draw_pattern, _draw_transform, _draw_density]
-    below = [_draw_support, _draw_errors, _draw_transfer]
-    if not result.settings.object.is_positive:
-        above.append(_draw_phase)
-        below.insert(1, _draw_spread)
+    panels = _panels(result)
+    columns = -(-len(panels) // 2)
+    modes = result.weak_modes[: _MODES_PER_PANEL * columns]
     with look():
-        size = (_PANEL * len(above), 2 * _PANEL)
+        height = 2 * _PANEL + (_MODES_HEIGHT if len(modes) else 0)
+        size = (_PANEL * columns, height)
         figure = Picture(figsize=size, layout="constrained", dpi=DPI)
-        panels = figure.subplots(2, len(above))
-        for axes, draw in zip(panels.flat, above + below, strict=True):
-            draw(axes, result)
+        above: Figure | SubFigure = figure
+        if len(modes):
+            heights = [2 * _PANEL, _MODES_HEIGHT]
+            above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
+            _draw_modes(below, modes, zoom(result.support))
+        for axes, draw in zip_longest(above.subplots(2, columns).flat, panels):
+            if draw is None:
+                axes.set_axis_off()
+            else:
+                draw(axes, result)
         _add_title(figure, result.name, _result_facts(result))
     return figure
+
+
+def _panels(result: Result) -> list[Callable[[Axes, Result], None]]:
+    """What there is to draw of a result, in reading order over two rows."""
+    has_phase = not result.settings.object.is_positive
+    chosen = {
+        _draw_pattern: True,
+        _draw_transform: True,
+        _draw_density: True,
+        _draw_phase: has_phase,
+        _draw_sigma: result.sigma.size > 0,
+        _draw_support: result.support_frequency.size > 0,
+        _draw_spread: has_phase and result.std.size > 0,
+        draw_errors: True,
+        draw_agreement: result.agreement.size > 0,
+        draw_transfer: True,
+    }
+    # Rather one panel more than a hole.
+    chosen[_draw_spread] |= sum(chosen.values()) % 2 == 1 and result.std.size > 0
+    return [draw for draw, is_there in chosen.items() if is_there]
 
 
 # ---- intensities
@@ -132,14 +163,30 @@ def _draw_transform(axes: Axes, result: Result) -> None:
 
 def _draw_density(axes: Axes, result: Result) -> None:
     image = _draw_zoomed(axes, result, np.abs(result.data), DENSITY)
-    image.set_clim(vmin=0)
+    _colour_from_zero(image)
     _label(image, "Reconstruction", "sqrt(photons)")
 
 
 def _draw_spread(axes: Axes, result: Result) -> None:
     image = _draw_zoomed(axes, result, result.std, DENSITY)
-    image.set_clim(vmin=0)
+    _colour_from_zero(image)
     _label(image, "Standard deviation", "sqrt(photons)")
+
+
+def _draw_sigma(axes: Axes, result: Result) -> None:
+    image = _draw_zoomed(axes, result, result.sigma, DENSITY)
+    _colour_from_zero(image)
+    _label(image, "Uncertainty of every pixel", "sqrt(photons)")
+
+
+def _draw_modes(figure: SubFigure, modes: Image, window: Window) -> None:
+    """Small pictures of features, in colours about zero: how much of each there is, is open."""
+    figure.suptitle("Not determined by the data, the least known first", fontsize=10)
+    panels = figure.subplots(1, len(modes), squeeze=False)
+    for axes, mode in zip(panels.flat, modes, strict=True):
+        axes.set_axis_off()
+        most = max(float(np.abs(mode).max()), 1e-30)
+        axes.imshow(mode[window], cmap=SIGNED, vmin=-most, vmax=most)
 
 
 def _draw_support(axes: Axes, result: Result) -> None:
@@ -162,6 +209,12 @@ def _draw_zoomed(axes: Axes, result: Result, values: Image, colours: str) -> Axe
     return axes.imshow(values[window], cmap=colours, extent=_extent(values, window))
 
 
+def _colour_from_zero(image: AxesImage) -> None:
+    """Colours up to the largest value; where all are zero, up to one."""
+    largest = float(np.ma.asarray(image.get_array()).max())
+    image.set_clim(0, largest if largest > 0 else 1)
+
+
 def _label(image: AxesImage, title: str, units: str) -> None:
     """Give an image its title and its colour bar."""
     image.axes.set_title(title)
@@ -176,49 +229,6 @@ def _extent(image: Image, window: Window | None = None) -> tuple[float, float, f
     edges = columns.start, columns.stop, rows.stop, rows.start
     left, right, bottom, top = (edge - middle for edge in edges)
     return left, right, bottom, top
-
-
-# ---- profiles
-
-
-def _draw_errors(axes: Axes, result: Result) -> None:
-    """Spread of the population's errors, generation by generation."""
-    history = result.error_history
-    axes.set(title="Errors of the population", xlabel="generation", ylabel="error", box_aspect=1)
-    if not np.isfinite(history).any():
-        return
-    known = np.where(np.isfinite(history), history, np.nan)
-    generations = np.flatnonzero(np.isfinite(known).any(axis=1))
-    low, median, high = np.nanpercentile(known[generations], [0, 50, 100], axis=1)
-    axes.fill_between(generations + 1, low, high, color=LINE, alpha=0.12, lw=0)
-    for label, values, style in (("max", high, ":"), ("median", median, "--"), ("min", low, "-")):
-        axes.plot(generations + 1, values, color=LINE, lw=1.5, ls=style, label=label)
-    # Within a decade, ticks of a logarithmic axis are unreadable.
-    wide = high.max() > 10 * low.min() > 0
-    axes.set(yscale="log" if wide else "linear")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
-
-
-def _draw_transfer(axes: Axes, result: Result) -> None:
-    """PRTF, and ring correlation where there is one, over the radius."""
-    _draw_profile(axes, result.prtf, LINE, "PRTF")
-    _draw_profile(axes, result.ring_correlation, SECOND_LINE, "ring correlation")
-    axes.axhline(1 / np.e, color=LEVEL, lw=0.8, ls="--", label="1/e")
-    if result.resolution_px is not None:
-        radius = 2 * len(result.prtf) / result.resolution_px
-        label = resolution_text(result.resolution_px)
-        axes.axvline(radius, color=LEVEL, lw=0.8, ls=":", label=label)
-    axes.set(title="Phase retrieval transfer function", xlabel="radius (Fourier pixels)",
-             ylabel="PRTF", ylim=(0, 1.05), box_aspect=1)  # fmt: skip
-    axes.set_xlim(0, max(len(result.prtf), 1))
-    axes.legend()
-
-
-def _draw_profile(axes: Axes, profile: Image, colour: str, label: str) -> None:
-    known = np.flatnonzero(np.isfinite(profile))
-    if known.size:
-        axes.plot(known, profile[known], color=colour, lw=1.5, label=label)
 
 
 # ---- titles
@@ -240,14 +250,23 @@ def _pattern_facts(pattern: Pattern) -> Iterator[str]:
 
 
 def _result_facts(result: Result) -> Iterator[str]:
-    yield (
-        f"{Outcome.of(result).caption}, "
-        f"support {result.support_px} px, {result.members} members averaged"
-    )
+    yield Outcome.of(result).caption
+    yield from result.reasons
+    if result.verdict in (Verdict.GOOD, None) and result.resolution_reason:
+        yield f"no resolution: {result.resolution_reason}"
+    yield ", ".join(_counts(result))
     changes = list(_changed(result.settings))
     if changes:
         yield f"settings: {', '.join(changes)}"
     yield from result.provenance.warnings
+
+
+def _counts(result: Result) -> Iterator[str]:
+    yield f"support {result.support_px} px"
+    yield f"{result.members} member{'s' * (result.members != 1)} averaged"
+    if len(result.generations_run) > 1:
+        runs = " + ".join(map(str, result.generations_run))
+        yield f"{len(result.generations_run)} independent runs of {runs} generations"
 
 
 def _changed(settings: Settings) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..errors import SpringError
+from ..model.verdict import Verdict
 from ..system.files import replace_file
 
 Image = NDArray[Any]
@@ -22,8 +24,13 @@ Flags = NDArray[np.bool_]
 Window = tuple[slice, slice]
 
 INTENSITY, DENSITY, PHASE, SHARE = "inferno", "viridis", "twilight", "cividis"
+SIGNED = "RdBu_r"
 MASKED, SATURATED, MISSING = "#9aa0a6", "#19d3f3", "#e3e5e8"
 LINE, SECOND_LINE, LEVEL, FAINT = "#1f4e79", "#c2571a", "#3c4043", "#5f6368"
+VERDICTS: Mapping[Verdict | None, str] = {
+    Verdict.GOOD: "#2e7d4f", Verdict.DOUBTFUL: "#a8700f", Verdict.BAD: "#a03a3f", None: FAINT,
+}  # fmt: skip
+"""Colours that stand beside the word, which says it alone."""
 DPI = 150
 _FAINTEST = 0.3
 """Photons; a pixel below has read noise alone."""

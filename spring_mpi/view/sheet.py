@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ..model.outcome import Outcome, State
+from ..model.verdict import Verdict
 from .look import (
     DENSITY,
     DPI,
@@ -25,6 +26,7 @@ from .look import (
     LEVEL,
     MASKED,
     MISSING,
+    VERDICTS,
     Image,
     Picture,
     intensity_norm,
@@ -37,17 +39,19 @@ if TYPE_CHECKING:
 
 Thumbnail = NDArray[np.uint8]
 
-# A thumbnail has the side 1; a cell is two of them side by side, with name, caption, remark below.
+# A thumbnail has the side 1; a cell is two of them side by side, with name, caption, notes below.
 _CAPTION_LINES = 1
 _NAME_TOP, _CAPTION_TOP = 1.04, 1.16
-_REMARK_TOP = 1.135 + 0.125 * _CAPTION_LINES
-_WIDTH, _HEIGHT = 2.16, _REMARK_TOP + 0.2
+_NOTES_TOP = 1.135 + 0.125 * _CAPTION_LINES
+_NOTE = 0.095
+"""Height of a line of the notes."""
+_WIDTH, _MARGIN = 2.16, 0.1
 _INCHES = 0.95
 _HEADER = 0.45
 _LEAST_COLUMNS, _MOST_COLUMNS = 3, 10
 _MOST_PIXELS = 128
 _NAME_CHARACTERS, _REASON_CHARACTERS, _REASON_LINES = 36, 34, 6
-_REMARK_CHARACTERS, _REMARK_LINES = 58, 2
+_NOTE_CHARACTERS, _NOTE_LINES = 52, 2
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ class _Cell:
     name: str
     caption: str
     """``_CAPTION_LINES`` lines."""
-    remark: str
+    verdict: Verdict | None
+    notes: str
+    """The first reason of the verdict, and the remark, on lines of their own."""
     density: Thumbnail
     """(side, side, 4)."""
     pattern: Thumbnail
@@ -70,29 +76,36 @@ def contact_sheet(entries: Iterable[Oriented | Outcome], title: str = "") -> Fig
     """A grid with a cell for every entry, in the order given.
 
     A cell shows the reconstruction, zoomed to its support, with a scale bar; its pattern; and
-    below them name, error and resolution, and a remark where there is one. The cell of a job
-    without a result is grey and says why it has none. Entries may come from a generator: one result
-    is held at a time.
+    below them name, verdict, error and resolution, and, where there are some, the first reason of
+    the verdict and a remark. The cell of a job without a result is grey and says why it has none.
+    Entries may come from a generator: one result is held at a time.
     """
     cells = [entry if isinstance(entry, Outcome) else _cell(entry) for entry in entries]
     columns = min(max(math.ceil(math.sqrt(len(cells))), _LEAST_COLUMNS), _MOST_COLUMNS)
     rows = max(math.ceil(len(cells) / columns), 1)
+    height = _height(cells)
     with look():
-        figure, axes = _grid(rows, columns)
+        figure, axes = _grid(columns, rows * height)
         for number, cell in enumerate(cells):
             row, column = divmod(number, columns)
-            _draw_cell(axes, cell, column * _WIDTH, row * _HEIGHT)
+            _draw_cell(axes, cell, column * _WIDTH, row * height)
         # Images reset the limits.
-        axes.set(xlim=(-0.08, columns * _WIDTH), ylim=(rows * _HEIGHT, 0))
+        axes.set(xlim=(-0.08, columns * _WIDTH), ylim=(rows * height, 0))
         height = figure.get_figheight()
         figure.suptitle(title, y=1 - 0.12 / height, va="top", fontsize=11, parse_math=False)
     return figure
 
 
-def _grid(rows: int, columns: int) -> tuple[Figure, Axes]:
-    """A figure, and its axes in units of a thumbnail's side, rows downwards."""
+def _height(cells: Iterable[_Cell | Outcome]) -> float:
+    """Of every cell: that of the one with the most lines."""
+    notes = (cell.notes.splitlines() for cell in cells if isinstance(cell, _Cell))
+    return _NOTES_TOP + _NOTE * max(map(len, notes), default=0) + _MARGIN
+
+
+def _grid(columns: int, side: float) -> tuple[Figure, Axes]:
+    """A figure, and its axes in units of a thumbnail's side, rows downwards to ``side``."""
     width = (columns * _WIDTH + 0.08) * _INCHES
-    height = rows * _HEIGHT * _INCHES + _HEADER
+    height = side * _INCHES + _HEADER
     figure = Picture(figsize=(width, height), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1 - _HEADER / height))
     axes.set_axis_off()
@@ -101,12 +114,18 @@ def _grid(rows: int, columns: int) -> tuple[Figure, Axes]:
 
 def _cell(entry: Oriented) -> _Cell:
     result = entry.result
+    told = Outcome.of(result)
     window = zoom(result.support)
     modulus = np.abs(result.data[window])
     return _Cell(
         name=result.name,
-        caption=Outcome.of(result).caption,
-        remark=_wrapped(entry.remark, _REMARK_CHARACTERS, _REMARK_LINES),
+        caption=told.caption,
+        verdict=told.verdict,
+        notes="\n".join(
+            _wrapped(note, _NOTE_CHARACTERS, _NOTE_LINES)
+            for note in (told.first_reason, entry.remark)
+            if note
+        ),
         density=_density_thumbnail(modulus),
         pattern=_pattern_thumbnail(result.intensity, result.mask == 0),
         field=len(modulus),
@@ -146,8 +165,8 @@ def _draw_cell(axes: Axes, cell: _Cell | Outcome, left: float, top: float) -> No
     for picture, start in ((cell.density, left), (cell.pattern, left + 1.02)):
         axes.imshow(picture, extent=(start, start + 1, top + 1, top), interpolation="antialiased")
     _draw_scale(axes, cell.field, left, top)
-    _draw_caption(axes, cell.name, cell.caption, left, top)
-    axes.text(left, top + _REMARK_TOP, cell.remark, size=5, color=FAINT,
+    _draw_caption(axes, cell.name, cell.caption, left, top, VERDICTS[cell.verdict])
+    axes.text(left, top + _NOTES_TOP, cell.notes, size=5, color=FAINT,
               va="top", parse_math=False)  # fmt: skip
 
 
@@ -160,10 +179,15 @@ def _draw_missing(axes: Axes, cell: Outcome, left: float, top: float) -> None:
     _draw_caption(axes, cell.name, "no result", left, top)
 
 
-def _draw_caption(axes: Axes, name: str, caption: str, left: float, top: float) -> None:
+def _draw_caption(
+    axes: Axes, name: str, caption: str, left: float, top: float, mark: str = ""
+) -> None:
+    """Name and caption, with a mark of that colour before the caption."""
     axes.text(left, top + _NAME_TOP, _shortened(name), size=6, weight="bold", color=LEVEL,
               va="top", parse_math=False)  # fmt: skip
-    axes.text(left, top + _CAPTION_TOP, caption, size=6, color=LEVEL,
+    if mark:
+        axes.add_patch(Rectangle((left, top + _CAPTION_TOP + 0.005), 0.05, 0.08, color=mark, lw=0))
+    axes.text(left + (0.08 if mark else 0), top + _CAPTION_TOP, caption, size=6, color=LEVEL,
               va="top", parse_math=False)  # fmt: skip
 
 

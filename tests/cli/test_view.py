@@ -19,12 +19,17 @@ from spring_mpi.engine.mpr import reconstruct
 from spring_mpi.model.orientation import Oriented
 from spring_mpi.model.outcome import Outcome, State
 from spring_mpi.model.result import Result
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.rundir.status import write_status
 from spring_mpi.rundir.summary import SummaryFile
 
 PNG = b"\x89PNG\r\n\x1a\n"
-# Name, error and resolution of the jobs, as they finished.
-JOBS = (("71-9", 0.3, 2.5), ("71-10", 0.1, 9.0), ("71-2", 0.2, None))
+# Name, verdict, score, error and resolution of the jobs, as they finished.
+JOBS = (
+    ("71-9", Verdict.DOUBTFUL, 0.5, 0.3, 2.5),
+    ("71-10", Verdict.BAD, 0.9, 0.1, 9.0),
+    ("71-2", Verdict.GOOD, 0.7, 0.2, None),
+)
 Sheets = list[tuple[list[Result | Outcome], str]]
 
 
@@ -40,13 +45,15 @@ def rundir(tmp_path: Path, result: Result) -> Path:
     """A campaign of five jobs: three done, one of them with a damaged result, and one failed."""
     run = tmp_path / "demo"
     (run / "results").mkdir(parents=True)
-    files = [f"results/{name}.h5" for name, _, _ in JOBS]
+    files = [f"results/{name}.h5" for name, *_ in JOBS]
     SummaryFile(
         run / "summary.csv",
         [
             Outcome(
                 name,
                 pid=name,
+                verdict=verdict,
+                score=score,
                 error=error,
                 resolution_px=resolution,
                 support_px=50,
@@ -55,10 +62,10 @@ def rundir(tmp_path: Path, result: Result) -> Path:
                 file=file,
                 state=State.DONE,
             )
-            for (name, error, resolution), file in zip(JOBS, files, strict=True)
+            for (name, verdict, score, error, resolution), file in zip(JOBS, files, strict=True)
         ],
     )
-    for (name, _, _), file in zip(JOBS, files, strict=True):
+    for (name, *_), file in zip(JOBS, files, strict=True):
         replace(result, name=name).save(run / file)
     (run / files[1]).write_bytes(b"damaged")
     write_status(
@@ -114,14 +121,14 @@ def test_sheet(rundir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_sheet_marks_what_is_missing(rundir: Path, tmp_path: Path, sheets: Sheets) -> None:
-    """Results come as finished, a damaged one with its fault, then failed jobs with the reason."""
-    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
+    """Results come as asked for, a damaged one with its fault, then failed jobs with the reason."""
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png"), "--sort", "finished"]) == 0
     (((done, damaged, other, failed), title),) = sheets
     assert (done.name, other.name) == ("71-9", "71-2")
     assert failed == Outcome("71-4", state=State.FAILED, reason="no photons")
     assert isinstance(damaged, Outcome)
     assert damaged.reason.startswith("cannot be read: ")
-    assert title == "demo, as finished: 1 to 4 of 5 jobs"
+    assert title == "demo, as finished (1 good, 1 doubtful, 1 bad): 1 to 4 of 5 jobs"
 
 
 @pytest.mark.parametrize(
@@ -130,11 +137,18 @@ def test_sheet_marks_what_is_missing(rundir: Path, tmp_path: Path, sheets: Sheet
         ("error", ["71-10", "71-2", "71-9"]),
         ("resolution", ["71-9", "71-10", "71-2"]),
         ("name", ["71-2", "71-9", "71-10"]),
+        ("finished", ["71-9", "71-10", "71-2"]),
+        ("trust", ["71-2", "71-9", "71-10"]),
+        ("", ["71-2", "71-9", "71-10"]),
     ],
 )
 def test_sort(rundir: Path, tmp_path: Path, sheets: Sheets, sort: str, expected: list[str]) -> None:
-    """The best come first, what is unknown after them; names by their numbers; failed jobs last."""
-    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png"), "--sort", sort]) == 0
+    """The best come first, what is unknown after them; names by their numbers; failed jobs last.
+
+    Without a word about it the most trusted come first.
+    """
+    chosen = ["--sort", sort] if sort else []
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png"), *chosen]) == 0
     assert names(sheets) == [[*expected, "71-4"]]
 
 
@@ -144,7 +158,7 @@ def test_limit(
     """No more jobs are read than asked for, and the line says how to see the others."""
     sheet = tmp_path / "sheet.png"
     assert main([str(rundir), "--sheet", str(sheet), "--limit", "1"]) == 0
-    assert names(sheets) == [["71-9"]]
+    assert names(sheets) == [["71-2"]]
     assert capsys.readouterr() == (f"{sheet}: 1 of 5 jobs; --limit N for more\n", "")
 
 
@@ -156,7 +170,7 @@ def test_pages(
     monkeypatch.setattr(view, "_CELLS_PER_PAGE", 3)
     assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png"), "--limit", "9"]) == 0
     pages = [str(tmp_path / f"sheet-{page}.png") for page in (1, 2)]
-    assert names(sheets) == [["71-9", "71-10", "71-2"], ["71-4"]]
+    assert names(sheets) == [["71-2", "71-9", "71-10"], ["71-4"]]
     assert capsys.readouterr().out == f"{', '.join(pages)}: 4 of 5 jobs\n"
     assert all(Path(page).is_file() for page in pages)
 
@@ -166,7 +180,7 @@ def test_retried_jobs_have_one_cell(rundir: Path, tmp_path: Path, sheets: Sheets
     failed = [{"name": "71-9", "reason": "lost"}]
     write_status(rundir / "status.json", {"jobs": 3, "failed": failed})
     assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
-    assert names(sheets) == [["71-9", "71-10", "71-2"]]
+    assert names(sheets) == [["71-2", "71-9", "71-10"]]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +198,7 @@ def test_status_may_be_absent(
     if status is not None:
         (rundir / "status.json").write_text(status)
     assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
-    assert names(sheets) == [["71-9", "71-10", "71-2"]]
+    assert names(sheets) == [["71-2", "71-9", "71-10"]]
 
 
 def test_half_a_line_is_not_a_job(rundir: Path, tmp_path: Path, sheets: Sheets) -> None:
@@ -192,7 +206,7 @@ def test_half_a_line_is_not_a_job(rundir: Path, tmp_path: Path, sheets: Sheets) 
     with open(rundir / "summary.csv", "a") as summary:
         summary.write("71-77,71-77,,0.0")
     assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png")]) == 0
-    assert names(sheets) == [["71-9", "71-10", "71-2", "71-4"]]
+    assert names(sheets) == [["71-2", "71-9", "71-10", "71-4"]]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +248,8 @@ def test_names_with_braces(rundir: Path, tmp_path: Path, sheets: Sheets) -> None
     """A run directory may have any name."""
     odd = rundir.rename(tmp_path / "a{0}{b}{")
     assert main([str(odd), "--sheet", str(tmp_path / "sheet.png")]) == 0
-    assert [title for _, title in sheets] == ["a{0}{b}{, as finished: 1 to 4 of 5 jobs"]
+    (title,) = (title for _, title in sheets)
+    assert title == "a{0}{b}{, by trust (1 good, 1 doubtful, 1 bad): 1 to 4 of 5 jobs"
 
 
 def test_the_line_names_the_file_written(

@@ -50,6 +50,8 @@ def made_result() -> Result:
         score=0.874,
         is_interior_determined=True,
         generations_run=(5, 4, 4),
+        agreement=np.array([np.nan, *np.linspace(1, 0, SIZE // 2 - 1)]),
+        sigma=0.2 * density,
     )
 
 

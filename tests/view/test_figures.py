@@ -24,6 +24,7 @@ from spring_mpi.errors import SpringError
 from spring_mpi.model.orientation import Oriented
 from spring_mpi.model.pattern import Pattern
 from spring_mpi.model.result import Result
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.view import contact_sheet, plot_pattern, plot_result, save
 from spring_mpi.view.look import MASKED, SATURATED, intensity_norm, zoom
 
@@ -115,13 +116,44 @@ def test_colours_span_at_least_a_decade(scale: float, seed: int) -> None:
     assert norm.vmax >= 10 * norm.vmin * (1 - 1e-12) > 0
 
 
+ABOVE = ["Pattern", "Best individual, |F|²", "Reconstruction"]
+BELOW = ["Support frequency", "Errors of the population", "Phase retrieval transfer function"]
+NONE: dict[str, Any] = {"sigma": np.empty((0, 0)), "agreement": np.empty(0)}
+
+
+def titles(figure: Figure) -> list[str]:
+    """Of the panels, in reading order."""
+    return [axes.get_title() for axes in figure.axes if axes.get_title()]
+
+
 def test_panels_of_a_positive_result(result: Result) -> None:
-    """Six panels, in reading order."""
-    titles = [axes.get_title() for axes in plot_result(result).axes if axes.get_title()]
-    assert titles == [
-        "Pattern", "Best individual, |F|²", "Reconstruction", "Support frequency",
-        "Errors of the population", "Phase retrieval transfer function",
+    """What the result has, in reading order; where a place is left, the standard deviation."""
+    agreement, spread = "Agreement of independent runs", "Standard deviation"
+    assert titles(plot_result(result)) == [
+        *ABOVE, "Uncertainty of every pixel", *BELOW[:2], agreement, BELOW[2],
     ]  # fmt: skip
+    assert titles(plot_result(replace(result, agreement=np.empty(0)))) == [
+        *ABOVE, "Uncertainty of every pixel", BELOW[0], spread, *BELOW[1:],
+    ]  # fmt: skip
+
+
+def test_panels_of_an_earlier_version(result: Result) -> None:
+    """A result without uncertainty, agreement and standard deviation is drawn without them."""
+    assert titles(plot_result(replace(result, **NONE))) == [*ABOVE, *BELOW]
+    lacking = NONE | {"std": np.empty((0, 0)), "support_frequency": np.empty((0, 0))}
+    assert titles(plot_result(replace(result, **lacking))) == [*ABOVE, *BELOW[1:]]
+
+
+def test_features_that_the_data_do_not_determine(result: Result) -> None:
+    """A small picture of each, in colours about zero; without any there is no row for them."""
+    modes = np.stack([np.roll(result.data, shift, 0) - 0.2 for shift in range(3)])
+    figure = plot_result(replace(result, weak_modes=modes.astype(np.float32)))
+    below = figure.subfigs[1]
+    assert below.get_suptitle().startswith("Not determined by the data")
+    limits = [axes.images[0].get_clim() for axes in below.axes]
+    assert len(limits) == 3
+    assert all(low == -high != 0 for low, high in limits)
+    assert not plot_result(result).subfigs
 
 
 def test_complex_result_has_modulus_and_phase(result: Result) -> None:
@@ -154,10 +186,22 @@ def test_title_of_a_result(result: Result) -> None:
     """Name, figures of merit, settings that are not the defaults, warnings."""
     assert title(plot_result(result)) == [
         "71-1-145-a:$5",
-        "good 0.87, error 0.0432, resolution 3.20 px, support 253 px, 5 members averaged",
+        "good 0.87, error 0.0432, resolution 3.20 px",
+        "support 253 px, 5 members averaged, 3 independent runs of 5 + 4 + 4 generations",
         "settings: init.supportsize 18",
         "the centre is off",
     ]
+
+
+def test_reasons_stand_below_the_name(result: Result) -> None:
+    """All of them, and why a good result, or one that nobody judged, has no resolution."""
+    reasons = ("not centrosymmetric", "two parts")
+    doubtful = replace(result, verdict=Verdict.DOUBTFUL, reasons=reasons, resolution_px=None,
+                       resolution_reason="the verdict is not good")  # fmt: skip
+    assert title(plot_result(doubtful))[1:4] == ["doubtful 0.87, error 0.0432", *reasons]
+    for verdict in (Verdict.GOOD, None):
+        lacking = replace(result, verdict=verdict, resolution_px=None, resolution_reason="one run")
+        assert title(plot_result(lacking))[2] == "no resolution: one run"
 
 
 def test_errors_over_generations(result: Result) -> None:
@@ -172,20 +216,29 @@ def test_errors_over_generations(result: Result) -> None:
 
 
 def test_transfer_function(result: Result) -> None:
-    """PRTF where it is known, ring correlation, 1/e, and the resolution at its radius."""
+    """PRTF where it is known, and the ring correlation; neither tells a resolution."""
     axes = panel(plot_result(result), "Phase retrieval transfer function")
     lines = {line.get_label(): line for line in axes.get_lines()}
-    assert list(lines) == ["PRTF", "ring correlation", "1/e", "resolution 3.20 px"]
+    assert list(lines) == ["PRTF", "ring correlation", "0.5"]
     assert np.asarray(lines["PRTF"].get_xdata())[0] == 1
-    assert np.asarray(lines["1/e"].get_ydata())[0] == 1 / np.e
+
+
+def test_agreement(result: Result) -> None:
+    """C(q) where it is known, one half, and the resolution at its radius, if there is one."""
+    axes = panel(plot_result(result), "Agreement of independent runs")
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert list(lines) == ["C(q)", "resolution 3.20 px", "0.5"]
+    assert np.asarray(lines["0.5"].get_ydata())[0] == 0.5
     assert np.asarray(lines["resolution 3.20 px"].get_xdata())[0] == SIZE / 3.2
+    none = plot_result(replace(result, resolution_px=None))
+    assert legend(panel(none, "Agreement of independent runs")) == ["C(q)", "0.5"]
 
 
 def test_unknown_transfer_function(result: Result) -> None:
     """Where nothing is known nothing is drawn, and the title says so."""
     unknown: dict[str, Any] = {"prtf": np.full(SIZE // 2, np.nan), "ring_correlation": np.empty(0)}
     figure = plot_result(replace(result, resolution_px=None, **unknown))
-    assert legend(panel(figure, "Phase retrieval transfer function")) == ["1/e"]
+    assert legend(panel(figure, "Phase retrieval transfer function")) == ["0.5"]
     assert "no resolution" in title(figure)[1]
 
 

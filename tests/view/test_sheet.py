@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import combinations
 from typing import cast
@@ -11,13 +12,16 @@ import pytest
 from helpers.pictures import made_result, texts
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from spring_mpi.model.orientation import Oriented
 from spring_mpi.model.outcome import Outcome, State
 from spring_mpi.model.result import Result
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.view import contact_sheet
+from spring_mpi.view.look import VERDICTS
 from spring_mpi.view.sheet import _round_length
 
 
@@ -28,7 +32,7 @@ def result() -> Result:
 
 
 def test_sheet_captions_in_order(result: Result) -> None:
-    """Every result has its name, error and resolution, in the order given."""
+    """Every result has its name, verdict, error and resolution, in the order given."""
     figure = contact_sheet(
         map(Oriented, [result, replace(result, name="b", error=0.5, resolution_px=None)])
     )
@@ -38,9 +42,24 @@ def test_sheet_captions_in_order(result: Result) -> None:
     ]  # fmt: skip
 
 
+def test_verdicts_have_a_word_and_a_mark(result: Result) -> None:
+    """The word says it alone; the first reason stands below it."""
+    doubtful = replace(result, verdict=Verdict.DOUBTFUL, score=0.41, reasons=("dim", "two parts"))
+    unjudged = replace(result, verdict=None, score=math.nan, resolution_px=None)
+    figure = contact_sheet(map(Oriented, [result, doubtful, unjudged]))
+    told = texts(figure)
+    assert {"doubtful 0.41, error 0.0432", "dim (and 1 more)"} < set(told)
+    assert "not judged, error 0.0432" in told
+    marks = [mark.get_facecolor() for mark in figure.findobj(Rectangle)]
+    assert {to_rgba(VERDICTS[verdict]) for verdict in (Verdict.GOOD, Verdict.DOUBTFUL, None)} < {
+        *marks
+    }
+
+
 def test_texts_below_pictures_do_not_overlap(result: Result) -> None:
-    """Name, caption and remark stand below each other, and above the next row of pictures."""
-    figure = contact_sheet([Oriented(result, "turned " * 30)] * 4)
+    """Name, caption and notes stand below each other, and above the next row of pictures."""
+    judged = replace(result, reasons=("not centrosymmetric " * 30,))
+    figure = contact_sheet([Oriented(judged, "turned " * 30)] * 4)
     figure.canvas.draw()
     told = [text.get_window_extent() for text in figure.findobj(Text) if text.get_text()]
     pictures = [image.get_window_extent() for image in figure.axes[0].images]
