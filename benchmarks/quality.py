@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 from known_truth.conditions import CLASSES
+from known_truth.hard import SEEDS, budgets, comparison, small_supports
 from known_truth.runs import Row, Search, read, run, single_thread
 from known_truth.sample import SETS
 from known_truth.tables import all_tables
@@ -35,6 +36,10 @@ def _parser() -> argparse.ArgumentParser:
     tables = actions.add_parser("tables", help="tables of what was reconstructed")
     tables.add_argument("files", nargs="+", type=Path, metavar="FILE")
     tables.set_defaults(action=_tables)
+    hard = actions.add_parser("hard", help="memetic against conventional search")
+    hard.add_argument("--seeds", type=int, default=SEEDS)
+    hard.add_argument("--processes", type=int, default=1)
+    hard.set_defaults(action=_hard)
     return parser
 
 
@@ -90,6 +95,16 @@ def _told(row: Row) -> str:
 
 def _tables(arguments: argparse.Namespace) -> None:
     print(all_tables([row for file in arguments.files for row in read(file)]))
+
+
+def _hard(arguments: argparse.Namespace) -> None:
+    for part in (
+        comparison(arguments.processes, arguments.seeds),
+        small_supports(arguments.processes, seeds=arguments.seeds),
+        budgets(arguments.processes),
+    ):
+        for line in part:
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from known_truth.conditions import CLASSES, ordinary
+from known_truth.conditions import CLASSES, HARD, ordinary
+from known_truth.hard import COUNT, conventional, hard_sample, projections
 from known_truth.sample import SETS, Sample, sample, sample_of
 from known_truth.scores import coverage, registered, resolution, scores, twin
 from known_truth.statistics import bootstrap, ranking, wilson
@@ -167,3 +168,18 @@ def test_a_ranking_is_the_share_of_ordered_pairs() -> None:
 
 def test_the_interval_of_a_constant_difference_is_that_constant() -> None:
     assert bootstrap(np.full((5, 4), 0.25), draws=100) == (0.25, 0.25)
+
+
+def test_hard_settings_fill_their_ranges() -> None:
+    found = [hard_sample(number) for number in range(0, COUNT, 5)]
+    assert {sample.conditions.kind for sample in found} == set(HARD)
+    assert all(0.8 <= one.conditions.support <= 2.5 for one in found)
+    assert all(1.7 <= one.missing_speckles <= 3.3 for one in found)
+    assert np.array_equal(found[0].raw, hard_sample(0).raw)
+
+
+def test_both_searches_have_equal_projections() -> None:
+    """Known budget of a small search; a conventional start is improved twice as often."""
+    assert projections(16, 4) == 6784
+    known = hard_sample(0)
+    assert scores(conventional(known, 1, 1), known.truth, known.hole_edge).corr > 0.3
