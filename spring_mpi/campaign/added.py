@@ -23,10 +23,11 @@ from ..events.event import EventRef, Source
 from ..events.formats.npz import NpzReader
 from ..events.reading.calibration import Calibration
 from ..events.specs import ArraySpec
-from ..model.names import file_name, job_name, parse_pid
+from ..model.names import FULL, file_name, job_name, parse_pid
 from ..model.settings import Settings
 from ..rank0.jobs import Request
-from .plan import LONGEST_NAME, Blueprint, Plan
+from .blueprint import Blueprint
+from .plan import LONGEST_NAME, Plan
 from .recipe import of_spooled
 
 _LONGEST_TAG = 80
@@ -59,6 +60,8 @@ def blueprint(plan: Plan, request: Request) -> Blueprint:
             f"tag {made.tag[:40]!r} must be printable, and the job's name at most {LONGEST_NAME} "
             "characters"
         )
+    if plan.config.quick is not None and made.tag.endswith(FULL):
+        raise SettingsError(f"tag {made.tag!r}: names that end with {FULL} are those of full jobs")
     return made
 
 

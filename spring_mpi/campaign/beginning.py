@@ -12,7 +12,7 @@ from shlex import quote
 from ..config.config import dump_config
 from ..events.index.remarks import flagged, remarks
 from ..launch.environment import restart_words
-from ..model.outcome import State
+from ..model.outcome import Outcome, State
 from ..rank0.walltime import words_of_end
 from ..rundir.lines import Header, JobLine, Line, RecipeLine, Start
 from .earlier import Verdict
@@ -37,22 +37,25 @@ def first_lines(plan: Plan, past: Past, resumption: Resumption, *, is_new: bool)
     for job in resumption.interrupted:
         yield job.line
     yield from map(JobLine, resumption.given_up)
+    for name in resumption.following:
+        yield JobLine(Outcome(name, state=State.WAITING))
 
 
 def first_words(
     plan: Plan, past: Past, resumption: Resumption, aside: Path | None
 ) -> Iterator[str]:
     """What the log says before the first job."""
-    jobs = f"{len(plan)} jobs ({len(plan.variants)} variants of the settings)"
+    counts = resumption.queue.jobs.counts
     if aside:
         yield f"The former run directory is now {aside}"
     if past.starts:
-        counts = resumption.queue.jobs.counts
         yield (
             f"Resuming {plan.config.name}: run {past.starts} {past.ending()}; "
-            f"{counts[State.DONE]} of {jobs} are done, {counts[State.WAITING]} are left"
+            f"{counts[State.DONE]} of {counts.total()} jobs ({plan.ways}) are done, "
+            f"{counts[State.WAITING]} are left"
         )
     else:
+        jobs = f"{len(plan)} jobs ({plan.ways})"
         yield f"Campaign {plan.config.name}: {jobs} of {len(plan.index)} events"
     yield from remarks(plan.index)
     if text := flagged(plan.index, plan.positions):

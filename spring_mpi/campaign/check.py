@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config.config import load_config
+from ..config.quick import of_both
 from ..config.sections import Config
 from ..engine.requirements import check as check_settings
 from ..errors import ConfigError, SpringError
@@ -114,7 +115,7 @@ def _described(config: Config, examined: _Examined) -> Iterator[str]:
     yield from (f"index: {text}" for text in remarks(plan.index))
     if text := flagged(plan.index, plan.positions):
         yield f"flags: {text}"
-    yield f"jobs: {len(plan)} ({len(plan.variants)} variants of the settings)"
+    yield f"jobs: {len(plan)} ({plan.ways})"
     if config.data.geometry:
         yield f"geometry: {read_geometry(config.data.geometry)}"
     if examined.first is not None:
@@ -179,10 +180,11 @@ def faults(config: Config) -> Iterator[str]:
     """What is wrong beside the config's own text: files, settings that do not fit."""
     for variant in config.sweep.variants(config.settings):
         label = f" (variant {variant.tag!r})" if variant.tag else ""
-        try:
-            check_settings(variant.settings, config.pattern.size)
-        except SpringError as fault:
-            yield f"settings: {fault}{label}"
+        for key, settings in of_both(config.quick, variant.settings):
+            try:
+                check_settings(settings, config.pattern.size)
+            except SpringError as fault:
+                yield f"{key}: {fault}{label}"
     if config.data.follow is not None and config.events.slice is not None:
         yield SLICE_OF_GROWING
     if config.data.follow is not None and config.events.where is not None:
@@ -224,11 +226,12 @@ def memory_mb(config: Config, plan: Plan) -> int:
     """
     pixels = config.pattern.size**2
     needs = (
-        variant.settings.global_.popsize
-        * _BYTES_PER_PIXEL[variant.settings.object.constraint]
+        settings.global_.popsize
+        * _BYTES_PER_PIXEL[settings.object.constraint]
         * _POPULATIONS
         * pixels
         for variant in plan.variants
+        for _, settings in of_both(config.quick, variant.settings)
     )
     together = min(config.workers.pack, max(len(plan), 1))
     return _BASE_MB + round((together * max(needs) + 32 * config.pattern.cropsize**2) / 1e6)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..config.config import load_config
+from ..config.quick import quickened
 from ..config.sections import Config
 from ..engine.requirements import REVISION as ENGINE
 from ..errors import ConfigError, SpringError
@@ -20,9 +21,10 @@ from ..model.outcome import State
 from ..rundir.lines import JobLine
 from ..rundir.paths import RunDirectory
 from . import version_0_1_0
+from .blueprint import Blueprint
 from .comparing import Made, compared
 from .past import Past
-from .plan import Blueprint, Plan
+from .plan import Plan
 from .recipe import REVISIONS, calibration_of, changes, described, fingerprint, shape_parts
 
 _TOLD = 10
@@ -176,14 +178,14 @@ def _changes(
     if not version_0_1_0.is_fingerprint(given) and (parts := lookup.parts(given, made)):
         yield from changes(parts, made.recipe.parts)
         return
-    told = [*_config_changes(plan, rundir, made), *_source_changes(rundir, made.event)]
+    told = [*_config_changes(plan, rundir, name, made), *_source_changes(rundir, made.event)]
     yield from told
     if not told:
         files = [part for part in made.recipe.parts if part.startswith("content of")]
         yield " or ".join([*(f"the {file}" for file in files), "its source"]) + " is another one"
 
 
-def _config_changes(plan: Plan, rundir: RunDirectory, made: Blueprint) -> Iterator[str]:
+def _config_changes(plan: Plan, rundir: RunDirectory, name: str, made: Blueprint) -> Iterator[str]:
     """By the config that the last run left; readers count where they are files of the user's."""
 
     def reader(of: Config) -> str:
@@ -193,7 +195,11 @@ def _config_changes(plan: Plan, rundir: RunDirectory, made: Blueprint) -> Iterat
         before = load_config(rundir.config)
     except ConfigError:
         return
-    variants = {variant.tag: variant.settings for variant in before.sweep.variants(before.settings)}
+    quick = () if plan.is_full(name) else before.quick or ()
+    variants = {
+        variant.tag: quickened(variant.settings, quick)
+        for variant in before.sweep.variants(before.settings)
+    }
     pattern, config = before.pattern, plan.config
     former = described(calibration_of(before), reader(before)) | shape_parts(
         variants.get(made.tag, before.settings), pattern.cropsize, pattern.size, before.seed

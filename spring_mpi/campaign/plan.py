@@ -5,25 +5,26 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config.event_choice import parse_part
+from ..config.quick import quickened
 from ..config.sections import Config
 from ..config.sweep import Variant, value_text
-from ..engine.requirements import can_share
 from ..errors import ConfigError
 from ..events.event import EventRef
 from ..events.index.event_index import EventIndex
-from ..events.reading.calibration import Calibration
 from ..events.reading.suspects import NOTHING_SUSPECT
-from ..model.names import file_name, job_name, pid_text
+from ..model.names import FULL, file_name, job_name, pid_text, quick_name
 from ..model.outcome import Outcome, State
 from ..model.settings import Settings
+from ..model.verdict import Verdict
 from ..worker.messages import Job
+from .blueprint import Blueprint, Course
 from .recipe import Recipe, Recorded, calibration_of
 from .selection import select, select_present
 
@@ -33,34 +34,11 @@ LONGEST_NAME = 200
 """Characters of a job's name; file systems have 255 bytes for it and what files have besides."""
 
 
-@dataclass(frozen=True)
-class Blueprint:
-    """What a job is made from."""
-
-    tag: str
-    event: EventRef
-    calibration: Calibration
-    cropsize: int
-    size: int
-    settings: Settings
-    seed: int
-    recipe: Recipe
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of what the result depends on."""
-        return self.recipe.fingerprint(self.event)
-
-    @property
-    def former_fingerprint(self) -> str:
-        """The same by the rule of version 0.1.0; empty where there is none."""
-        return self.recipe.former_fingerprint(self.event)
-
-
 class Plan:
     """All jobs of a campaign: events outer, variants inner, then what people added.
 
-    The events are at ``positions`` of the ``index``.
+    The events are at ``positions`` of the ``index``. With ``quick`` in the config these jobs are
+    quick ones, and each may have a full one beside it, which is known by its name alone.
 
     Jobs are numbered; only their names are kept, so that 10^6 of them fit in memory.
 
@@ -106,20 +84,28 @@ class Plan:
             )
         self.numbers = {name: number for number, name in enumerate(self._names(0))}
         self._check_names()
-        self.is_sharded = len(self) > _SHARDED_FROM if is_sharded is None else is_sharded
+        most = len(self) * (1 if config.quick is None else 2)
+        self.is_sharded = most > _SHARDED_FROM if is_sharded is None else is_sharded
         self.swept = tuple(name for name, _ in config.sweep.over)
         self._variants_swept = [self._swept_values(variant.settings) for variant in self.variants]
         self._command = " ".join(sys.argv)
         self.calibration = calibration_of(config)
         self._recorded = Recorded.of(self.calibration, config.data.reader)
-        self.recipes = [self.recipe(variant.settings) for variant in self.variants]
-        self._kinds = [
-            _kind(recipe, variant.settings)
-            for recipe, variant in zip(self.recipes, self.variants, strict=True)
-        ]
+        self._full = [self._course(variant.settings) for variant in self.variants]
+        self._first = self._full if config.quick is None else [
+            self._course(quickened(variant.settings, config.quick)) for variant in self.variants
+        ]  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.positions) * len(self.variants)
+
+    @property
+    def ways(self) -> str:
+        """In how many ways an event is reconstructed, for people."""
+        quick = (
+            "" if self.config.quick is None else ", quick ones; the doubtful get a full job each"
+        )
+        return f"{len(self.variants)} variants of the settings{quick}"
 
     def grow(self, index: EventIndex, positions: NDArray[np.int64]) -> list[str]:
         """Take over a grown index; the names of the jobs that are new.
@@ -147,8 +133,22 @@ class Plan:
         yield from (name for name in self.added if name not in self.numbers)
 
     def knows(self, name: str) -> bool:
-        """Whether there is a job of that name."""
-        return name in self.numbers or name in self.added
+        """Whether there is a job of that name, or may be one: a quick job's full one."""
+        return name in self.numbers or name in self.added or self.is_full(name)
+
+    def is_full(self, name: str) -> bool:
+        """Whether the name is that of a quick job's full one."""
+        return name not in self.added and self._is_quick(quick_name(name))
+
+    def follow_up(self, outcome: Outcome) -> str | None:
+        """The full job that follows from what became of a job; None: none does."""
+        is_doubtful = outcome.state is State.DONE and outcome.verdict is Verdict.DOUBTFUL
+        return outcome.name + FULL if is_doubtful and self._is_quick(outcome.name) else None
+
+    def _is_quick(self, name: str) -> bool:
+        if name in self.added:
+            return self.added[name].full is not None
+        return self.config.quick is not None and name in self.numbers
 
     def add(self, name: str, blueprint: Blueprint) -> None:
         """Know one more job."""
@@ -156,27 +156,31 @@ class Plan:
 
     def blueprint(self, name: str) -> Blueprint:
         """What a job is made from; KeyError where there is none of that name."""
+        if self.is_full(name):
+            return self.blueprint(quick_name(name)).of_full_job()
         if name in self.added:
             return self.added[name]
         number, config = self.numbers[name], self.config
         reference, variant = self._parts(number)
+        first, full = self._courses(number)
         return Blueprint(
             tag=variant.tag,
             event=reference,
             calibration=self.calibration,
             cropsize=config.pattern.cropsize,
             size=config.pattern.size,
-            settings=variant.settings,
+            settings=first.settings,
             seed=config.seed,
-            recipe=self.recipes[number % len(self.variants)],
+            recipe=first.recipe,
+            full=None if first is full else full,
         )
 
     def kind(self, name: str) -> str | None:
         """Jobs of equal kind may share a population; None: that one may not."""
-        if name not in self.added:
-            return self._kinds[self.numbers[name] % len(self.variants)]
-        made = self.added[name]
-        return _kind(made.recipe, made.settings)
+        if name in self.numbers and name not in self.added:
+            return self._courses(self.numbers[name])[0].kind
+        made = self.blueprint(name)
+        return Course(made.settings, made.recipe).kind
 
     def job(self, name: str) -> Job:
         """The job of that name; KeyError where there is none."""
@@ -203,12 +207,13 @@ class Plan:
     def identified(self, outcome: Outcome) -> Outcome:
         """What became of a job, with what only the plan knows of it."""
         name = outcome.name
-        if name in self.added:
-            made = self.added[name]
+        planned = quick_name(name) if self.is_full(name) else name
+        if planned in self.added:
+            made = self.added[planned]
             pid, tag, swept = made.event.pid, made.tag, self._swept_values(made.settings)
         else:
             # Without a blueprint: people may remove 10^6 jobs at once.
-            event, number = divmod(self.numbers[name], len(self.variants))
+            event, number = divmod(self.numbers[planned], len(self.variants))
             pid = self.index.pids[self.positions[event]].tolist()
             tag, swept = self.variants[number].tag, self._variants_swept[number]
         file = self.result_file(name) if outcome.state is State.DONE else ""
@@ -235,12 +240,25 @@ class Plan:
         pattern = self.config.pattern
         return self._recorded.recipe(settings, pattern.cropsize, pattern.size, self.config.seed)
 
+    @property
+    def recipes(self) -> list[Recipe]:
+        """Of the planned jobs, and of their full ones."""
+        return [course.recipe for course in [*self._first, *self._full]]
+
     def index_digest(self) -> str:
         """Digest of the pids in the index."""
         return hashlib.blake2b(self.index.pids.tobytes(), digest_size=16).hexdigest()
 
     def _swept_values(self, settings: Settings) -> tuple[tuple[str, str], ...]:
         return tuple((name, value_text(settings.get(*name.split(".")))) for name in self.swept)
+
+    def _course(self, settings: Settings) -> Course:
+        return Course(settings, self.recipe(settings))
+
+    def _courses(self, number: int) -> tuple[Course, Course]:
+        """Of a planned job, and of its full one; the same where there is none."""
+        variant = number % len(self.variants)
+        return self._first[variant], self._full[variant]
 
     def _parts(self, number: int) -> tuple[EventRef, Variant]:
         event, variant = divmod(number, len(self.variants))
@@ -255,12 +273,17 @@ class Plan:
 
     def _check_names(self) -> None:
         """Names must differ as file names do, and be short enough for one."""
-        longest = max(self.numbers, key=len, default="")
-        if len(file_name(longest)) > LONGEST_NAME:
+        longest, quick = max(self.numbers, key=len, default=""), self.config.quick is not None
+        most = LONGEST_NAME - quick * len(FULL)
+        if len(longest) > most:
             raise ConfigError(
                 [f"{longest[:60]}...: the name has {len(longest)} characters, at most "
-                 f"{LONGEST_NAME} are possible; shorten sweep.tag"]
+                 f"{most} are possible; shorten sweep.tag"]
             )  # fmt: skip
+        if quick and (taken := next(filter(quick_name, self.numbers), None)):
+            raise ConfigError(
+                [f"{taken}: with quick, no tag may end with {FULL}; change sweep.tag"]
+            )
         if len({file_name(name) for name in self.numbers}) == len(self):
             return
         seen: dict[str, int] = {}
@@ -277,10 +300,6 @@ class Plan:
             f"event {number // len(self.variants)} of the selection "
             f"(row {reference.row} of {reference.source.path}{label})"
         )
-
-
-def _kind(recipe: Recipe, settings: Settings) -> str | None:
-    return recipe.digest if can_share(settings) else None
 
 
 def checkpoint_file(name: str) -> str:

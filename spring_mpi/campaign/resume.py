@@ -77,6 +77,8 @@ class Resumption:
     """Failed jobs that are tried again."""
     unplanned: tuple[str, ...]
     """Jobs of earlier runs that the plan does not have any more; nothing is done about them."""
+    following: tuple[str, ...]
+    """Full jobs that follow from results, and are not yet in the journal."""
     earlier: Verdict
     """On the finished jobs of earlier runs."""
 
@@ -130,19 +132,22 @@ def resume(
             attempts, state = 0, State.WAITING
         elif state is not State.WAITING:
             assert_never(state)
+        if plan.is_full(name):
+            queue.waiting.set_behind(name)
         # A job that is done was the last to be noted.
         queue.settle(name, state, attempts, ended[-1].verdict if state is State.DONE else None)
         if outages and state is State.WAITING:
             queue.unpacked.add(name)
             if outages > workers.retries:
                 queue.alone.add(name)
+    following = queue.follow_up(filter(None, map(plan.follow_up, ended))).names
     queue.postpone([name for name in queue.waiting if name in queue.alone])
     for method, names in past.replays:
         getattr(queue, method)([name for name in names if name in queue.waiting])
     unplanned = tuple(name for name in past.jobs if not plan.knows(name))
     return Resumption(
         queue, tuple(ended), tuple(adopted), tuple(given_up), tuple(interrupted), retried,
-        unplanned, earlier,
+        unplanned, following, earlier,
     )  # fmt: skip
 
 
@@ -158,6 +163,7 @@ def _interrupted_first(plan: Plan, past: Past) -> Iterator[str]:
     yield from ran
     first = set(ran)
     yield from (name for name in plan.names() if name not in first)
+    yield from (name for name in past.jobs if plan.is_full(name) and name not in first)
 
 
 def complete(plan: Plan, name: str) -> Outcome | None:

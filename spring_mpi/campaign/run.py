@@ -228,6 +228,7 @@ class PlannedJobs:
         self._plan = plan
         self.take_new = take_new
         self.knows, self.make, self.identified = plan.knows, plan.job, plan.identified
+        self.follow_up = plan.follow_up
 
     def requested(self, arguments: Mapping[str, Any]) -> list[tuple[str, Request]]:
         """See `spring_mpi.campaign.added.requested`."""

@@ -29,6 +29,7 @@ from .document import (
 )  # fmt: skip
 from .forms import SectionForm
 from .origin import origin_of
+from .quick import Changes, of_both
 from .sections import Config
 from .sweep import Sweep
 
@@ -121,9 +122,9 @@ def _overridden(tree: Node, text: str, problems: Problems) -> Node:
 def _decoded(tree: Node, folder: str, problems: Problems) -> Config | None:
     values, faults = _FORM.given(tree, "", origin_of(tree, folder))
     problems.extend(faults)
-    if all(key in values or not find(tree, key) for key in ("settings", "sweep")):
+    if all(key in values or not find(tree, key) for key in ("settings", "sweep", "quick")):
         settings, sweep = values.get("settings", Settings()), values.get("sweep", Sweep())
-        problems.extend(_variant_problems(tree, sweep, settings))
+        problems.extend(_variant_problems(tree, sweep, settings, values.get("quick")))
     if problems:
         return None
     config = Config(**values)
@@ -132,7 +133,9 @@ def _decoded(tree: Node, folder: str, problems: Problems) -> Config | None:
     return replace(config, output=output, data=replace(config.data, root=root))
 
 
-def _variant_problems(tree: Node, sweep: Sweep, settings: Settings) -> Iterator[Problem]:
+def _variant_problems(
+    tree: Node, sweep: Sweep, settings: Settings, quick: Changes | None
+) -> Iterator[Problem]:
     try:
         variants = sweep.variants(settings)
     except SettingsError as fault:
@@ -140,14 +143,20 @@ def _variant_problems(tree: Node, sweep: Sweep, settings: Settings) -> Iterator[
         node = find(tree, "sweep", key) or tree
         yield Problem(node.place, f"sweep.{key}", str(fault))
         return
-    general, told = set(_conflicts(settings)), set()
+    swept = dict(sweep.over)
+    for name in (name for name, _ in quick or () if name in swept):
+        place, path = _blamed(tree, "quick", *name.split("."))
+        yield Problem(place, path, "is swept: a quick job has the value of its variant")
+    general = {conflict for _, of in of_both(quick, settings) for conflict in _conflicts(of)}
+    told = set()
     for variant in variants:
-        for conflict in _conflicts(variant.settings):
-            if conflict not in told:
-                told.add(conflict)
-                section, key, message = conflict
-                label = "" if conflict in general else f" (variant {variant.tag!r})"
-                yield Problem(*_blamed(tree, section, key), message + label)
+        for origin, of in of_both(quick, variant.settings):
+            for conflict in _conflicts(of):
+                if conflict not in told:
+                    told.add(conflict)
+                    section, key, message = conflict
+                    label = "" if conflict in general else f" (variant {variant.tag!r})"
+                    yield Problem(*_blamed(tree, origin, section, key), message + label)
 
 
 def _conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
@@ -156,14 +165,15 @@ def _conflicts(settings: Settings) -> Iterator[tuple[str, str, str]]:
         yield "IA", "sequence", message
 
 
-def _blamed(tree: Node, section: str, key: str) -> tuple[Place, str]:
+def _blamed(tree: Node, origin: str, section: str, key: str) -> tuple[Place, str]:
     """Where a setting that is in conflict was given, or else the nearest place to it."""
     swept = find(tree, "sweep", "over", f"{section}.{key}")
-    if swept:
+    if swept and origin == "settings":
         return swept.place, f"sweep.over.{section}.{key}"
-    ways = (("settings", section, key), ("settings", section), ("sweep", "over"), ("settings",))
+    nearest = [("sweep", "over")] if origin == "settings" else []
+    ways = [(origin, section, key), (origin, section), *nearest, (origin,)]
     node = next((node for way in ways if (node := find(tree, *way))), tree)
-    return node.place, f"settings.{section}.{key}"
+    return node.place, f"{origin}.{section}.{key}"
 
 
 def dump_config(config: Config) -> str:

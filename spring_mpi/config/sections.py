@@ -13,6 +13,7 @@ from ..model.options import option
 from ..model.settings import Settings
 from .event_choice import Events, EventSelection, Part
 from .forms import KeyForm, SectionForm
+from .quick import Changes, QuickForm
 from .sweep import SettingsForm, Sweep
 from .values import (
     Background,
@@ -173,6 +174,12 @@ class Config:
     pattern: Pattern = option(..., "how a frame becomes a pattern")
     settings: Annotated[Settings, SettingsForm()] = option(
         Settings, "the parameters of the reconstruction"
+    )
+    quick: Annotated[Changes | None, QuickForm()] = option(
+        None,
+        "settings with which every job runs first, such as {global: {generations: 4}}, or true for "
+        "a choice of them; where the result is doubtful, a job NAME~full with all of settings "
+        "follows behind the others",
     )
     sweep: Sweep = option(Sweep, "settings that take several values; each makes a variant")
     workers: Workers = option(Workers, "what a worker uses, and how patient it is")

@@ -34,3 +34,13 @@ def job_name(pid: Iterable[int], tag: str = "") -> str:
 def file_name(name: str) -> str:
     """The name with every character that some file system refuses replaced by ``_``."""
     return _FOREIGN.sub("_", name)
+
+
+FULL = "~full"
+"""How the name of a full job ends, behind that of the quick job that it follows."""
+
+
+def quick_name(name: str) -> str:
+    """The name of the quick job that a full one follows; empty where the name is no full job's."""
+    quick = name.removesuffix(FULL)
+    return quick if quick != name else ""

@@ -39,5 +39,8 @@ class Jobs(Protocol):
     def complete(self, name: str) -> Outcome | None:
         """What became of a job whose result is complete though nobody said so; else None."""
 
+    def follow_up(self, outcome: Outcome) -> str | None:
+        """The job that follows from what became of another one; None: none does."""
+
     def identified(self, outcome: Outcome) -> Outcome:
         """What became of a job, with what only the campaign knows of it."""

@@ -129,6 +129,8 @@ class Hypervisor:
         self._jobs.take_new()
         reports = self._transport.poll()
         decisions = [self._heard(worker, report) for worker, report in reports]
+        following = self._follow_up()
+        decisions.append(following)
         # Reports come first: what people are told and change is the state after them.
         asked = self._control.asked()
         assigned = self._assign()
@@ -141,6 +143,7 @@ class Hypervisor:
         # First of all: a later run knows of this turn only what is written here.
         self._write(lambda: self._journal.commit(lines))
         self._act([*decisions, *(request.answer.decision for request in asked), assigned])
+        self._reporter.followed(following.names)
         for request in asked:
             self._control.reply(request)
             if request.changes_something:
@@ -206,6 +209,11 @@ class Hypervisor:
             outcome = self._jobs.identified(replace(done.outcome, worker=worker))
             self._completed[done.name] = replace(done, outcome=outcome)
         return decision
+
+    def _follow_up(self) -> Decision:
+        """Queue the jobs that follow from those that are done in this turn."""
+        ended = (done.outcome for done in self._completed.values())
+        return self._queue.follow_up(filter(None, map(self._jobs.follow_up, ended)))
 
     def _act(self, decisions: Iterable[Decision]) -> None:
         """What follows from decisions that the journal has."""

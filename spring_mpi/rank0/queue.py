@@ -5,7 +5,7 @@ Every job is in exactly one state. Waiting jobs keep an order that people may ch
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,6 +15,7 @@ from ..model.outcome import State
 from ..model.verdict import Verdict
 from .decisions import Decision, Give, Interrupt, Mode, Record, Refusal, Switched, Why
 from .job_states import JobStates
+from .waiting import Waiting
 
 _WINDOW = 1000
 """Waiting jobs among which those of equal kind are looked for; of 10^6 a look would take long."""
@@ -49,7 +50,7 @@ class Queue:
     retries: int = 2
     pack: int = 1
     kind: Callable[[str], Hashable] = lambda name: None
-    waiting: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    waiting: Waiting = field(default_factory=Waiting)
     """Name -> attempts so far, in the order of execution."""
     unpacked: set[str] = field(default_factory=set)
     """Jobs that are given to a worker without others: a run ended while they ran."""
@@ -90,8 +91,7 @@ class Queue:
                 self.jobs.enter(known, State.WAITING)
             chosen[known] = None
         for name in reversed(chosen):
-            self.waiting[name] = self.waiting.get(name, 0)
-            self.waiting.move_to_end(name, last=False)
+            self.waiting.put_first(name, self.waiting.get(name, 0))
         return Decision(tuple(Record(name, State.WAITING, reason="front") for name in chosen))
 
     def postpone(self, names: Iterable[str]) -> None:
@@ -230,6 +230,14 @@ class Queue:
             self.loads[worker] = len(names)
             orders.append(Give(worker, names))
         return Decision(tuple(records), tuple(orders))
+
+    def follow_up(self, names: Iterable[str]) -> Decision:
+        """Put jobs that follow from results behind all others, each once and for all."""
+        new = [name for name in names if self.jobs.of(name) is None]
+        for name in new:
+            self.waiting.set_behind(name)
+            self.settle(name, State.WAITING)
+        return Decision(tuple(Record(name, State.WAITING) for name in new))
 
     def settle(
         self, name: str, state: State, attempts: int = 0, verdict: Verdict | None = None

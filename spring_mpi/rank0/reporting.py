@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..model.names import quick_name
 from ..model.outcome import Outcome, State, tally
 from ..model.verdict import tally_of_verdicts
 from ..rundir.mailbox_messages import Message
@@ -154,6 +155,11 @@ class Reporter:
             attempt = self._queue.running[name].attempt
             again = f" (attempt {attempt})" if attempt > 1 else ""
             self._log(f"{name} started on worker {worker}{again}{beside}")
+
+    def followed(self, full: Iterable[str]) -> None:
+        """Full jobs were put behind all others."""
+        for name in full:
+            self._log(f"{name} waits behind all others: {quick_name(name)} is doubtful")
 
     def done(self, ended: Sequence[Done]) -> None:
         """Results of these jobs are complete, and the journal knows all of them."""

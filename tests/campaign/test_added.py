@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from spring_mpi.campaign.added import blueprint, requested
-from spring_mpi.campaign.plan import Blueprint, Plan
+from spring_mpi.campaign.blueprint import Blueprint
+from spring_mpi.campaign.plan import Plan
 from spring_mpi.config.sections import Config
 from spring_mpi.errors import SourceError
 from spring_mpi.events import build_index

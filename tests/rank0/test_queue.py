@@ -238,6 +238,30 @@ def test_retry(queue: Queue) -> None:
         assert queue.retry(item).refusal == Refusal(Why.NOT_ENDED, item)
 
 
+def test_what_follows_waits_behind_all_others(queue: Queue) -> None:
+    """Also behind jobs that come later, are lost or tried again; people may put it to the front."""
+    assert queue.follow_up(["x", "y"]).names == ("x", "y")
+    queue.append(["e"])
+    assert list(queue.waiting) == list("abcdexy")
+    queue.assign()
+    queue.lost(1, "a", "killed")
+    queue.remove("[xb]")
+    queue.retry("*")
+    assert list(queue.waiting) == list("acdebyx")
+    queue.prepend(["x"])
+    assert queue.assign().instructions == (Give(1, ("x",)),)
+    queue.lost(1, "x", "killed")
+    assert list(queue.waiting) == list("acdebxy")
+
+
+def test_what_follows_comes_once(queue: Queue) -> None:
+    """A name that there ever was, in whatever state, is not queued again."""
+    queue.follow_up(["x", "y", "x"])
+    queue.remove("x")
+    assert queue.follow_up(["x", "y", "a"]) == Decision()
+    assert list(queue.waiting) == list("abcdy")
+
+
 def kind(name: str) -> bool | None:
     """What a job has in common with others; some have nothing."""
     return None if name.startswith("e") else name < "c"
@@ -253,6 +277,7 @@ class History(RuleBasedStateMachine):
     @initialize(pack=st.integers(1, 3))
     def start(self, pack: int) -> None:
         self.queue = Queue(retries=1, pack=pack, kind=kind)
+        self.behind: set[str] = set()
 
     names = st.sampled_from(["a", "b", "c:1", "c_1", "d-x", "e~2"])
     workers = st.integers(1, 3)
@@ -269,6 +294,16 @@ class History(RuleBasedStateMachine):
         assert len(reply) == len({file_name(name) for name in names})
         rest = [name for name in before if name not in reply]
         assert list(self.queue.waiting) == reply + rest
+        self.behind -= set(reply)
+
+    @rule(names=st.lists(st.sampled_from(["x", "y:1", "y_1"]), max_size=3))
+    def follow_up(self, names: list[str]) -> None:
+        before = list(self.queue.waiting)
+        new = self.queue.follow_up(names).names
+        assert {file_name(name) for name in new}.isdisjoint(map(file_name, self.ever))
+        assert list(self.queue.waiting) == [*before, *new]
+        self.ever |= set(new)
+        self.behind |= set(new)
 
     @rule(item=st.sampled_from(["0", "1", "a", "c*", "*", "zzz", "[", "[!a]*"]))
     def remove(self, item: str) -> None:
@@ -341,6 +376,11 @@ class History(RuleBasedStateMachine):
     def what_runs_alone_has_no_company(self) -> None:
         running = self.queue.running
         assert len(running) < 2 or self.queue.alone.isdisjoint(running)
+
+    @invariant()
+    def what_follows_waits_behind(self) -> None:
+        places = [name in self.behind for name in self.queue.waiting]
+        assert places == sorted(places)
 
     @invariant()
     def every_job_is_in_one_state(self) -> None:
