@@ -19,8 +19,7 @@ Changes = tuple[tuple[str, Any], ...]
 PRESET: Mapping[str, Any] = {
     "global.popsize": 8,
     "global.generations": 6,
-    "IA.sequence": "auto",
-    "IA.it": 30,
+    "global.runs": 1,
 }
 """What ``quick: true`` stands for; see ``benchmarks/pace.py``."""
 

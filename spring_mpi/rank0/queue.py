@@ -233,11 +233,13 @@ class Queue:
 
     def follow_up(self, names: Iterable[str]) -> Decision:
         """Put jobs that follow from results behind all others, each once and for all."""
-        new = [name for name in names if self.jobs.of(name) is None]
-        for name in new:
-            self.waiting.set_behind(name)
-            self.settle(name, State.WAITING)
-        return Decision(tuple(Record(name, State.WAITING) for name in new))
+        records = []
+        for name in names:
+            if self.jobs.of(name) is None:
+                self.waiting.set_behind(name)
+                self.waiting[name] = 0
+                records.append(self._enter(name, State.WAITING))
+        return Decision(tuple(records))
 
     def settle(
         self, name: str, state: State, attempts: int = 0, verdict: Verdict | None = None

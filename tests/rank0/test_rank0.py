@@ -85,6 +85,9 @@ class Jobs:
     def complete(self, name: str) -> None:
         return None
 
+    def follow_up(self, outcome: Outcome) -> None:
+        return None
+
     def take_new(self) -> None:
         pass
 

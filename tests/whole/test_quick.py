@@ -67,7 +67,7 @@ def test_doubtful_ones_have_a_full_job_behind_all_others(judging: Callable[..., 
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_exactly_once_after_a_kill(judging: Callable[..., Campaign], ranks: int) -> None:
     """Rank 0 is killed when a full job runs: nothing is done twice, and none is left out."""
-    slow = SETTINGS | {"global": {"generations": 40, "popsize": 8}}
+    slow = SETTINGS | {"global": {"generations": 40, "popsize": 8, "stop": "never"}}
     campaign = judging(settings=slow)
     process = campaign.start(ranks=ranks)
     campaign.wait_for(lambda: {*FULL} & {*campaign.in_state("running")}, process)
@@ -83,17 +83,18 @@ def test_exactly_once_after_a_kill(judging: Callable[..., Campaign], ranks: int)
 
 
 def test_what_people_remove_stays_removed(judging: Callable[..., Campaign]) -> None:
-    """Full jobs can be steered as any others, and a removed one does not come again."""
-    campaign = judging(settings=SETTINGS | {"global": {"generations": 60, "popsize": 8}})
+    """Full jobs are steered as any others: what is removed does not come again, others may be had."""
+    campaign = judging(settings=SETTINGS | {"global": {"generations": 60, "popsize": 8, "stop": "never"}})
     process = campaign.start()
     campaign.wait_for(lambda: FULL[0] in campaign.in_state("running"), process)
     assert ctl(campaign, "remove", FULL[1])[0] == 0
+    assert ctl(campaign, "prepend", "2~full")[0] == 0
     assert ctl(campaign, "stop", FULL[0])[0] == 0
     code, output = finish(process)
     assert code == 0, output
     code, output = campaign.run()
     assert code == 0, output
-    assert campaign.in_state("done") == ORDINARY
+    assert campaign.in_state("done") == [*ORDINARY, "2~full"]
     assert {row["name"]: row["state"] for row in campaign.summary().values()} == {
-        **dict.fromkeys(ORDINARY, "done"), FULL[0]: "stopped", FULL[1]: "removed",
+        **dict.fromkeys([*ORDINARY, "2~full"], "done"), FULL[0]: "stopped", FULL[1]: "removed",
     }  # fmt: skip
