@@ -83,8 +83,10 @@ def test_exactly_once_after_a_kill(judging: Callable[..., Campaign], ranks: int)
 
 
 def test_what_people_remove_stays_removed(judging: Callable[..., Campaign]) -> None:
-    """Full jobs are steered as any others: what is removed does not come again, others may be had."""
-    campaign = judging(settings=SETTINGS | {"global": {"generations": 60, "popsize": 8, "stop": "never"}})
+    """Full jobs are steered as others are: one that is removed does not come again."""
+    campaign = judging(
+        settings=SETTINGS | {"global": {"generations": 60, "popsize": 8, "stop": "never"}}
+    )
     process = campaign.start()
     campaign.wait_for(lambda: FULL[0] in campaign.in_state("running"), process)
     assert ctl(campaign, "remove", FULL[1])[0] == 0
