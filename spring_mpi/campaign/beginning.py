@@ -10,6 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 from ..config.config import dump_config
+from ..engine.requirements import REVISION as ENGINE
 from ..events.index.remarks import flagged, remarks
 from ..launch.environment import restart_words
 from ..model.outcome import Outcome, State
@@ -64,6 +65,11 @@ def first_words(
         yield again
     yield from words_of_end()
     yield from _earlier_words(resumption.earlier, plan.folder, past.starts + 1)
+    if resumption.queue.outdated and not resumption.queue.waiting:
+        yield (
+            f"{len(resumption.queue.outdated)} results are of an earlier revision of the engine "
+            "and stay; to make them again, start with --serve and use spring-ctl RUNDIR retry"
+        )
     if resumption.adopted:
         yield f"{len(resumption.adopted)} results were complete, but not in the journal"
     if withdrawn := sum(
@@ -88,6 +94,20 @@ def first_words(
     if resumption.queue.is_paused:
         yield f"The campaign is paused; to go on: spring-ctl {quote(plan.config.output)} resume"
     yield f"spring-mpi {version('spring-mpi')} in {plan.config.output}"
+
+
+def engine_words(resumption: Resumption, rundir: str) -> str:
+    """What the log warns of where results of two revisions of the engine come together; empty
+    where they do not."""
+    queue = resumption.queue
+    if not (queue.outdated and queue.waiting):
+        return ""
+    return (
+        f"{len(queue.outdated)} results here are of an earlier revision of the engine and stay, "
+        f"marked in summary.csv; the other {len(queue.waiting)} jobs run with revision {ENGINE}, "
+        "by which they may come out otherwise. To have all of it: "
+        f"spring-ctl {quote(rundir)} retry '*'"
+    )
 
 
 def _earlier_words(earlier: Verdict, folder: Path, run: int) -> Iterator[str]:

@@ -92,7 +92,7 @@ def judge(
         kept = {name: line for name, line in lines.items() if name not in changed}
         return Verdict(kept, (*changed, *kept_before))
     for name, text in changed.items():
-        lines[name] = _remarked(lines[name], f"{_KEPT}{text}")
+        lines[name] = _kept(lines[name], text)
     return Verdict(lines, kept=tuple(changed))
 
 
@@ -124,7 +124,7 @@ class _Recipes:
         """Those by which a result was made that differs in nothing else; None for others."""
         if version_0_1_0.is_fingerprint(given):
             is_alike = given == made.former_fingerprint
-            return dict.fromkeys(REVISIONS, 1) if is_alike else None
+            return dict.fromkeys(REVISIONS, version_0_1_0.ENGINE) if is_alike else None
         parts = self.parts(given, made)
         if parts is None or any(
             parts.get(part) != made.recipe.parts.get(part)
@@ -137,11 +137,13 @@ class _Recipes:
 
 def _renewed(line: JobLine, made: Blueprint, engine: int) -> JobLine:
     """A journal's line with the fingerprint of today; results of another engine are marked."""
-    renewed = replace(line, fingerprint=made.fingerprint)
-    return renewed if engine == ENGINE else _remarked(renewed, f"made by engine revision {engine}")
+    outcome = line.outcome if engine == ENGINE else line.outcome.made_by_engine(engine)
+    return replace(line, outcome=outcome, fingerprint=made.fingerprint)
 
 
-def _remarked(line: JobLine, remark: str) -> JobLine:
+def _kept(line: JobLine, text: str) -> JobLine:
+    """The line of a result that stays though its event is prepared otherwise, marked so."""
+    remark = "; ".join(filter(None, [f"{_KEPT}{text}", line.outcome.remark]))
     return replace(line, outcome=replace(line.outcome, remark=remark))
 
 

@@ -30,6 +30,8 @@ class Past:
     """What people did to waiting jobs, oldest first: a method of the queue, and their names."""
     answered: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     """Id of a message that was applied -> its reply, and whether it was refused."""
+    again: set[str] = field(default_factory=set)
+    """Jobs that people let run again: a result that was there before is not theirs any more."""
     recipes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Digest -> parts, of all recipes that a run had for its jobs."""
     is_sharded: bool | None = None
@@ -81,6 +83,7 @@ class Past:
         if meaning.forgets:
             for name in names:
                 self.jobs.pop(name, None)
+            self.again.update(names)
         for record in line.records:
             self._take_job(record)
         if meaning.method:

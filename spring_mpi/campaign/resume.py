@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from ..engine.requirements import REVISION as ENGINE
 from ..errors import SourceError
 from ..model.outcome import Outcome, State
 from ..model.result import Result
@@ -16,6 +17,7 @@ from ..worker.checkpoint import owner_of, saved_generation
 from .earlier import Choice, Verdict, is_as_now, judge
 from .past import Past
 from .plan import Plan, checkpoint_file
+from .version_0_1_0 import ENGINE as FORMER_ENGINE
 
 _GIVEN_UP = "given up: {} runs in a row ended while it ran, the last one while it ran alone"
 
@@ -111,7 +113,7 @@ def resume(
         state, attempts, outages = line.state, line.attempt or 0, line.outages or 0
         if state is State.DONE and plan.result_file(name) in present:
             ended.append(plan.identified(line.outcome))
-        elif _may_be_complete(state, attempts + outages) and (found := _adopt(plan, name)):
+        elif _may_be_complete(state, attempts + outages) and (found := _adopt(plan, past, name)):
             state = State.DONE
             adopted.append(found)
             ended.append(plan.identified(found.outcome))
@@ -135,7 +137,7 @@ def resume(
         if plan.is_full(name):
             queue.waiting.set_behind(name)
         # A job that is done was the last to be noted.
-        queue.settle(name, state, attempts, ended[-1].verdict if state is State.DONE else None)
+        queue.settle(name, state, attempts, ended[-1] if state is State.DONE else None)
         if outages and state is State.WAITING:
             queue.unpacked.add(name)
             if outages > workers.retries:
@@ -173,13 +175,16 @@ def complete(plan: Plan, name: str) -> Outcome | None:
     return replace(Outcome.of(result), name=name) if result and is_ours else None
 
 
-def _adopt(plan: Plan, name: str) -> JobLine | None:
+def _adopt(plan: Plan, past: Past, name: str) -> JobLine | None:
     """The line of a result that was finished, but whose line the end of rank 0 prevented."""
     result = _result(plan, name)
-    if result is None or not is_as_now(plan, name, result.provenance.fingerprint):
+    given, now = result.provenance.fingerprint if result else "", plan.fingerprint(name)
+    if result is None or (name in past.again and given != now) or not is_as_now(plan, name, given):
         return None
     outcome = replace(Outcome.of(result), name=name, worker=0, reason="result found complete")
-    return JobLine(outcome, fingerprint=plan.fingerprint(name))
+    if given != now and ENGINE != FORMER_ENGINE:
+        outcome = outcome.made_by_engine(FORMER_ENGINE)
+    return JobLine(outcome, fingerprint=now)
 
 
 def _result(plan: Plan, name: str) -> Result | None:

@@ -37,7 +37,7 @@ from ..system.files import replace_file
 from ..system.relayed_warnings import relaying_warnings
 from ..worker.messages import Equipment
 from .added import blueprint, requested
-from .beginning import first_lines, first_words
+from .beginning import engine_words, first_lines, first_words
 from .check import faults, refuse_wrong_stacks
 from .earlier import Choice
 from .following import Following
@@ -151,7 +151,8 @@ def _run(
     ):
         log.write_earlier(early)
         log("\n".join([*first_words(plan, past, resumption, aside), *opened.remarks]))
-        log("\n".join(filter(None, [unknown, *plan.suspects.sentences()])), Level.FAULT)
+        warnings = engine_words(resumption, config.output), unknown, *plan.suspects.sentences()
+        log("\n".join(filter(None, warnings)), Level.FAULT)
         given = workers.equipment.items()
         chosen = {rank: equipment for rank, equipment in given if equipment.gpu or equipment.cpus}
         log("\n".join(table(chosen)), Level.DETAIL)

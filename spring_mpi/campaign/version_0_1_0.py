@@ -18,6 +18,8 @@ from ..events.reading.calibration import Calibration
 from ..events.specs import ArraySpec
 from ..model.settings import Settings
 
+ENGINE = 1
+"""Its revision of the engine; its preparation has the number 1, too."""
 KEYS: Mapping[str, tuple[str, ...]] = {
     "global": ("generations", "popsize", "bounds", "islands"),
     "init": ("gamma", "supportsize", "itemsize_min", "itemsize_max", "items", "shape"),

@@ -154,7 +154,7 @@ class _Cells:
             print(fault, file=sys.stderr)
             return replace(job, reason=f"cannot be read: {fault.__cause__ or fault}")
         self.moved += bool(turned.remark)
-        return turned
+        return replace(turned, remark="; ".join(filter(None, [turned.remark, job.remark])))
 
 
 if __name__ == "__main__":

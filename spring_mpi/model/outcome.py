@@ -84,6 +84,7 @@ def _listed() -> Any:
     )
 
 
+_EARLIER_ENGINE = "made by engine revision "
 _TRUTHS = {"True": True, "False": False}
 
 
@@ -161,6 +162,18 @@ class Outcome:
             return ""
         first, *more = self.reasons
         return f"{first} (and {len(more)} more)" if more else first
+
+    @property
+    def is_of_earlier_engine(self) -> bool:
+        """Whether an earlier revision of the engine made its result, as the remark says."""
+        return _EARLIER_ENGINE in self.remark
+
+    def made_by_engine(self, revision: int) -> Outcome:
+        """The same with that revision in its remark, unless one is there already."""
+        if self.is_of_earlier_engine:
+            return self
+        told = f"{_EARLIER_ENGINE}{revision}"
+        return replace(self, remark="; ".join(filter(None, [self.remark, told])))
 
     @property
     def trust(self) -> tuple[int, float, float]:

@@ -29,7 +29,7 @@ _REFUSALS = {
     Why.NOT_RUNNING: "No job matching {} is running",
     Why.NOTHING_RUNS: "No job is running",
     Why.NO_JOBS: "",
-    Why.NOT_ENDED: "No such job has failed, was removed or stopped",
+    Why.NOT_ENDED: "No such job has failed, was removed or stopped, or is of an earlier engine",
     Why.WAITS_ALREADY: "{} is waiting already; give the other one a tag",
     Why.PAUSED_ALREADY: "The campaign is already paused",
     Why.NOT_PAUSED: "The campaign is not paused",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..model.names import file_name
-from ..model.outcome import State
+from ..model.outcome import Outcome, State
 from ..model.verdict import Verdict
 from .decisions import Decision, Give, Interrupt, Mode, Record, Refusal, Switched, Why
 from .job_states import JobStates
@@ -62,6 +62,8 @@ class Queue:
     loads: Counter[int] = field(default_factory=Counter)
     """Running jobs of every worker."""
     workers: set[int] = field(default_factory=set)
+    outdated: dict[str, Verdict | None] = field(default_factory=dict)
+    """Jobs done by an earlier revision of the engine -> verdict on their results."""
     jobs: JobStates = field(default_factory=JobStates)
     """Every job there ever was."""
     is_paused: bool = False
@@ -143,13 +145,16 @@ class Queue:
         return self._switched(Mode.DRAINING, Why.DRAINING_ALREADY, is_draining=True)
 
     def retry(self, item: str) -> Decision:
-        """Put jobs that failed, were removed or stopped at the back again: by name or wildcard."""
+        """Put jobs at the back again, by name or wildcard: those that failed, were removed or
+        stopped, and those that an earlier revision of the engine made."""
         chosen = [
             name
             for name in self.jobs.matching(item, self.jobs.names)
-            if self.jobs.of(name) in _WITHOUT_RESULT
+            if self.jobs.of(name) in _WITHOUT_RESULT or name in self.outdated
         ]
         for name in chosen:
+            if name in self.outdated:
+                self.jobs.verdicts[self.outdated.pop(name)] -= 1
             self.waiting[name] = 0
             self.unpacked.discard(name)
             self.alone.discard(name)
@@ -242,11 +247,14 @@ class Queue:
         return Decision(tuple(records))
 
     def settle(
-        self, name: str, state: State, attempts: int = 0, verdict: Verdict | None = None
+        self, name: str, state: State, attempts: int = 0, done: Outcome | None = None
     ) -> None:
-        """Take over a planned job in the state that an earlier run left it in."""
+        """Take over a planned job in the state that an earlier run left it in, as it was done."""
         self.jobs.enter(name, state)
-        self.jobs.verdicts[verdict] += state is State.DONE
+        if done:
+            self.jobs.verdicts[done.verdict] += 1
+            if done.is_of_earlier_engine:
+                self.outdated[name] = done.verdict
         if state is State.WAITING:
             self.waiting[name] = attempts
 

@@ -33,8 +33,10 @@ class SummaryFile:
         self._path, self._swept = path, swept
         self._file = LineFile(path, is_durable=True)
         self._left: list[Outcome] = []
-        # What is done is never tried again, so that few names are kept of 10^6 jobs.
-        self._undone = {job.name for job in outcomes if job.state is not State.DONE}
+        # What is done by this engine is never tried again: few names are kept of 10^6 jobs.
+        self._undone = {
+            job.name for job in outcomes if job.state is not State.DONE or job.is_of_earlier_engine
+        }
         self._repeated: set[str] = set()
 
     def append(self, outcome: Outcome) -> None:

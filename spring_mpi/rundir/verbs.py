@@ -225,8 +225,9 @@ _TABLE = (
     ),
     Verb(
         "retry", Changes.JOBS, "run failed, removed or stopped jobs again",
-        "They go to the back of the queue. After the campaign has ended: start it with `--serve`, "
-        "then `retry`.",
+        "They go to the back of the queue. Jobs that an earlier revision of the engine made run "
+        "again, too; the new result replaces theirs when it is complete. After the campaign has "
+        "ended: start it with `--serve`, then `retry`.",
         (Argument("item", TEXT, "name or wildcard (default: all)", default="*"),),
         replay=Replay("postpone", forgets=True),
     ),

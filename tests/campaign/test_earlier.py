@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.pictures import made_result
 
+from spring_mpi.campaign import version_0_1_0
+from spring_mpi.campaign.beginning import engine_words
 from spring_mpi.campaign.earlier import judge
 from spring_mpi.campaign.past import Past
 from spring_mpi.campaign.plan import Plan
@@ -18,6 +22,9 @@ from spring_mpi.config.sections import Config
 from spring_mpi.engine.requirements import REVISION as ENGINE
 from spring_mpi.errors import ConfigError
 from spring_mpi.events import build_index
+from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.model.result import Result
+from spring_mpi.rundir.lines import JobLine, MessageLine
 from spring_mpi.rundir.paths import RunDirectory
 
 TEXT = """
@@ -77,6 +84,56 @@ def test_results_of_another_engine_stay_and_are_marked(earlier: Earlier) -> None
     assert [one.remark for one in resumption.ended] == ["made by engine revision 0"]
     (line,) = resumption.earlier.renewed.values()
     assert line.fingerprint == earlier.plan.fingerprint(earlier.name)
+
+
+def test_the_mark_stays_through_further_revisions(
+    earlier: Earlier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result keeps the revision that made it, however often it stays; and may be made again."""
+    (line,) = resume(earlier.plan, earlier.done(engine=0), earlier.rundir).earlier.renewed.values()
+    past = earlier.done()
+    past.jobs[earlier.name] = line
+    monkeypatch.setattr("spring_mpi.campaign.recipe.ENGINE", ENGINE + 1)
+    monkeypatch.setattr("spring_mpi.campaign.earlier.ENGINE", ENGINE + 1)
+    resumption = resume(earlier.planned(), past, earlier.rundir)
+    assert [one.remark for one in resumption.ended] == ["made by engine revision 0"]
+    assert list(resumption.queue.outdated) == [earlier.name]
+    assert resumption.earlier.renewed[earlier.name].fingerprint != line.fingerprint
+    warning = engine_words(resumption, "runs/c")
+    assert warning.startswith("1 results here are of an earlier revision of the engine and stay")
+    assert warning.endswith("spring-ctl runs/c retry '*'")
+
+
+def test_a_result_of_before_is_not_that_of_a_job_made_again(
+    earlier: Earlier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ends while it makes a job again leaves it to the next one."""
+    past = earlier.done()
+    line = past.jobs.pop(earlier.name)
+    monkeypatch.setattr("spring_mpi.campaign.resume.is_as_now", lambda *_: True)
+    monkeypatch.setattr("spring_mpi.campaign.resume._result", lambda *_: earlier_result())
+    running = replace(line, outcome=Outcome(earlier.name, state=State.RUNNING), fingerprint="")
+    past.jobs[earlier.name] = running
+    (adopted,) = resume(earlier.plan, past, earlier.rundir).adopted
+    assert adopted.outcome.remark == f"made by engine revision {version_0_1_0.ENGINE}"
+    past.again.add(earlier.name)
+    assert not resume(earlier.plan, past, earlier.rundir).adopted
+
+
+def earlier_result() -> Result:
+    """One whose fingerprint is not today's."""
+    return made_result().with_provenance(fingerprint="former")
+
+
+def test_what_people_let_run_again(earlier: Earlier) -> None:
+    """The journal tells it by their message."""
+    past = earlier.done()
+    record = JobLine(Outcome(earlier.name, state=State.WAITING), attempt=0)
+    past._take(
+        MessageLine(id="m", sender="me", verb="retry", reply=(), refused=False, records=(record,))
+    )
+    assert past.again == {earlier.name}
+    assert past.jobs[earlier.name].state is State.WAITING
 
 
 def test_results_that_cannot_be_compared_are_told(earlier: Earlier) -> None:

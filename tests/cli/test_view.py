@@ -21,7 +21,7 @@ from spring_mpi.model.outcome import Outcome, State
 from spring_mpi.model.result import Result
 from spring_mpi.model.verdict import Verdict
 from spring_mpi.rundir.status import write_status
-from spring_mpi.rundir.summary import SummaryFile
+from spring_mpi.rundir.summary import SummaryFile, read_summary
 
 PNG = b"\x89PNG\r\n\x1a\n"
 # Name, verdict, score, error and resolution of the jobs, as they finished.
@@ -86,6 +86,25 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> Sheets:
 
     monkeypatch.setattr(plots, "contact_sheet", contact_sheet)
     return drawn
+
+
+def test_remarks_of_the_campaign_stand_on_the_sheet(
+    rundir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as of an earlier engine, behind what was done to turn a result; the command counts
+    only the turned ones."""
+    path = rundir / "summary.csv"
+    jobs = [job.made_by_engine(1) for job in read_summary(path).values()]
+    SummaryFile(path, jobs).close()
+    remarks: list[str] = []
+
+    def contact_sheet(entries: Iterable[Oriented | Outcome], title: str) -> Figure:
+        remarks.extend(entry.remark for entry in entries)
+        return Figure()
+
+    monkeypatch.setattr(plots, "contact_sheet", contact_sheet)
+    assert main([str(rundir), "--sheet", str(tmp_path / "sheet.png"), "--limit", "2"]) == 0
+    assert remarks == ["made by engine revision 1"] * 2
 
 
 def names(sheets: Sheets) -> list[list[str]]:

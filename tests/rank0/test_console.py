@@ -114,7 +114,10 @@ def test_modes() -> None:
     [
         (lambda queue: queue.remove("x{}*"), "No job matching x{}* in queue"),
         (lambda queue: queue.stop("b"), "No job matching b is running"),
-        (lambda queue: queue.retry("a"), "No such job has failed, was removed or stopped"),
+        (
+            lambda queue: queue.retry("a"),
+            "No such job has failed, was removed or stopped, or is of an earlier engine",
+        ),
         (lambda queue: queue.resume(), "The campaign is not paused"),
     ],
 )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from spring_mpi.model.names import file_name
-from spring_mpi.model.outcome import State
+from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.rank0.decisions import (
     Decision,
     Give,
@@ -260,6 +261,19 @@ def test_what_follows_comes_once(queue: Queue) -> None:
     queue.remove("x")
     assert queue.follow_up(["x", "y", "a"]) == Decision()
     assert list(queue.waiting) == list("abcdy")
+
+
+def test_results_of_an_earlier_engine_are_made_again(queue: Queue) -> None:
+    """Where people ask for it: then they are counted no more, until they are done again."""
+    former = Outcome("x", state=State.DONE, verdict=Verdict.GOOD)
+    queue.settle("x", State.DONE, done=former)
+    queue.settle("y", State.DONE, done=former.made_by_engine(1))
+    assert queue.jobs.verdicts[Verdict.GOOD] == 2
+    assert queue.retry("x").refusal == Refusal(Why.NOT_ENDED, "x")
+    assert queue.retry("*").names == ("y",)
+    assert queue.jobs.verdicts[Verdict.GOOD] == 1
+    assert queue.jobs.counts[State.DONE] == 1
+    assert queue.retry("y").refusal == Refusal(Why.NOT_ENDED, "y"), "it waits already"
 
 
 def kind(name: str) -> bool | None:

@@ -83,6 +83,19 @@ def test_the_last_row_of_a_job_counts(
     assert len(rows(path)) == len(last)
 
 
+def test_a_job_of_an_earlier_engine_that_is_made_again(tmp_path: Path) -> None:
+    """Its former row stands until the end of the run at most."""
+    path = tmp_path / "summary.csv"
+    summary = SummaryFile(path, [DONE.made_by_engine(1), GOOD])
+    summary.append(replace(DONE, error=0.125))
+    summary.flush()
+    summary.finish()
+    summary.close()
+    assert [(row["name"], row["error"]) for row in rows(path)] == [
+        ("7-3", "0.25"), ("7-1-s,80", "0.125"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_half_a_row(tmp_path: Path, cut: int) -> None:
     """A row that is being written is no job yet, or it is one with all its figures."""

@@ -69,8 +69,10 @@ def test_it_goes_on(former: Campaign) -> None:
     assert len(former.results()) == 3
     remarks = {name: row["remark"] for name, row in former.summary().items()}
     assert remarks == {"0-0": "made by engine revision 1", "0-1": "", "0-2": ""}
+    assert "1 results here are of an earlier revision of the engine and stay, marked in" in output
     code, output = former.run()
     assert (code, "earlier version" in output) == (0, False), "it was looked into only once"
+    assert "1 results are of an earlier revision of the engine and stay; to make them" in output
 
 
 def test_a_mask_that_counts_now(masked: Campaign) -> None:
@@ -97,6 +99,7 @@ def test_keep(masked: Campaign) -> None:
     assert before.items() <= masked.results().items()
     remarks = {name: row["remark"] for name, row in masked.summary().items()}
     assert remarks["0-0"].startswith("kept: 64 pixels of its pattern are excluded that were not")
+    assert remarks["0-0"].endswith("; made by engine revision 1")
     assert (remarks["0-1"], remarks["0-2"]) == ("", "")
     assert excluded(masked, "0-2") == 64
     code, output = masked.run()

@@ -157,7 +157,10 @@ def test_append_with_another_setting(started: Callable[..., Campaign]) -> None:
         (("append", A1, "--tag", "x" * 250), "at most 200 characters"),
         (("stop", "nobody"), "No job matching nobody is running"),
         (("resume",), "The campaign is not paused"),
-        (("retry", "nobody"), "No such job has failed, was removed or stopped"),
+        (
+            ("retry", "nobody"),
+            "No such job has failed, was removed or stopped, or is of an earlier engine",
+        ),
     ],
 )
 def test_refusals(refusing: Campaign, arguments: tuple[str, ...], message: str) -> None:
