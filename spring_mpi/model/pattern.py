@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..drawing import figure_of
 from ..errors import PatternError
+from .binning import Flags, Frame, binned, check_binning, crop, crop_start
+from .centre import LEAST_SURENESS, Place
+from .findings import AUTO, contradictions, look
 from .names import pid_text
 from .plausibility import doubts
 from .rings import object_extent
@@ -18,8 +21,6 @@ from .rings import object_extent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Frame = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 _OFF_CENTER = 0.25
 _LEAST_SPECKLE = 2.0
 _LEAST_MEASURED = 0.4
@@ -41,8 +42,9 @@ class Pattern:
     mask
         Same shape; non-zero excludes a pixel.
     center
-        (row, column) of the zero frequency in pixels, 0.0 = centre of the first pixel; default:
-        the middle of the frame, which is warned about.
+        (row, column) of the zero frequency in pixels, 0.0 = centre of the first pixel; ``auto``:
+        where Friedel pairs say it is, see `spring_mpi.model.centre`, else the prior; default: the
+        middle of the frame. What is neither given nor found is warned about.
     pid
         Numbers that identify the event; the first is the run.
     cropsize
@@ -50,10 +52,13 @@ class Pattern:
     size
         Side after binning; ``cropsize / size`` must be an integer. Default: ``cropsize``.
     satvalue
-        Raw value at and above which a pixel is saturated; None: no pixel is.
+        Raw value at and above which a pixel is saturated; ``auto``: where the values have a
+        plateau, see `spring_mpi.model.saturation`; None: no pixel is.
     background, gain
         Number or array of the frame's shape; gain in raw units per photon. A pixel without a
         finite background is masked; masked pixels need no gain.
+    center_prior
+        (row, column) where other events of the run have the centre, for ``center="auto"``.
 
     Attributes
     ----------
@@ -61,8 +66,17 @@ class Pattern:
         (size, size) float32, photons, zero frequency at [size // 2, size // 2].
     masked, saturated, measured
         (size, size) bool; a measured pixel is neither masked nor saturated.
+    center, satvalue
+        What is used.
+    center_origin
+        How the centre was found: ``given``, or in words.
     is_centered
         Whether the centre was given.
+    findings
+        What the frame itself says of centre, saturation and gain.
+    contradictions
+        Where it says otherwise than what is used, a sentence each; among the warnings, too. They
+        begin with ``centre:``, ``satvalue:`` or ``gain:``.
     offset
         (row, column) of the true zero frequency relative to pixel [size // 2, size // 2], in
         binned pixels.
@@ -84,33 +98,47 @@ class Pattern:
         self,
         pattern: ArrayLike,
         mask: ArrayLike | None = None,
-        center: Iterable[float] | None = None,
+        center: Iterable[float] | Literal["auto"] | None = None,
         pid: Iterable[int] = (0,),
         cropsize: int | None = None,
         size: int | None = None,
-        satvalue: float | None = None,
+        satvalue: float | Literal["auto"] | None = None,
         background: ArrayLike = 0.0,
         gain: ArrayLike = 1.0,
+        center_prior: tuple[float, float] | None = None,
     ) -> None:
         self.raw = _frame(pattern)
         self.excluded = _excluded(mask, self.raw.shape)
         self.pid = _pid(pid)
-        self.is_centered = center is not None
-        self.center = _center(center, self.raw.shape)
+        self.is_auto_center, self.is_auto_satvalue = _is_auto(center), _is_auto(satvalue)
+        self.is_centered = center is not None and not self.is_auto_center
         self.cropsize = min(self.raw.shape) if cropsize is None else int(cropsize)
         self.size = self.cropsize if size is None else int(size)
-        self.satvalue = satvalue
         self.background, self.gain = background, gain
         binning = check_binning(self.cropsize, self.size)
 
         photons = _photons(self.raw, self.excluded, background, gain)
         usable = np.isfinite(photons) & ~self.excluded
-        clipped = np.zeros_like(usable) if satvalue is None else usable & (self.raw >= satvalue)
+        scale = _typical(gain, usable)
+        self.findings = look(
+            self.raw, photons, usable, binning=binning, prior=center_prior, photon=scale
+        )
+        self.center, self.center_origin = self._used_center(center, center_prior)
+        self.satvalue = self._used_satvalue(satvalue)
+        self.contradictions = tuple(
+            contradictions(
+                self.findings, self.raw, usable, center=self.center, is_given=self.is_centered,
+                binning=binning, satvalue=self.satvalue, gain=scale,
+            )
+        )  # fmt: skip
+        clipped = np.zeros_like(usable)
+        if self.satvalue is not None:
+            clipped = usable & (self.raw >= self.satvalue)
 
         start, self.offset = crop_start(self.center, self.size, binning)
-        counts = _crop(np.where(usable, photons, 0), start, self.cropsize)
-        valid, full = (_crop(flags, start, self.cropsize) for flags in (usable, clipped))
-        self.intensity, self.masked, self.saturated = _bin(counts, valid, full, binning)
+        counts = crop(np.where(usable, photons, 0), start, self.cropsize)
+        valid, full = (crop(flags, start, self.cropsize) for flags in (usable, clipped))
+        self.intensity, self.masked, self.saturated = binned(counts, valid, full, binning)
         self.measured = ~(self.masked | self.saturated)
         self._check_content()
         self.object_size = object_extent(counts, valid & ~full)
@@ -135,6 +163,21 @@ class Pattern:
         """A figure of the prepared pattern, logarithmic, with masked and saturated pixels."""
         return figure_of(self)
 
+    def _used_center(self, center: Any, prior: Place | None) -> tuple[Place, str]:
+        if self.is_centered:
+            return _center(center), "given"
+        if self.is_auto_center and (found := self.findings.center):
+            return found, "found by Friedel pairs"
+        if self.is_auto_center and prior is not None:
+            return prior, "that of other events"
+        rows, columns = self.raw.shape
+        return ((rows - 1) / 2, (columns - 1) / 2), "the middle of the frame"
+
+    def _used_satvalue(self, satvalue: Any) -> float | None:
+        if not self.is_auto_satvalue:
+            return None if satvalue is None else float(satvalue)
+        return self.findings.plateau.start if self.findings.plateau else None
+
     def _check_content(self) -> None:
         if not self.measured.any():
             raise PatternError(
@@ -154,12 +197,8 @@ class Pattern:
             )
 
     def _warnings(self) -> Iterator[str]:
-        if not self.is_centered:
-            row, column = self.center
-            yield (
-                f"no center is given: the middle of the frame, ({row:g}, {column:g}), is used; "
-                "give center, (row, column) in pixels"
-            )
+        yield from self._doubtful_center()
+        yield from self.contradictions
         if (share := self.measured.mean()) < _LEAST_MEASURED:
             yield (
                 f"only {share:.0%} of the pattern is measured, so that wrong objects explain it as "
@@ -176,35 +215,21 @@ class Pattern:
             )
         yield from doubts(self.intensity, self.masked, self.saturated)
 
-
-def check_binning(cropsize: int, size: int) -> int:
-    """The binning factor; raises `PatternError` naming the nearest legal cropsizes."""
-    if size < 8 or cropsize < size:
-        raise PatternError(f"size {size} must be at least 8 and at most cropsize {cropsize}")
-    if cropsize % size:
-        below = cropsize // size * size
-        raise PatternError(
-            f"cropsize {cropsize} is not a multiple of size {size}; "
-            f"nearest legal: {below} and {below + size}"
-        )
-    return cropsize // size
-
-
-def crop_start(
-    center: tuple[float, float], size: int, binning: int
-) -> tuple[tuple[int, int], tuple[float, float]]:
-    """First (row, column) of the crop, and how far the centre is off the grid in binned pixels.
-
-    Binned pixel ``size // 2`` covers raw pixels from ``start + binning * (size // 2)``, so its
-    centre lies ``(binning - 1) / 2`` further on: that is where the zero frequency belongs.
-    """
-    middle = binning * (size // 2) + (binning - 1) / 2
-    start = [math.floor(coordinate - middle + 0.5) for coordinate in center]
-    offset = [
-        (coordinate - middle - first) / binning
-        for coordinate, first in zip(center, start, strict=True)
-    ]
-    return (start[0], start[1]), (offset[0], offset[1])
+    def _doubtful_center(self) -> Iterator[str]:
+        """What there is to say where the centre is neither given nor found."""
+        if self.is_centered or (self.is_auto_center and self.findings.center):
+            return
+        row, column = self.center
+        used = f"{self.center_origin}, ({row:g}, {column:g}), is used"
+        if self.is_auto_center:
+            estimate = self.findings.centre
+            yield (
+                "center: auto finds no centre, for Friedel pairs correlate by "
+                f"{estimate.sureness if estimate else 0:.2f} at most, less than "
+                f"{LEAST_SURENESS:g}: {used}"
+            )
+        else:
+            yield f"no center is given: {used}; give center, (row, column) in pixels, or auto"
 
 
 def _frame(pattern: ArrayLike) -> NDArray[Any]:
@@ -237,16 +262,25 @@ def _excluded(mask: ArrayLike | None, shape: tuple[int, ...]) -> Flags:
     return excluded
 
 
-def _center(center: Iterable[float] | None, shape: tuple[int, ...]) -> tuple[float, float]:
-    if center is None:
-        return ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
+def _is_auto(value: object) -> bool:
+    return isinstance(value, str) and value == AUTO
+
+
+def _center(center: Any) -> Place:
     try:
         row, column = (float(coordinate) for coordinate in center)
     except (TypeError, ValueError):
         row = column = math.nan
     if not (math.isfinite(row) and math.isfinite(column)):
-        raise PatternError(f"center must be two finite numbers (row, column), not {center}")
+        raise PatternError(f"center must be two finite numbers (row, column), or auto: {center!r}")
     return (row, column)
+
+
+def _typical(gain: ArrayLike, usable: Flags) -> float:
+    """The gain of most pixels."""
+    values = np.asarray(gain, np.float64)
+    values = values[usable] if values.ndim and usable.any() else values
+    return float(np.median(values))
 
 
 def _photons(
@@ -268,30 +302,3 @@ def _calibration(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray
     if values.ndim and values.shape != shape:
         raise PatternError(f"{name} has shape {values.shape}, the pattern {shape}")
     return values
-
-
-def _crop(array: NDArray[Any], start: tuple[int, int], side: int) -> NDArray[Any]:
-    """The square window; what lies outside the frame is 0 (False: not valid)."""
-    window = np.zeros((side, side), array.dtype)
-    rows, columns = (first + np.arange(side) for first in start)
-    in_rows, in_columns = (
-        (index >= 0) & (index < length)
-        for index, length in zip((rows, columns), array.shape, strict=True)
-    )
-    window[np.ix_(in_rows, in_columns)] = array[np.ix_(rows[in_rows], columns[in_columns])]
-    return window
-
-
-def _bin(
-    counts: NDArray[np.float64], valid: Flags, full: Flags, binning: int
-) -> tuple[Frame, Flags, Flags]:
-    """Intensity, masked and saturated pixels after binning."""
-    size = len(counts) // binning
-    blocks = (size, binning, size, binning)
-    number = valid.reshape(blocks).sum(axis=(1, 3))
-    total = np.where(valid, counts, 0).reshape(blocks).sum(axis=(1, 3))
-    masked = number * 2 < binning**2
-    mean = total / np.maximum(number, 1)
-    with np.errstate(over="ignore"):
-        intensity = np.where(masked, 0, mean * binning**2).astype(np.float32)
-    return intensity, masked, full.reshape(blocks).any(axis=(1, 3)) & ~masked

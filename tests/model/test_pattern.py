@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from spring_mpi.errors import PatternError
 from spring_mpi.events.formats.simulated.diffraction import Detector, diffraction, shapes
-from spring_mpi.model.pattern import Pattern, check_binning, crop_start
+from spring_mpi.model.binning import check_binning, crop_start
+from spring_mpi.model.pattern import Pattern
 
 SIDE = 16
 
@@ -140,7 +141,7 @@ def test_the_center_that_nobody_gave_is_told() -> None:
     (told,) = (text for text in Pattern(frame).warnings if "center" in text)
     assert told == (
         "no center is given: the middle of the frame, (7.5, 10), is used; give center, "
-        "(row, column) in pixels"
+        "(row, column) in pixels, or auto"
     )
     assert not [text for text in Pattern(frame, center=(7.5, 10)).warnings if "center" in text]
 

@@ -1,0 +1,128 @@
+"""What a frame says of its own preparation, and where that contradicts what is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .centre import CentreEstimate, Place, estimate_centre
+from .photon_scale import PhotonScale, photon_scale
+from .saturation import Plateau, find_plateau
+
+Flags = NDArray[np.bool_]
+
+AUTO = "auto"
+"""What stands for a value that is to be found."""
+LEAST_MISFIT = 0.7
+"""Binned pixels by which a centre is wrong; less is seldom to be seen in a reconstruction."""
+_MISSCALED = 2.0
+"""Factor by which a gain is wrong."""
+_BEYOND = 1e30
+"""Photons that no pixel has, and whose squares no number of single precision holds."""
+_FEWEST = 8
+"""Pixels of a plateau below ``satvalue`` that are worth a word."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a frame says; None where it does not tell."""
+
+    centre: CentreEstimate | None
+    plateau: Plateau | None
+    scale: PhotonScale | None
+    """Relative to the gain that is given."""
+
+    @property
+    def center(self) -> Place | None:
+        """(row, column) in pixels of the frame, where it is sure."""
+        return self.centre.center if self.centre and self.centre.is_sure else None
+
+    @property
+    def is_on_photon_scale(self) -> bool:
+        """Whether the gain is right within a factor of 2, as far as the frame tells."""
+        return self.scale is None or 1 / _MISSCALED < self.scale.factor < _MISSCALED
+
+
+def look(
+    raw: NDArray[Any],
+    photons: NDArray[np.floating],
+    usable: Flags,
+    *,
+    binning: int,
+    prior: Place | None,
+    photon: float,
+) -> Findings:
+    """What a frame says of centre, saturation and gain.
+
+    Parameters
+    ----------
+    raw, photons, usable
+        (rows, columns), raw units and photons; what is not usable may have any value.
+    binning
+        Pixels that the pattern sums along a side.
+    prior
+        Where other events have the centre.
+    photon
+        Raw units per photon, as given.
+    """
+    plateau = find_plateau(raw, usable, photon)
+    with np.errstate(invalid="ignore"):
+        measured = usable & (np.abs(photons) < _BEYOND)
+    if plateau is not None:
+        measured &= ~(raw >= plateau.start)
+    centre = estimate_centre(photons, measured, binning, prior)
+    if centre is None or not centre.is_sure:
+        return Findings(centre, plateau, None)
+    # What detectors make of neighbours differs between pixels and their sums: the milder counts.
+    found = (photon_scale(photons, measured, centre.center, step) for step in {1, binning})
+    scales = sorted(filter(None, found), key=lambda scale: abs(math.log(scale.factor)))
+    return Findings(centre, plateau, scales[0] if scales else None)
+
+
+def contradictions(
+    findings: Findings,
+    raw: NDArray[Any],
+    usable: Flags,
+    *,
+    center: Place,
+    is_given: bool,
+    binning: int,
+    satvalue: float | None,
+    gain: float,
+) -> Iterator[str]:
+    """Where the frame says otherwise than what is used, a sentence each.
+
+    They begin with ``centre:``, ``satvalue:`` and ``gain:``.
+
+    Parameters
+    ----------
+    center, satvalue, gain
+        What is used; the gain in raw units per photon.
+    is_given
+        Whether the centre was given, or is the middle of the frame.
+    """
+    if (found := findings.center) and math.dist(found, center) >= LEAST_MISFIT * binning:
+        whose = "is given" if is_given else "the middle of the frame, is used"
+        yield (
+            f"centre: Friedel pairs say ({found[0]:.1f}, {found[1]:.1f}), but "
+            f"({center[0]:.6g}, {center[1]:.6g}), {whose}"
+        )
+    if plateau := findings.plateau:
+        level = math.inf if satvalue is None else satvalue
+        below = int((usable & (raw >= plateau.start) & (raw < level)).sum())
+        if below >= max(_FEWEST, plateau.pixels / 2):
+            yield (
+                f"satvalue: {plateau.pixels} pixels form a plateau from {plateau.start:.6g} to "
+                f"{plateau.top:.6g} raw units, "
+                + ("and no satvalue is given" if satvalue is None else f"below {satvalue:.6g}")
+            )
+    if findings.scale and not findings.is_on_photon_scale:
+        yield (
+            f"gain: the noise of Friedel pairs says {findings.scale.factor * gain:.3g} raw units "
+            f"per photon, not {gain:.3g}"
+        )
