@@ -85,7 +85,9 @@ def calibration(
     arrays = (given.background, given.gain, given.center)
     geometry = given.geometry
     if (
-        given.gain_bits is not None
+        isinstance(given.center, str)
+        or isinstance(given.satvalue, str)
+        or given.gain_bits is not None
         or any(mask.is_of_frame for mask in given.masks)
         or not all(isinstance(array, ArraySpec) for array in arrays[:2])
         or (geometry is not None and geometry.first_module is not None)

@@ -82,10 +82,14 @@ class PlainForm(Form):
         return value
 
     def schema(self) -> Json:
-        if typing.get_origin(self.hint) is Literal:
-            return {"enum": list(typing.get_args(self.hint))}
-        kinds = [_JSON_TYPES[member] for member in alternatives(self.hint)]
-        return {"type": kinds if len(kinds) > 1 else kinds[0]}
+        members = alternatives(self.hint)
+        words = [word for member in members if typing.get_origin(member) is Literal
+                 for word in typing.get_args(member)]  # fmt: skip
+        kinds = [_JSON_TYPES[member] for member in members if member in _JSON_TYPES]
+        if not kinds:
+            return {"enum": words}
+        made: Json = {"type": kinds if len(kinds) > 1 else kinds[0]}
+        return {"anyOf": [made, {"enum": words}]} if words else made
 
 
 @final

@@ -104,16 +104,17 @@ class PatternSection:
     center: Center | None = option(
         None,
         "[row, column] in pixels, the centre of the first pixel is 0.0; {dataset: P}, "
-        "{file: F, dataset: P} or a file; null: the event's own, else the middle of the frame",
+        "{file: F, dataset: P} or a file; auto: each event's, by Friedel's law; null: the event's "
+        "own, else the middle of the frame",
     )
     cropsize: int = option(
         ..., "side of the square cut about the centre, pixels", at_least=2, example=1024
     )
     size: int = option(None, "side after binning; divides cropsize; null: cropsize", at_least=2)
-    satvalue: float | None = option(
+    satvalue: float | Literal["auto"] | None = option(
         None,
         "raw value at and above which a pixel is saturated, photons where there are gain stages; "
-        "null: none is",
+        "auto: where each event's values have a plateau; null: none is",
     )
     background: Background = option(
         ArraySpec(value=0.0),

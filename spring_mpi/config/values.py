@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, final
+from typing import Annotated, Any, Literal, final
 
 from ..events.formats.bits import MOST_BITS
 from ..events.formats.experiment import located, names_experiment
 from ..events.formats.registry import BUILT_IN, reader_names
 from ..events.gain_stages import CODINGS, NO_GAIN_BITS
 from ..events.specs import ArraySpec, GeometrySpec, MaskSpec, Stages
+from ..model.findings import AUTO
 from ..model.names import FILE_CHARACTERS, file_name
 from ..model.options import suggest
 from .decode import filled_text, refusal, scalar, shown
@@ -180,6 +181,28 @@ class ArrayForm(Form):
         return {"anyOf": ways if self.alone is None else [self.alone, *ways]}
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class AutoForm(Form):
+    """The word ``auto``, which stands for a value that is to be found, or such a value."""
+
+    inner: Form
+
+    @property
+    def text(self) -> str:
+        return f"{AUTO} or {self.inner.text}"
+
+    def parse(self, node: Node, path: str, origin: Origin) -> Any:
+        is_auto = isinstance(node, Scalar) and node.value == AUTO
+        return AUTO if is_auto else self.inner.parse(node, path, origin)
+
+    def write(self, value: Any) -> Any:
+        return AUTO if isinstance(value, str) else self.inner.write(value)
+
+    def schema(self) -> Json:
+        return {"anyOf": [{"enum": [AUTO]}, self.inner.schema()]}
+
+
 def _array(node: Node, path: str, origin: Origin) -> ArraySpec:
     if isinstance(node, Scalar) and isinstance(node.value, str):
         return ArraySpec(file=_DATA_PATH.parse(node, path, origin))
@@ -294,7 +317,8 @@ GainBits = Annotated[str, GainBitsForm()]
 Name = Annotated[str, PatternedText(_name_fault, rf"(?!\.*$)[{FILE_CHARACTERS}]+")]
 Device = Annotated[str, PatternedText(_device_fault, _DEVICE)]
 Center = Annotated[
-    ArraySpec | tuple[float, float], ArrayForm(_center_fault, None, array_of(_FLOAT, 2, 2), 2)
+    ArraySpec | tuple[float, float] | Literal["auto"],
+    AutoForm(ArrayForm(_center_fault, None, array_of(_FLOAT, 2, 2), 2)),
 ]
 Background = Annotated[
     ArraySpec | Stages, ArrayForm(_background_fault, _FLOAT, array_of(_FLOAT, 1))

@@ -159,6 +159,11 @@ class Pattern:
         """Sum over the measured pixels."""
         return float(self.intensity[self.measured].sum(dtype=np.float64))
 
+    @property
+    def has_center(self) -> bool:
+        """Whether the centre is more than the middle of the frame: given, or found."""
+        return self.is_centered or (self.is_auto_center and self.findings.center is not None)
+
     def plot(self) -> Figure:
         """A figure of the prepared pattern, logarithmic, with masked and saturated pixels."""
         return figure_of(self)
@@ -217,7 +222,7 @@ class Pattern:
 
     def _doubtful_center(self) -> Iterator[str]:
         """What there is to say where the centre is neither given nor found."""
-        if self.is_centered or (self.is_auto_center and self.findings.center):
+        if self.has_center:
             return
         row, column = self.center
         used = f"{self.center_origin}, ({row:g}, {column:g}), is used"

@@ -32,7 +32,7 @@ def spool(pattern: Pattern, folder: Path) -> Path:
     """Write the raw frame and what prepares it into a new npz file, completely or not at all.
 
     Keys: pattern (row, column), mask (uint8, 1 = excluded), center (row, column) where it was
-    given, pid, background and gain (one number, or one for each pixel).
+    given or found, pid, background and gain (one number, or one for each pixel).
 
     Raises
     ------
@@ -77,7 +77,7 @@ def request(mpr: Submission, file: Path) -> dict[str, Any]:
 def _arrays(pattern: Pattern) -> dict[str, Any]:
     # Readers take frames of numbers only; all other types stay as they are.
     raw = pattern.raw.astype(np.uint8) if pattern.raw.dtype == bool else pattern.raw
-    center = {"center": np.array(pattern.center, np.float64)} if pattern.is_centered else {}
+    center = {"center": np.array(pattern.center, np.float64)} if pattern.has_center else {}
     return center | {
         "pattern": raw,
         "mask": pattern.excluded.astype(np.uint8),

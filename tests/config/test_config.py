@@ -208,6 +208,14 @@ def test_faults_of_data_and_pattern(
     assert problems(LEAST.replace(old, new)) == [f"c.yaml:{one}" for one in messages]
 
 
+def test_auto_is_a_word_and_no_file(load: Callable[..., Config], tmp_path: Path) -> None:
+    """For centre and saturation; a file of that name is written with its folder."""
+    pattern = load(LEAST.replace("64", "64, center: auto, satvalue: auto")).pattern
+    assert (pattern.center, pattern.satvalue) == ("auto", "auto")
+    other = load(LEAST.replace("64", "64, center: ./auto, satvalue: null")).pattern
+    assert (other.center, other.satvalue) == (ArraySpec(file=f"{tmp_path}/auto"), None)
+
+
 def test_paths_start_where_the_documentation_says(
     load: Callable[..., Config], tmp_path: Path
 ) -> None:

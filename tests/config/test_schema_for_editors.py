@@ -110,6 +110,8 @@ RIGHT = [
     ("data/gain_bits", "none"),
     ("pattern/center", [1, 2.5]),
     ("pattern/center", {"dataset": "/c"}),
+    ("pattern/center", "auto"),
+    ("pattern/satvalue", "auto"),
     ("pattern/background", [1, 2, 3]),
     ("pattern/background", "dark.npy"),
     ("pattern/gain", {"file": "g.h5", "dataset": "g"}),

@@ -21,6 +21,7 @@ ROUND_TRIPS = [
     LEAST + "settings: {IA: {sequence: RAAR*5 + ER}}\nevents: {pids: [1-2, 3-4]}\n",
     LEAST + "settings: {IA: {it: 6, sequence: RAAR*5 + ER}}\nevents: {slice: '0:9'}\n",
     LEAST + "sweep: {tag: '1e{IA.it}{DE.align}', over: {IA.it: [1, 2], DE.align: [true, false]}}\n",
+    LEAST.replace("64", "64, center: auto, satvalue: auto"),
     LEAST.replace("64", "64, center: {dataset: /c}, satvalue: 1e5, gain: 2, background: b.npy"),
     LEAST.replace("x.npy", "x.npy, dataset: '1e6', mask: [{dataset: m, bad_bits: 0xff}]"),
     *(path.read_text(encoding="utf-8") for path in sorted(CONFIGS.glob("*.yaml"))),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..geometry import FileMask
 from ..specs import ArraySpec, GeometrySpec, MaskSpec, Stages
@@ -24,9 +24,9 @@ class Calibration:
     """Raw value without light."""
     gain: ArraySpec | Stages = ArraySpec(value=1.0)
     """Raw units per photon."""
-    center: ArraySpec | tuple[float, float] | None = None
+    center: ArraySpec | tuple[float, float] | Literal["auto"] | None = None
     """(row, column) in pixels; None: the event's own, or the middle of the frame."""
-    satvalue: float | None = None
+    satvalue: float | Literal["auto"] | None = None
     """Raw value at and above which a pixel is saturated."""
     geometry: GeometrySpec | None = None
     """Where the pixels are; None: frames are images."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,7 +193,7 @@ class Calibrator:
         """Raw units per photon; a shape is checked against the event's where that is given."""
         return self._number_or_frame("gain", self._calibration.gain, ref, event)
 
-    def center(self, ref: EventRef, event: Event) -> tuple[float, float] | None:
+    def center(self, ref: EventRef, event: Event) -> tuple[float, float] | Literal["auto"] | None:
         """(row, column) in pixels: as given, else the event's own; None where neither is."""
         given = self._calibration.center
         if isinstance(given, ArraySpec):

@@ -43,9 +43,8 @@ def find_suspects(refs: Sequence[EventRef], calibrator: Calibrator, loader: Load
     found = suspects_in(_readable(refs, calibrator, loader, measured))
     told, refusal = _of_values(refs, calibrator, loader)
     stages = hidden_stages(measured, has_background=calibrator.has_background)
-    return replace(
-        found, satvalue=calibrator.satvalue, remarks=told, stages=stages, refusal=refusal
-    )
+    satvalue = None if isinstance(calibrator.satvalue, str) else calibrator.satvalue
+    return replace(found, satvalue=satvalue, remarks=told, stages=stages, refusal=refusal)
 
 
 def suspects_in(frames: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]]) -> Suspects:
