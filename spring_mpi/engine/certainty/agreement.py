@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from ...model.alignment import Anchor
 from ...model.rings import Profile, ratio, ring_sums
 from ..metrics import crossing, ring_correlation, spectrum
-from .data import Data
+from .data import Data, Values
+from .noise import expected_misfit
 
 _RINGS = 3
 """Over which correlations are averaged: a ring of a small object has few independent values."""
 LEVEL = 0.5
+_HIDDEN = 8.0
+"""Power that is wrong in a ring over what shows in its moduli (measured)."""
 
 
 def registered(
@@ -29,14 +32,14 @@ def agreement(
     density: NDArray[np.inexact],
     others: Sequence[NDArray[np.inexact]],
     area: int,
-    chi: float,
     data: Data,
+    noise: float,
 ) -> Profile:
     """C(q) at radius 0, 1, ... pixels, (size // 2,); nan within the unmeasured centre.
 
-    The least Fourier ring correlation with an independent run, times the correlation with the
-    truth that noise leaves of a signal, sqrt(SNR / (1 + SNR)); SNR is the mean power of the density
-    in a ring over the noise within a support of that area. Means over three rings.
+    The least Fourier ring correlation with an independent run, over sqrt(1 + N / S): S is the mean
+    power of the density in a ring, N what noise leaves within a support of that area, and eight
+    times the misfit of the moduli there that noise does not explain. Means over three rings.
 
     Parameters
     ----------
@@ -44,17 +47,28 @@ def agreement(
         (size, size), registered.
     area
         Of the support, pixels.
-    chi
-        See `Figures.chi`.
+    noise
+        Read noise, photons.
     """
     size = len(density)
     curves = [smoothed(ring_correlation(density, other)) for other in others]
-    power = np.abs(spectrum(density)) ** 2
-    mean = smoothed(ratio(ring_sums(power), ring_sums(np.ones_like(power))))
-    signal = mean * 2 * size**2 / (area * max(1.0, chi**2))
-    profile: Profile = np.min(curves, axis=0) * np.sqrt(signal / (1 + signal))
+    modulus = np.abs(spectrum(density)).astype(np.float64)
+    signal = smoothed(ratio(ring_sums(modulus**2), ring_sums(np.ones_like(modulus))))
+    relative = area / (2 * size**2 * np.maximum(signal, np.finfo(float).tiny))
+    relative += _HIDDEN * _unexplained(modulus, data, noise)
+    profile: Profile = np.min(curves, axis=0) / np.sqrt(1 + relative)
     profile[: int(np.ceil(data.hole_radius))] = np.nan
     return profile
+
+
+def _unexplained(modulus: Values, data: Data, noise: float) -> Profile:
+    """Of every ring the misfit of the moduli that noise does not explain, over the power."""
+    inside = data.measured
+    misfit, power = np.zeros_like(modulus), np.where(inside, data.modulus**2, 0)
+    expected = expected_misfit(modulus[inside] ** 2, data.partners[inside], noise)
+    misfit[inside] = (modulus - data.modulus)[inside] ** 2 - expected
+    sums, powers = (smoothed(ring_sums(values, inside)) for values in (misfit, power))
+    return np.nan_to_num(ratio(np.maximum(sums, 0), powers))
 
 
 def smoothed(profile: Profile) -> Profile:

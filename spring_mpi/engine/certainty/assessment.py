@@ -63,13 +63,16 @@ def assessed(
     found = figures(first.data, support, data, error_history)
     certainty = judged(
         found,
+        size=data.size,
         is_real=settings.object.is_real,
         contradictions=getattr(pattern, "contradictions", ()),
     )
     modes = weak_modes(support, data)
     moved = registered(first.data, others)
     area = int(np.count_nonzero(support))
-    profile = agreement(first.data, moved, area, found.chi, data) if moved else np.empty(0)
+    profile = np.empty(0)
+    if moved:
+        profile = agreement(first.data, moved, area, data, found.read_noise)
     reason = _no_resolution(certainty, len(others), settings)
     is_shown = modes.unmeasured[:_SHOWN_MODES] >= _SHOWN_FROM
     images = np.zeros((int(is_shown.sum()), *support.shape), first.data.dtype)
@@ -83,7 +86,7 @@ def assessed(
         resolution_px=None if reason else resolution(profile),
         resolution_reason=reason,
         agreement=profile,
-        sigma=sigma_map(first.data, support, first.std, found, modes),
+        sigma=sigma_map(first.data, support, first.std, moved, found, modes),
         weak_modes=images,
     )
 

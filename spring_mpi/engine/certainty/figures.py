@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.rings import radii
 from ..metrics import spectrum
-from .data import Data
+from .data import Data, Values
 from .noise import expected_misfit, read_noise
 
 _COUNTED = 4.0
 """Photons in a Friedel pair from which on it is compared: fewer say next to nothing."""
 _LEAST_FREEDOM = 0.05
+_LEFT_OUT = 0.005
+"""Share of the measured pixels."""
 _DIRECTIONS = 24
 
 
@@ -30,6 +33,12 @@ class Figures:
     """What the R factor of the true density would be, expected from photon and read noise."""
     excess: float
     """sqrt(error_of_average^2 - floor^2): what noise does not explain; 0 where it explains all."""
+    typical_excess: float
+    """The same without the half percent of the measured pixels that differ most from the density:
+    single hot pixels or a small gap tell little of what was reconstructed from the others."""
+    low_excess: float
+    """The same from the edge of the unmeasured centre to a sixth of the pattern's size, where the
+    shape of the object is decided."""
     chi: float
     """error_of_average over floor, for as many free values as the support leaves; about 1 where
     noise explains all."""
@@ -40,6 +49,8 @@ class Figures:
     complex densities, whose patterns need not be symmetric."""
     missing_speckles: float
     """Diameter of the unmeasured centre in speckles of the object."""
+    extent: float
+    """Largest width of the support, pixels of the density."""
     rise: float
     """By how much the lowest error of the population rose again, relative."""
     second_part: float
@@ -68,28 +79,72 @@ def figures(
         (generations, popsize).
     """
     modulus = np.abs(spectrum(density)).astype(np.float64)
-    expected = modulus**2
-    noise = read_noise(data.single, data.single_measured, expected)
-    power = float(np.sum(data.modulus[data.measured] ** 2))
-    error2 = _share(np.sum((modulus - data.modulus)[data.measured] ** 2), power)
-    misfit = expected_misfit(expected[data.measured], data.partners[data.measured], noise)
-    floor2 = _share(np.sum(misfit), power)
+    noise = read_noise(data.single, data.single_measured, modulus**2)
+    misfit = Misfit.of(modulus, data, noise)
     area, measured = int(np.count_nonzero(support)), int(np.count_nonzero(data.measured))
     freedom = max(1 - 2 * area / max(measured, 1), _LEAST_FREEDOM)
-    chi = np.sqrt(_share(error2, floor2) / freedom)
-    norm = float(np.linalg.norm(density))
+    chi2 = _share(misfit.found.sum(), misfit.expected.sum()) / freedom
+    norm, width = float(np.linalg.norm(density)), extent(support)
     return Figures(
-        error_of_average=float(np.sqrt(error2)),
-        floor=float(np.sqrt(floor2)),
-        excess=float(np.sqrt(max(error2 - floor2, 0.0))),
-        chi=float(chi),
-        noise=float(np.sqrt(area * max(1.0, chi**2) / 2)) / norm if norm else np.inf,
+        error_of_average=float(np.sqrt(misfit.found.sum() / misfit.power)),
+        floor=float(np.sqrt(misfit.expected.sum() / misfit.power)),
+        excess=misfit.excess(np.ones(measured, bool)),
+        typical_excess=misfit.excess(misfit.is_typical),
+        low_excess=misfit.low_excess(data),
+        chi=float(np.sqrt(chi2)),
+        noise=float(np.sqrt(area * max(1.0, chi2) / 2)) / norm if norm else np.inf,
         friedel=friedel_difference(data, noise),
-        missing_speckles=2 * data.hole_radius * extent(support) / data.size,
+        missing_speckles=2 * data.hole_radius * width / data.size,
+        extent=width,
         rise=_rise(error_history),
         second_part=second_part(density, support),
         read_noise=noise,
     )
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Squared differences of moduli from the data, on the measured pixels, photons."""
+
+    found: Values
+    expected: Values
+    """What noise makes of them."""
+    powers: Values
+    """The data's own squares."""
+
+    @classmethod
+    def of(cls, modulus: Values, data: Data, noise: float) -> Misfit:
+        """Of the moduli of a density, (size, size), and that read noise."""
+        inside, measured = data.measured, data.modulus[data.measured]
+        return cls(
+            (modulus[inside] - measured) ** 2,
+            expected_misfit(modulus[inside] ** 2, data.partners[inside], noise),
+            measured**2,
+        )
+
+    @property
+    def power(self) -> float:
+        """Sum of the data's squares; more than 0."""
+        return float(max(self.powers.sum(), np.finfo(np.float64).tiny))
+
+    @property
+    def is_typical(self) -> NDArray[np.bool_]:
+        """False for the pixels that differ most."""
+        last = len(self.found) - 1
+        rank = min(int((1 - _LEFT_OUT) * len(self.found)), last)
+        return np.asarray(self.found <= np.partition(self.found, rank)[rank])
+
+    def excess(self, where: NDArray[np.bool_]) -> float:
+        """The root of what noise does not explain there, relative to all power."""
+        unexplained = float((self.found - self.expected)[where].sum())
+        return float(np.sqrt(max(unexplained, 0.0) / self.power))
+
+    def low_excess(self, data: Data) -> float:
+        """See `Figures.low_excess`; relative to the power in that band."""
+        radius = radii(data.size)[data.measured]
+        band = (radius >= data.hole_radius) & (radius <= data.size / 6)
+        unexplained = float((self.found - self.expected)[band].sum())
+        return float(np.sqrt(_share(max(unexplained, 0.0), float(self.powers[band].sum()))))
 
 
 def friedel_difference(data: Data, noise: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,8 @@ from .modes import Modes
 
 _GRADIENT = 0.1
 """Pixels by which edges may be off: where they lie is known no better than that (measured)."""
+_HIDDEN = 2.0
+"""What is wrong in a density over what shows in its moduli: most errors fit the data (measured)."""
 _STEPS = 12
 
 
@@ -17,23 +21,33 @@ def sigma_map(
     density: NDArray[np.inexact],
     support: NDArray[np.bool_],
     spread: NDArray[np.floating],
+    others: Sequence[NDArray[np.inexact]],
     figures: Figures,
     modes: Modes,
 ) -> NDArray[np.float32]:
     """Standard uncertainty of the density, (size, size), sqrt(photons).
 
-    The squares add up of: the spread of the averaged individuals; noise, chi^2 / 2 a pixel; what
-    is larger than that along the weak modes; the misfit that noise does not explain, spread over
-    the support; and edges that may lie a tenth of a pixel off. The first and the last one are all
-    there is outside the support.
+    The squares add up of: the spread of the averaged individuals, and that of the runs; noise,
+    chi^2 / 2 a pixel; what is larger than that along the weak modes; twice the misfit that noise
+    does not explain, spread over the support; and edges that may lie a tenth of a pixel off. The
+    first and the last one are all there is outside the support.
+
+    Parameters
+    ----------
+    spread
+        Standard deviation of the averaged individuals.
+    others
+        Densities of the other runs, registered.
     """
     area = max(int(np.count_nonzero(support)), 1)
     norm2 = float(np.sum(np.abs(density) ** 2))
     noise2 = max(1.0, figures.chi**2) / 2
-    inside = np.full(area, noise2 + figures.excess**2 * norm2 / area)
+    inside = np.full(area, noise2 + (_HIDDEN * figures.excess) ** 2 * norm2 / area)
     strengths2 = mode_variances(density[support], modes, noise2)
     inside += (strengths2 - noise2).clip(0) @ np.abs(modes.images) ** 2
     variance = spread.astype(np.float64) ** 2 + _edges(density) ** 2
+    if others:
+        variance += np.var([density, *others], axis=0, ddof=1)
     variance[support] += inside
     return np.sqrt(variance).astype(np.float32)
 

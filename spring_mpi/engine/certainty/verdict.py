@@ -6,19 +6,27 @@ stands in ``docs/explanations/quality.md``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...model.verdict import Certainty, Verdict
 from .figures import Figures
 
-EXCESS, EXCESS_BAD = 0.10, 0.20
+EXCESS = 0.20
+TYPICAL = 0.06
+LOW, LOW_BAD = 0.14, 0.20
+LOW_ENOUGH = 0.05
 CHI = 1.15
-NOISE, NOISE_BAD = 0.12, 0.20
-FRIEDEL, FRIEDEL_BAD = 0.42, 0.80
+NOISE, NOISE_BAD = 0.35, 0.60
+FRIEDEL, FRIEDEL_BAD = 0.50, 0.70
+SMALL, SMALL_BAD = 8.0, 6.0
+"""Pixels of the density."""
+LARGE, LARGE_BAD = 0.51, 0.55
+"""Extent over the size of the grid."""
 SPECKLES = 2.5
-RISE = 0.15
 PART = 0.1
+_NEVER = math.inf
 
 
 @dataclass(frozen=True)
@@ -37,17 +45,21 @@ class _Criterion:
         return self.value / self.limit
 
 
-def judged(figures: Figures, *, is_real: bool, contradictions: Sequence[str] = ()) -> Certainty:
+def judged(
+    figures: Figures, *, size: int, is_real: bool, contradictions: Sequence[str] = ()
+) -> Certainty:
     """The verdict on a result with these figures.
 
     Parameters
     ----------
+    size
+        Side of the grid.
     is_real
         Whether the density is real: of complex ones Friedel partners say nothing.
     contradictions
         What the data say against what the user gave, a sentence each.
     """
-    criteria = list(_criteria(figures))
+    criteria = list(_criteria(figures, size))
     failed = [criterion for criterion in criteria if criterion.ratio > 1]
     reasons = [criterion.reason for criterion in failed]
     reasons += [f"the data contradict what was given: {text}" for text in contradictions]
@@ -67,12 +79,23 @@ def judged(figures: Figures, *, is_real: bool, contradictions: Sequence[str] = (
     )
 
 
-def _criteria(figures: Figures) -> Iterator[_Criterion]:
-    # An excess that is within what noise does is none.
-    excess = figures.excess if figures.chi > CHI else min(figures.excess, EXCESS)
+def _criteria(figures: Figures, size: int) -> Iterator[_Criterion]:
+    # What is within noise explains the data, whatever its share of dim patterns is.
+    is_explained = figures.chi <= CHI
+    # A background that is left in, or negatives that are clipped, leave the shape alone.
+    has_shape = is_explained or figures.low_excess <= LOW_ENOUGH
+    explains = f"the density does not explain the data: {figures.excess:.0%} of the moduli"
     yield _Criterion(
-        excess, EXCESS, EXCESS_BAD,
-        f"the density does not explain the data: {figures.excess:.0%} of the moduli are beyond "
+        min(figures.typical_excess, TYPICAL) if has_shape else figures.typical_excess,
+        TYPICAL, _NEVER, f"{explains} are beyond noise",
+    )  # fmt: skip
+    yield _Criterion(
+        min(figures.excess, EXCESS) if is_explained else figures.excess,
+        EXCESS, _NEVER, f"{explains}, in few pixels, are beyond noise",
+    )  # fmt: skip
+    yield _Criterion(
+        min(figures.low_excess, LOW) if is_explained else figures.low_excess, LOW, LOW_BAD,
+        f"{explains}, and {figures.low_excess:.0%} of those that decide the shape, are beyond "
         "noise",
     )  # fmt: skip
     yield _Criterion(
@@ -82,6 +105,15 @@ def _criteria(figures: Figures) -> Iterator[_Criterion]:
     yield _Criterion(
         figures.friedel, FRIEDEL, FRIEDEL_BAD,
         f"the pattern is not centrosymmetric ({figures.friedel:.0%}): centre, mask or gain",
+    )  # fmt: skip
+    yield _Criterion(
+        1 / max(figures.extent, 1.0), 1 / SMALL, 1 / SMALL_BAD,
+        f"a spot of {figures.extent:.0f} pixels: the pattern has no speckles; is it a hit?",
+    )  # fmt: skip
+    yield _Criterion(
+        figures.extent / size, LARGE, LARGE_BAD,
+        f"it extends over {figures.extent:.0f} pixels, more than half of the grid: not sampled; "
+        "two particles, or bin less",
     )  # fmt: skip
 
 
