@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,19 +12,30 @@ _SHORTEST = 5.0
 """Pixels; closer to the middle the autocorrelation has its peak, whatever the object."""
 
 
+@lru_cache(maxsize=8)
 def radii(size: int) -> NDArray[np.float64]:
-    """Distance of every pixel to [size // 2, size // 2], in pixels, (size, size)."""
+    """Distance of every pixel to [size // 2, size // 2], in pixels, (size, size); read-only."""
     axis = np.arange(size, dtype=np.float64) - size // 2
-    return np.hypot(axis[:, None], axis[None, :])
+    distances: NDArray[np.float64] = np.hypot(axis[:, None], axis[None, :])
+    distances.flags.writeable = False
+    return distances
+
+
+@lru_cache(maxsize=8)
+def _rings(size: int) -> NDArray[np.int64]:
+    """The ring of every pixel, (size * size,); ``size // 2`` for all that are further out."""
+    rings: NDArray[np.int64] = np.minimum(np.rint(radii(size)).astype(np.int64), size // 2).ravel()
+    rings.flags.writeable = False
+    return rings
 
 
 def ring_sums(values: NDArray[np.floating], where: NDArray[np.bool_] | None = None) -> Profile:
     """Sum over rings of width 1 about the zero frequency, (size // 2,); element q: radius q."""
     size = len(values)
-    ring = np.rint(radii(size)).astype(int)
-    chosen = ring < size // 2 if where is None else where & (ring < size // 2)
-    sums = np.bincount(ring[chosen], weights=values[chosen], minlength=size // 2)
-    return sums.astype(np.float64)
+    # What is not chosen may be nan, which no factor makes 0.
+    weights = values if where is None else np.where(where, values, 0)
+    sums = np.bincount(_rings(size), weights=weights.ravel(), minlength=size // 2 + 1)
+    return sums[: size // 2].astype(np.float64)
 
 
 def object_extent(intensity: NDArray[np.floating], measured: NDArray[np.bool_]) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...model.pattern import Pattern
-from ...model.rings import radii, ring_sums
+from ...model.rings import ring_sums
 from ..bounds import partner
 
 Values = NDArray[np.float64]
@@ -47,12 +48,12 @@ class Data:
     def size(self) -> int:
         return len(self.intensity)
 
-    @property
+    @cached_property
     def modulus(self) -> Values:
         """sqrt(photons), (size, size)."""
         return np.sqrt(np.maximum(self.intensity, 0))
 
-    @property
+    @cached_property
     def hole_radius(self) -> float:
         """Radius of the unmeasured centre, pixels: where the first ring begins that is half
         measured; 0 where there is none."""
@@ -61,7 +62,3 @@ class Data:
         measured = np.flatnonzero(share >= 0.5)
         first = int(measured[0]) if len(measured) else len(share)
         return max(first - 0.5, 0.0) if first else 0.0
-
-    def unmeasured_centre(self, radius: float) -> Flags:
-        """The pixels within a radius that are not measured, (size, size)."""
-        return ~self.measured & (radii(self.size) <= radius)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...model.rings import radii
 from .data import Data
 
-_MOST_PIXELS = 60
+_MOST_PIXELS = 24
 """Unmeasured Fourier pixels that are looked at, those at lowest q, partners counted once."""
 _WIDEST = 24
 """Radius up to which they are looked at, pixels."""

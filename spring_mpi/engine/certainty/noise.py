@@ -14,11 +14,11 @@ from scipy import special
 
 Values = NDArray[np.float64]
 
-_GRID = np.concatenate([np.linspace(0, 4, 33), np.geomspace(4.5, 1e3, 24)])
+_GRID = np.concatenate([np.linspace(0, 4, 25), np.geomspace(4.5, 1e3, 12)])
 """Of sqrt(lambda), on which expectations are tabulated."""
 _COUNTED_UP_TO = 30.0
 """Expected counts up to which they are summed one by one; a Gaussian serves beyond."""
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(12)
 _DIM = 0.1
 """Expected photons below which a pixel shows read noise alone."""
 _FEWEST_DIM = 100
@@ -59,8 +59,10 @@ def expected_misfit(expected: Values, partners: NDArray[np.integer], noise: floa
         Read noise, photons.
     """
     root = np.sqrt(expected)
-    single, double = (np.interp(root, _GRID, _table(count, round(noise, 3))) for count in (1, 2))
-    return np.where(partners > 1, double, single)
+    misfit: Values = np.interp(root, _GRID, _table(2, round(noise, 2)))
+    alone = partners == 1
+    misfit[alone] = np.interp(root[alone], _GRID, _table(1, round(noise, 2)))
+    return misfit
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,8 @@ _GRADIENT = 0.1
 _HIDDEN = 2.0
 """What is wrong in a density over what shows in its moduli: most errors fit the data (measured)."""
 _STEPS = 12
+_CAPPED_FROM = 0.5
+"""Share of unmeasured power; below it a variance is not far from that of noise."""
 
 
 def sigma_map(
@@ -59,11 +61,11 @@ def mode_variances(inside: NDArray[np.inexact], modes: Modes, noise2: float) -> 
     that are not negative cap it: the mode may not make more negative than noise could.
     """
     free: NDArray[np.float64] = noise2 / (1 - modes.unmeasured)
-    if np.iscomplexobj(inside) or len(free) == 0:
+    if np.iscomplexobj(inside):
         return free
-    caps = np.array([_cap(inside, image, noise2) for image in modes.images])
-    capped: NDArray[np.float64] = np.minimum(free, np.maximum(caps, noise2))
-    return capped
+    for number in np.flatnonzero(modes.unmeasured > _CAPPED_FROM):
+        free[number] = min(free[number], max(_cap(inside, modes.images[number], noise2), noise2))
+    return free
 
 
 def _cap(inside: NDArray[np.inexact], mode: NDArray[np.inexact], noise2: float) -> float:
