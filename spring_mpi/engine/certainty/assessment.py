@@ -21,6 +21,8 @@ from .modes import weak_modes
 from .uncertainty import sigma_map
 from .verdict import judged
 
+_GAIN = "gain:"
+"""How what the data say against the gain begins, see `Pattern.contradictions`."""
 _SHOWN_MODES = 4
 _SHOWN_FROM = 0.5
 """Share of a mode's power that is not measured."""
@@ -65,8 +67,11 @@ def assessed(
         found,
         size=data.size,
         is_real=settings.object.is_real,
-        contradictions=getattr(pattern, "contradictions", ()),
-    )
+        contradictions=[text for text in pattern.contradictions if not text.startswith(_GAIN)],
+        # The shape does not depend on the photon scale.
+        remarks=[f"{text}; noise, uncertainty and resolution are not on a photon scale"
+                 for text in pattern.contradictions if text.startswith(_GAIN)],
+    )  # fmt: skip
     modes = weak_modes(support, data)
     moved = registered(first.data, others)
     area = int(np.count_nonzero(support))

@@ -46,7 +46,12 @@ class _Criterion:
 
 
 def judged(
-    figures: Figures, *, size: int, is_real: bool, contradictions: Sequence[str] = ()
+    figures: Figures,
+    *,
+    size: int,
+    is_real: bool,
+    contradictions: Sequence[str] = (),
+    remarks: Sequence[str] = (),
 ) -> Certainty:
     """The verdict on a result with these figures.
 
@@ -58,6 +63,8 @@ def judged(
         Whether the density is real: of complex ones Friedel partners say nothing.
     contradictions
         What the data say against what the user gave, a sentence each.
+    remarks
+        What else is to be told, whatever the verdict is.
     """
     criteria = list(_criteria(figures, size))
     failed = [criterion for criterion in criteria if criterion.ratio > 1]
@@ -73,7 +80,7 @@ def judged(
     return Certainty(
         verdict,
         score=1 / (1 + worst**2),
-        reasons=(*reasons, *_remarks(figures)),
+        reasons=(*reasons, *remarks, *_remarks(figures)),
         is_interior_determined=is_determined,
         figures=figures.named(),
     )
