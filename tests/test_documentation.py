@@ -31,6 +31,7 @@ from helpers.documentation import (
 
 from spring_mpi.client.interactive import shared
 from spring_mpi.config.config import Config, load_config
+from spring_mpi.engine.certainty import verdict
 from spring_mpi.model.options import options
 
 LANGUAGES = {"bash", "console", "text", "python", "yaml", "toml", "ini"}
@@ -126,6 +127,21 @@ def is_given(config: dict[str, Any], path: str) -> bool:
     """Whether a key stands in a config."""
     section, _, key = path.rpartition(".")
     return key in (config.get(section, {}) if section else config)
+
+
+def test_limits_of_the_verdict() -> None:
+    """The conventions have those that the engine uses."""
+    page = (ROOT / "docs/reference/conventions.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    for figure, good, bad in (
+        ("excess", verdict.EXCESS, verdict.EXCESS_BAD),
+        ("noise", verdict.NOISE, verdict.NOISE_BAD),
+        ("friedel", verdict.FRIEDEL, verdict.FRIEDEL_BAD),
+    ):
+        assert rows[figure].endswith(f" | {bad:.2f} |")
+        assert f"| {good:.2f}" in rows[figure]
+    assert f"unless `chi` is at most {verdict.CHI} " in rows["excess"]
+    assert f"Above {verdict.SPECKLES} missing speckles" in page
 
 
 def test_links_lead_somewhere() -> None:

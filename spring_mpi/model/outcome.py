@@ -161,7 +161,7 @@ class Outcome:
         if not self.reasons:
             return ""
         first, *more = self.reasons
-        return f"{first} (and {len(more)} more)" if more else first
+        return f"{first}; and {len(more)} more" if more else first
 
     @property
     def is_of_earlier_engine(self) -> bool:

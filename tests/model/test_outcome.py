@@ -42,8 +42,8 @@ def test_first_reason() -> None:
     reasons = ("not centrosymmetric", "two parts", "too few photons")
     told = [replace(DONE, reasons=reasons[:number]).first_reason for number in range(4)]
     assert told == [
-        "", "not centrosymmetric", "not centrosymmetric (and 1 more)",
-        "not centrosymmetric (and 2 more)",
+        "", "not centrosymmetric", "not centrosymmetric; and 1 more",
+        "not centrosymmetric; and 2 more",
     ]  # fmt: skip
 
 

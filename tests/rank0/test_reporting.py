@@ -334,7 +334,7 @@ def test_verdicts_are_told_with_each_job_and_counted(rank0: Rank0) -> None:
         (*VERDICTS[1], "resolution 2.00 px, support 500 px (the interior is not determined) ["),
         (
             *VERDICTS[2],
-            "doubtful 0.50, error 0.1000, support 500 px (not centrosymmetric (and 1 more)) [",
+            "doubtful 0.50, error 0.1000, support 500 px (not centrosymmetric; and 1 more) [",
         ),
         (*VERDICTS[3], "not judged, error 0.1000, support 500 px ["),
     ],

@@ -48,7 +48,7 @@ def test_verdicts_have_a_word_and_a_mark(result: Result) -> None:
     unjudged = replace(result, verdict=None, score=math.nan, resolution_px=None)
     figure = contact_sheet(map(Oriented, [result, doubtful, unjudged]))
     told = texts(figure)
-    assert {"doubtful 0.41, error 0.0432", "dim (and 1 more)"} < set(told)
+    assert {"doubtful 0.41, error 0.0432", "dim; and 1 more"} < set(told)
     assert "not judged, error 0.0432" in told
     marks = [mark.get_facecolor() for mark in figure.findobj(Rectangle)]
     assert {to_rgba(VERDICTS[verdict]) for verdict in (Verdict.GOOD, Verdict.DOUBTFUL, None)} < {
