@@ -132,16 +132,20 @@ def is_given(config: dict[str, Any], path: str) -> bool:
 def test_limits_of_the_verdict() -> None:
     """The conventions have those that the engine uses."""
     page = (ROOT / "docs/reference/conventions.md").read_text(encoding="utf-8")
-    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
-    for figure, good, bad in (
-        ("excess", verdict.EXCESS, verdict.EXCESS_BAD),
-        ("noise", verdict.NOISE, verdict.NOISE_BAD),
-        ("friedel", verdict.FRIEDEL, verdict.FRIEDEL_BAD),
+    chi = f"unless `chi` is at most {verdict.CHI}"
+    low = f"or `low_excess` at most {verdict.LOW_ENOUGH}"
+    for row in (
+        f"`typical_excess`, {chi} {low} | above {verdict.TYPICAL} | |",
+        f"`excess`, {chi} | above {verdict.EXCESS:.2f} | |",
+        f"`low_excess`, {chi} | above {verdict.LOW} | above {verdict.LOW_BAD:.2f} |",
+        f"`noise` | above {verdict.NOISE} | above {verdict.NOISE_BAD:.2f} |",
+        f"`friedel` | above {verdict.FRIEDEL:.2f} | above {verdict.FRIEDEL_BAD:.2f} |",
+        f"`extent` | below {verdict.SMALL:.0f} px | below {verdict.SMALL_BAD:.0f} px |",
+        f"`extent / size` | above {verdict.LARGE} | above {verdict.LARGE_BAD} |",
     ):
-        assert rows[figure].endswith(f" | {bad:.2f} |")
-        assert f"| {good:.2f}" in rows[figure]
-    assert f"unless `chi` is at most {verdict.CHI} " in rows["excess"]
-    assert f"Above {verdict.SPECKLES} missing speckles" in page
+        assert f"| {row}\n" in page
+    assert f"more than {verdict.SPECKLES} missing" in page
+    assert f"a second part that holds more than {verdict.PART} of" in page
 
 
 def test_links_lead_somewhere() -> None:
