@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from known_truth.conditions import CLASSES
 from known_truth.hard import SEEDS, budgets, comparison, small_supports
+from known_truth.robustness import picture
 from known_truth.runs import Row, Search, read, run, single_thread
 from known_truth.sample import SETS
 from known_truth.tables import all_tables
@@ -40,6 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     hard.add_argument("--seeds", type=int, default=SEEDS)
     hard.add_argument("--processes", type=int, default=1)
     hard.set_defaults(action=_hard)
+    maps = actions.add_parser("map", help="a picture of where right answers end")
+    maps.add_argument("file", type=Path, metavar="FILE.png")
+    maps.add_argument("--processes", type=int, default=1)
+    maps.set_defaults(action=lambda given: print(picture(given.file, given.processes)))
     return parser
 
 

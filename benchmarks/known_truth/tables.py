@@ -22,7 +22,11 @@ FEW_SPECKLES = 2.5
 
 def all_tables(rows: Sequence[Row]) -> str:
     """All tables as text."""
-    parts = (overview, by_class, verdict, resolutions, uncertainty, by_engine_seed, wrong_good)
+    parts = (
+        overview, by_class, verdict, resolutions, resolution_by_kind, uncertainty,
+        by_engine_seed, wrong_good,
+    )  # fmt: skip
+
     return "\n\n".join("\n".join(part(rows)) for part in parts)
 
 
@@ -71,10 +75,12 @@ def verdict(rows: Sequence[Row]) -> Iterator[str]:
     many = [row for row in true if row["missing_speckles"] > FEW_SPECKLES]
     rejected = [row for row in rows if row["verdict"] == "bad"]
     plain = [row for row in trusted if not row["is_complex"]]
+    few_real = [row for row in few if not row["is_complex"]]
     yield from (
         _line("precision of good", len(right(trusted)), len(trusted)),
         _line("  without complex objects", len(right(plain)), len(plain)),
         _line(f"recall up to {FEW_SPECKLES} speckles", len(good(few)), len(few)),
+        _line("  without complex objects", len(good(few_real)), len(few_real)),
         _line("recall beyond", len(good(many)), len(many)),
         _line("wrong called good", len(good(wrong)), len(wrong)),
         _line("right among bad", len(right(rejected)), len(rejected)),
@@ -99,6 +105,15 @@ def resolutions(rows: Sequence[Row]) -> Iterator[str]:
         fine = sum(row["resolution_px"] * WITHIN < row["true_resolution"] for row in group)
         yield _line(f"resolution within {WITHIN}, {name}", len(close), len(group))
         yield f"  too fine {_of(fine, len(group))}, 'always 2.00 px' {_of(len(fixed), len(group))}"
+
+
+def resolution_by_kind(rows: Sequence[Row]) -> Iterator[str]:
+    """The same, kind by kind of particle."""
+    told = [row for row in good(rows) if row["resolution_px"] is not None]
+    for kind, group in sorted(_grouped(told, "kind").items()):
+        close = sum(_is_within(row["resolution_px"], row) for row in group)
+        fine = sum(row["resolution_px"] * WITHIN < row["true_resolution"] for row in group)
+        yield f"  {kind:11s} within {_of(close, len(group))}, too fine {fine}"
 
 
 def uncertainty(rows: Sequence[Row]) -> Iterator[str]:

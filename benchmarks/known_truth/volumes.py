@@ -141,14 +141,14 @@ def blob(space: Space, random: Generator) -> Values:
 
 
 def cloud(space: Space, random: Generator) -> Values:
-    """4 to 8 Gaussians: no edge anywhere."""
+    """4 to 8 Gaussians that melt into one, evenly dense within, with a wide rim."""
     total = np.zeros(space.distance().shape, np.float32)
     for _ in range(random.integers(4, 9)):
         centre = _direction(random) * random.uniform(0, 0.6)
         width = np.float32(random.uniform(0.1, 0.22))
         height = np.float32(random.uniform(0.4, 1.0))
         total += height * np.exp(-((space.distance(centre) / width) ** 2) / 2)
-    return total
+    return np.asarray(np.clip((total - np.float32(0.2)) / np.float32(0.5), 0, 1))
 
 
 def aggregate(space: Space, random: Generator) -> Values:
