@@ -16,6 +16,7 @@ from ..launch.environment import restart_words
 from ..model.outcome import Outcome, State
 from ..rank0.walltime import words_of_end
 from ..rundir.lines import Header, JobLine, Line, RecipeLine, Start
+from .centring import centre_text
 from .earlier import Verdict
 from .past import Past
 from .plan import Plan
@@ -33,6 +34,8 @@ def first_lines(plan: Plan, past: Past, resumption: Resumption, *, is_new: bool)
     for recipe in {recipe.digest: recipe for recipe in recipes}.values():
         if recipe.digest not in past.recipes:
             yield RecipeLine(recipe.digest, recipe.parts)
+    if plan.expected and plan.expected.digest not in past.centres:
+        yield plan.expected
     yield from resumption.earlier.renewed.values()
     yield from resumption.adopted
     for job in resumption.interrupted:
@@ -61,6 +64,8 @@ def first_words(
     yield from remarks(plan.index)
     if text := flagged(plan.index, plan.positions):
         yield text
+    if plan.expected:
+        yield f"Centre: {centre_text(plan.expected)}"
     if again := restart_words():
         yield again
     yield from words_of_end()

@@ -14,18 +14,21 @@ from ..config.config import load_config
 from ..config.quick import of_both
 from ..config.sections import Config
 from ..engine.requirements import check as check_settings
+from ..engine.start import support_size
 from ..errors import ConfigError, SpringError
 from ..events.geometry import read_geometry
 from ..events.index.remarks import flagged, remarks
 from ..events.reading.calibrator import Calibrator
 from ..events.reading.loader import Loader
 from ..events.reading.preparation import Prepared, Preparer
+from ..model.findings import AUTO
 from ..model.names import pid_text
 from ..model.pattern import Pattern
 from ..rank0.placement import table
 from ..rank0.transport import Transport
 from ..rundir.lock import Lock
 from ..rundir.paths import RunDirectory
+from .centring import centre_text, expected_centre
 from .earlier import Choice, judge
 from .indexing import open_index
 from .past import Past
@@ -99,13 +102,16 @@ def _examined(
             may_be_empty=is_growing, is_growing=is_growing,
         )  # fmt: skip
         plan.suspects, unknown = suspects_of(plan)
+        centre, uncentred = expected_centre(plan, past)
+        if centre:
+            plan.expect(centre)
         first = _first_pattern(plan, problems)
         refuse_wrong_stacks(plan)
         problems += _trial(plan, past, rundir, choice)
     except SpringError as fault:
         problems += str(fault).splitlines()
         return None
-    return _Examined(plan, first, (*opened.remarks, unknown))
+    return _Examined(plan, first, (*opened.remarks, unknown, uncentred))
 
 
 def _described(config: Config, examined: _Examined) -> Iterator[str]:
@@ -118,18 +124,32 @@ def _described(config: Config, examined: _Examined) -> Iterator[str]:
     yield f"jobs: {len(plan)} ({plan.ways})"
     if config.data.geometry:
         yield f"geometry: {read_geometry(config.data.geometry)}"
+    if plan.expected is not None:
+        yield f"centre: {centre_text(plan.expected)}"
     if examined.first is not None:
         yield from _prepared_lines(examined.first)
+        yield from _support_lines(plan, examined.first.pattern)
     yield f"memory: about {memory_mb(config, plan)} MB per worker"
     yield f"run directory: {config.output}"
 
 
 def _prepared_lines(first: Prepared) -> Iterator[str]:
     yield f"first event: {pid_text(first.pattern.pid)}, {_measured(first.pattern)}"
+    yield f"  the frame itself says: {first.pattern.findings.text(first.pattern.estimated_gain)}"
     yield from (f"  {exclusion}" for exclusion in first.exclusions)
     if not first.exclusions:
         yield "  no mask is used: neither the config nor the files bring one"
     yield from (f"warning: {warning}" for warning in first.warnings)
+
+
+def _support_lines(plan: Plan, pattern: Pattern) -> Iterator[str]:
+    """The size of the initial support where the event decides it."""
+    for variant in plan.variants:
+        if (init := variant.settings.init).supportsize == AUTO:
+            size = support_size(init, pattern.object_size, pattern.size)
+            extent = f"{pattern.object_size:.0f} pixels" if pattern.object_size else "not known"
+            yield f"its initial support: {size} pixels, for the extent of its object is {extent}"
+            return
 
 
 def _first_pattern(plan: Plan, problems: list[str]) -> Prepared | None:
@@ -158,7 +178,7 @@ def _measured(pattern: Pattern) -> str:
     row, column = pattern.center
     return (
         f"{pattern.measured.mean():.0%} of {pattern.size} x {pattern.size} pixels measured, "
-        f"centre ({row:g}, {column:g})"
+        f"centre ({row:.6g}, {column:.6g}), {pattern.center_origin}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..model.outcome import State
 from ..rundir.journal import replay
-from ..rundir.lines import Exit, Header, JobLine, Line, MessageLine, RecipeLine, Start
+from ..rundir.lines import CentreLine, Exit, Header, JobLine, Line, MessageLine, RecipeLine, Start
 from ..rundir.verbs import UNKNOWN, VERBS
 
 
@@ -34,6 +34,8 @@ class Past:
     """Jobs that people let run again: a result that was there before is not theirs any more."""
     recipes: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Digest -> parts, of all recipes that a run had for its jobs."""
+    centres: dict[str, CentreLine] = field(default_factory=dict)
+    """Digest of data and preparation -> where their events have the centre."""
     is_sharded: bool | None = None
     """Whether results lie in sub-folders; None before the first run."""
     is_paused: bool = False
@@ -57,6 +59,8 @@ class Past:
                 self.running.clear()
             case RecipeLine():
                 self.recipes[line.digest] = line.parts
+            case CentreLine():
+                self.centres.setdefault(line.digest, line)
             case JobLine():
                 self._take_job(line)
             case MessageLine():

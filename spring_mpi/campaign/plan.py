@@ -23,9 +23,10 @@ from ..model.names import FULL, file_name, job_name, pid_text, quick_name
 from ..model.outcome import Outcome, State
 from ..model.settings import Settings
 from ..model.verdict import Verdict
+from ..rundir.lines import CentreLine
 from ..worker.messages import Job
 from .blueprint import Blueprint, Course
-from .recipe import Recipe, Recorded, calibration_of
+from .recipe import Recipe, Recorded, calibration_of, digest
 from .selection import select, select_present
 
 _SHARDED_FROM = 10_000
@@ -74,8 +75,12 @@ class Plan:
         self.added: dict[str, Blueprint] = {}
         self.suspects = NOTHING_SUSPECT
         """Raw values of the campaign's data that results tell of."""
+        self.expected: CentreLine | None = None
+        """Where events have their centre; None where each job's centre is given."""
         self.variants: tuple[Variant, ...] = config.sweep.variants(config.settings)
         chosen = (select_present if is_growing else select)(config.events, index)
+        self.selected = chosen
+        """Places in the index of the events of all parts at the start."""
         self.positions = chosen[parse_part(config.part or "1/1")]
         if not (len(self.positions) or may_be_empty or config.part):
             by = f" by {config.events.list}" if config.events.list else ""
@@ -91,10 +96,7 @@ class Plan:
         self._command = " ".join(sys.argv)
         self.calibration = calibration_of(config)
         self._recorded = Recorded.of(self.calibration, config.data.reader)
-        self._full = [self._course(variant.settings) for variant in self.variants]
-        self._first = self._full if config.quick is None else [
-            self._course(quickened(variant.settings, config.quick)) for variant in self.variants
-        ]  # fmt: skip
+        self._full, self._first = self._all_courses()
 
     def __len__(self) -> int:
         return len(self.positions) * len(self.variants)
@@ -106,6 +108,13 @@ class Plan:
             "" if self.config.quick is None else ", quick ones; the doubtful get a full job each"
         )
         return f"{len(self.variants)} variants of the settings{quick}"
+
+    def expect(self, centre: CentreLine) -> None:
+        """From here on jobs are made with the centre that other events have."""
+        self.expected = centre
+        self.calibration = replace(self.calibration, center_prior=centre.center)
+        self._recorded = self._recorded.with_prior(centre.center)
+        self._full, self._first = self._all_courses()
 
     def grow(self, index: EventIndex, positions: NDArray[np.int64]) -> list[str]:
         """Take over a grown index; the names of the jobs that are new.
@@ -251,6 +260,20 @@ class Plan:
 
     def _swept_values(self, settings: Settings) -> tuple[tuple[str, str], ...]:
         return tuple((name, value_text(settings.get(*name.split(".")))) for name in self.swept)
+
+    @property
+    def data_digest(self) -> str:
+        """Digest of all that decides which pattern an event becomes, but for other events."""
+        pattern = self.config.pattern
+        return digest([self._recorded.parts, pattern.cropsize, pattern.size])
+
+    def _all_courses(self) -> tuple[list[Course], list[Course]]:
+        """Of each variant: the full ones, and those that come first."""
+        full = [self._course(variant.settings) for variant in self.variants]
+        if (quick := self.config.quick) is None:
+            return full, full
+        first = [self._course(quickened(variant.settings, quick)) for variant in self.variants]
+        return full, first
 
     def _course(self, settings: Settings) -> Course:
         return Course(settings, self.recipe(settings))

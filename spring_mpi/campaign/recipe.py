@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import PurePath
@@ -34,6 +34,7 @@ REVISIONS = ("preparation", "engine")
 _KEYS = {"masks": "data.mask", "geometry": "data.geometry", "gain_bits": "data.gain_bits"}
 """Where a config has what a calibration has; the rest is in ``pattern``, by the same name."""
 _CONTENT = "content of"
+_PRIOR = "pattern.center, as other events have it"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ class Recorded:
             parts.setdefault(f"{_CONTENT} {os.path.basename(path)}", []).append(content)
         return cls(parts, former and former + loader)
 
+    def with_prior(self, prior: tuple[float, float] | None) -> Recorded:
+        """With the centre that other events have, where one is known."""
+        return self if prior is None else replace(self, parts={**self.parts, _PRIOR: list(prior)})
+
     def recipe(self, settings: Settings, cropsize: int, size: int, seed: int) -> Recipe:
         """With settings and what the pattern's shape depends on."""
         former = version_0_1_0.recipe(settings, self.former, cropsize, size, seed)
@@ -128,7 +133,11 @@ def calibration_of(config: Config) -> Calibration:
 
 
 def _calibration_keys() -> dict[str, str]:
-    return {of.name: _KEYS.get(of.name, f"pattern.{of.name}") for of in fields(Calibration)}
+    return {
+        of.name: _KEYS.get(of.name, f"pattern.{of.name}")
+        for of in fields(Calibration)
+        if of.name != "center_prior"
+    }
 
 
 def described(calibration: Calibration, reader: str) -> dict[str, Any]:

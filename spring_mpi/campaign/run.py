@@ -38,6 +38,7 @@ from ..system.relayed_warnings import relaying_warnings
 from ..worker.messages import Equipment
 from .added import blueprint, requested
 from .beginning import engine_words, first_lines, first_words
+from .centring import expected_centre
 from .check import faults, refuse_wrong_stacks
 from .earlier import Choice
 from .following import Following
@@ -134,6 +135,9 @@ def _run(
     )  # fmt: skip
     refuse_wrong_stacks(plan)
     plan.suspects, unknown = suspects_of(plan)
+    centre, uncentred = expected_centre(plan, past)
+    if centre:
+        plan.expect(centre)
     for name, request in past.requests.items():
         plan.add(name, blueprint(plan, request))
     resumption = resume(plan, past, rundir, options.choice)
@@ -151,8 +155,8 @@ def _run(
     ):
         log.write_earlier(early)
         log("\n".join([*first_words(plan, past, resumption, aside), *opened.remarks]))
-        warnings = engine_words(resumption, config.output), unknown, *plan.suspects.sentences()
-        log("\n".join(filter(None, warnings)), Level.FAULT)
+        warnings = engine_words(resumption, config.output), unknown, uncentred
+        log("\n".join(filter(None, [*warnings, *plan.suspects.sentences()])), Level.FAULT)
         given = workers.equipment.items()
         chosen = {rank: equipment for rank, equipment in given if equipment.gpu or equipment.cpus}
         log("\n".join(table(chosen)), Level.DETAIL)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pickle
 import subprocess
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..events.event import EventRef
 from ..events.formats.registry import facts_of, takes_texts
 from ..events.gain_stages import UndecodedError
@@ -37,28 +40,39 @@ def suspects_of(plan: Plan) -> tuple[Suspects, str]:
         done.check_returncode()
         found: Suspects = pickle.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, pickle.UnpicklingError, EOFError) as fault:
-        return NOTHING_SUSPECT, f"No event was looked at for marks of bad pixels: {_reason(fault)}"
+        return (
+            NOTHING_SUSPECT,
+            f"No event was looked at for marks of bad pixels: {failure_text(fault)}",
+        )
     if found.refusal:
         raise UndecodedError(found.refusal)
     return found, ""
 
 
 def sampled(plan: Plan) -> list[EventRef]:
-    """Events spread over the selection; its first ones where others are slow to reach, or new.
-
-    None of simulated data, which are known.
-    """
-    data, count = plan.config.data, len(plan.positions)
-    if all(facts_of(source.reader).is_simulated for source in plan.index.sources):
-        return []
-    in_turn = data.follow is not None or takes_texts(data.reader)
-    most = min(count, _EVENTS_IN_TURN if in_turn else _EVENTS)
-    last = most - 1 if in_turn else count - 1
-    steps = (number * last // max(most - 1, 1) for number in range(most))
-    return [plan.index.ref(int(plan.positions[step])) for step in steps]
+    """Events to be looked at for marks; none of simulated data, which are known."""
+    return [] if _is_simulated(plan) else spread(plan, plan.positions, _EVENTS, _EVENTS_IN_TURN)
 
 
-def _reason(fault: Exception) -> str:
+def spread(
+    plan: Plan, positions: NDArray[np.int64], most: int, most_in_turn: int
+) -> list[EventRef]:
+    """Events spread over those at ``positions`` of the index; the first ones where others are slow
+    to reach, or new."""
+    data, count = plan.config.data, len(positions)
+    in_turn = data.follow is not None or (takes_texts(data.reader) and not _is_simulated(plan))
+    number = min(count, most_in_turn if in_turn else most)
+    last = number - 1 if in_turn else count - 1
+    steps = (step * last // max(number - 1, 1) for step in range(number))
+    return [plan.index.ref(int(positions[step])) for step in steps]
+
+
+def _is_simulated(plan: Plan) -> bool:
+    return all(facts_of(source.reader).is_simulated for source in plan.index.sources)
+
+
+def failure_text(fault: Exception) -> str:
+    """Why a process that was asked about events gave no answer."""
     if isinstance(fault, subprocess.TimeoutExpired):
         return f"a few took more than {fault.timeout:.0f} s"
     if isinstance(fault, subprocess.CalledProcessError):

@@ -107,5 +107,20 @@ def _outcome(standing: Standing) -> Result | PatternError:
         error_history=first.history.astype(np.float32),
         generations_run=standing.budget.used,
         settings=standing.settings.copy(),
-        provenance=Provenance(seed=case.seed, warnings=pattern.warnings),
+        provenance=_provenance(standing),
+    )
+
+
+def _provenance(standing: Standing) -> Provenance:
+    """What job and pattern say of the result; the rest is added by those who know it."""
+    pattern = standing.case.pattern
+    return Provenance(
+        seed=standing.case.seed,
+        warnings=pattern.warnings,
+        center=pattern.center,
+        center_origin=pattern.center_origin,
+        satvalue=pattern.satvalue,
+        estimated_gain=pattern.estimated_gain,
+        contradictions=pattern.contradictions,
+        supportsize=standing.supportsize,
     )

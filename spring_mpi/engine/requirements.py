@@ -18,8 +18,9 @@ def check(settings: Settings, size: int) -> None:
     """Raise `SettingsError` for settings that do not go together or do not fit the grid."""
     for section, key, message in settings.conflicts():
         raise SettingsError(f"{section}.{key} {message}")
-    if settings.init.supportsize * 2 > size:
+    given = settings.init.supportsize
+    if not isinstance(given, str) and given * 2 > size:
         raise SettingsError(
-            f"init.supportsize {settings.init.supportsize} exceeds half the pattern's size "
+            f"init.supportsize {given} exceeds half the pattern's size "
             f"({size}): an object that large is not sampled"
         )

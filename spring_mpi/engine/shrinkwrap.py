@@ -51,9 +51,11 @@ def _shrink_wrap(settings: Settings, keys: Sequence[int], size: int, progress: f
 def target_area(settings: Settings, size: int, progress: float) -> int:
     """Support area, pixels: constant from three quarters of the generations on.
 
-    The last quarter runs at one area, so that its errors may be compared.
+    The last quarter runs at one area, so that its errors may be compared; 0 in threshold mode.
     """
     rules = settings.SW
+    if rules.mode != "area":
+        return 0
     area = rules.area or float(np.count_nonzero(start_support(settings.init, size)))
     shrunk = min(progress / _CONSTANT_FROM, 1.0)
     return round(area * (rules.area_start + (rules.area_end - rules.area_start) * shrunk))

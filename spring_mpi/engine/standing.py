@@ -13,6 +13,7 @@ from .backend import Arrays, Errors, Problem
 from .bounds import ModulusBounds, modulus_bounds
 from .case import Case, Progress
 from .evolution import Stage, finishing
+from .start import support_size
 from .stopping import FINISHING, Budget
 
 _LARGER = 1.35
@@ -76,10 +77,15 @@ class Standing:
         return self.has_light and self.budget.has_another
 
     @property
+    def supportsize(self) -> int:
+        """Linear size of the initial supports of the first run."""
+        pattern = self.case.pattern
+        return support_size(self.settings.init, pattern.object_size, pattern.size)
+
+    @property
     def problem(self) -> Problem:
         """That of the current run."""
-        number = len(self.runs)
-        size = self.settings.init.supportsize
+        number, size = len(self.runs), self.supportsize
         if number == 2:
             size = min(round(_LARGER * size), self.bounds.size // 2)
         return Problem(self.bounds, self.case.key(number), size)

@@ -6,6 +6,7 @@ they are is our own choice: up to ``init.items`` of them, anywhere inside the su
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from ..model.settings import Init
 from .random import Purpose, uniforms
 
 _NUMBERS_PER_ITEM = 5
+_ROOM = 1.6
+"""Of the initial support over the extent that an autocorrelation shows."""
 
 
 class Sphere(NamedTuple):
@@ -29,12 +32,34 @@ class Sphere(NamedTuple):
     """The density at the centre; real where densities are."""
 
 
+def support_size(init: Init, object_size: float, size: int) -> int:
+    """Linear size of the initial support of one pattern, pixels of the density.
+
+    That of ``supportsize``; with ``auto`` a little more than the object's extent by its
+    autocorrelation, which is 0.65 to 1.06 of the true one in nine of ten patterns, but not more
+    than half the field of view, beyond which nothing is sampled; a quarter of it where the extent
+    is not known.
+
+    Parameters
+    ----------
+    object_size
+        `Pattern.object_size`, 0 if unknown.
+    size
+        Side of the pattern.
+    """
+    if not isinstance(init.supportsize, str):
+        return init.supportsize
+    if not object_size:
+        return size // 4
+    return min(math.ceil(_ROOM * object_size), size // 2)
+
+
 def start_support(init: Init, size: int) -> NDArray[np.bool_]:
     """Disc or square of extent ``supportsize`` about [size // 2, size // 2], (size, size)."""
     axis = np.abs(np.arange(size) - size // 2)
     if init.shape == "square":
-        return np.maximum(axis[:, None], axis[None, :]) * 2 <= init.supportsize
-    return np.hypot(axis[:, None], axis[None, :]) * 2 <= init.supportsize
+        return np.maximum(axis[:, None], axis[None, :]) * 2 <= _extent(init)
+    return np.hypot(axis[:, None], axis[None, :]) * 2 <= _extent(init)
 
 
 def start_density(
@@ -68,9 +93,15 @@ def spheres(
     return [_sphere(init, item, is_complex=not is_real) for item in items]
 
 
+def _extent(init: Init) -> int:
+    if isinstance(init.supportsize, str):
+        raise TypeError("init.supportsize must be a number here, that of `support_size`")
+    return init.supportsize
+
+
 def _sphere(init: Init, numbers: NDArray[np.float64], *, is_complex: bool) -> Sphere:
     span = init.itemsize_max - init.itemsize_min
-    outer = init.supportsize / 2
+    outer = _extent(init) / 2
     radius = outer * (init.itemsize_min + span * numbers[0])
     distance, angle = (outer - radius) * np.sqrt(numbers[1]), 2 * np.pi * numbers[2]
     strength = numbers[3] * (np.exp(2j * np.pi * numbers[4]) if is_complex else 1)

@@ -42,6 +42,17 @@ class Findings:
         """(row, column) in pixels of the frame, where it is sure."""
         return self.centre.center if self.centre and self.centre.is_sure else None
 
+    def text(self, gain: float | None) -> str:
+        """What it says, for people; ``gain``: raw units per photon, as the scale makes them."""
+        found = self.centre
+        centre = "no centre" if found is None else f"no centre, correlation {found.sureness:.2f}"
+        if found and found.is_sure:
+            row, column = found.center
+            centre = f"centre ({row:.2f}, {column:.2f}), correlation {found.sureness:.2f}"
+        plateau = f"plateau from {self.plateau.start:.6g} on" if self.plateau else "no plateau"
+        photon = "unknown" if gain is None else f"{gain:.3g}"
+        return f"{centre}; {plateau}; raw units per photon: {photon}"
+
     @property
     def is_on_photon_scale(self) -> bool:
         """Whether the gain is right within a factor of 2, as far as the frame tells."""

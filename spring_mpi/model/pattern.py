@@ -58,7 +58,7 @@ class Pattern:
         Number or array of the frame's shape; gain in raw units per photon. A pixel without a
         finite background is masked; masked pixels need no gain.
     center_prior
-        (row, column) where other events of the run have the centre, for ``center="auto"``.
+        (row, column) where the centre is expected, as that of other events, for ``center="auto"``.
 
     Attributes
     ----------
@@ -74,6 +74,8 @@ class Pattern:
         Whether the centre was given.
     findings
         What the frame itself says of centre, saturation and gain.
+    estimated_gain
+        Raw units per photon, as the noise of Friedel pairs says; None where it does not tell.
     contradictions
         Where it says otherwise than what is used, a sentence each; among the warnings, too. They
         begin with ``centre:``, ``satvalue:`` or ``gain:``.
@@ -123,6 +125,8 @@ class Pattern:
         self.findings = look(
             self.raw, photons, usable, binning=binning, prior=center_prior, photon=scale
         )
+        said = self.findings.scale
+        self.estimated_gain = None if said is None else said.factor * scale
         self.center, self.center_origin = self._used_center(center, center_prior)
         self.satvalue = self._used_satvalue(satvalue)
         self.contradictions = tuple(
@@ -174,7 +178,7 @@ class Pattern:
         if self.is_auto_center and (found := self.findings.center):
             return found, "found by Friedel pairs"
         if self.is_auto_center and prior is not None:
-            return prior, "that of other events"
+            return prior, "the one expected"
         rows, columns = self.raw.shape
         return ((rows - 1) / 2, (columns - 1) / 2), "the middle of the frame"
 

@@ -44,6 +44,18 @@ class Provenance:
     """Digest of event, preparation, settings and seed; see `spring_mpi.campaign.recipe`."""
     source: str = ""
     """File of the event."""
+    center: tuple[float, float] | None = None
+    """(row, column) of the zero frequency in the frame, pixels, as used; None: not recorded."""
+    center_origin: str = ""
+    """How it was found, see `spring_mpi.Pattern`."""
+    satvalue: float | None = None
+    """Raw value at and above which pixels count as saturated, as used; None: none do."""
+    estimated_gain: float | None = None
+    """Raw units per photon, as the noise of Friedel pairs says; None: it does not tell."""
+    contradictions: tuple[str, ...] = ()
+    """Where the frame says otherwise than what is used; see `spring_mpi.Pattern`."""
+    supportsize: int | None = None
+    """Linear size of the initial supports, pixels of the density, as used."""
 
 
 _ABSENT: Mapping[str, Any] = {

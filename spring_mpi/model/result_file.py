@@ -64,6 +64,12 @@ _LAYOUT = (
     ("name", f"{_EVENT}/name", ""),
     ("tag", f"{_EVENT}/tag", ""),
     ("source", f"{_EVENT}/source", ""),
+    ("center", f"{_PROCESS}/center", "pixels of the frame"),
+    ("center_origin", f"{_PROCESS}/center_origin", ""),
+    ("satvalue", f"{_PROCESS}/satvalue", "raw units"),
+    ("estimated_gain", f"{_PROCESS}/estimated_gain", "raw units per photon"),
+    ("contradictions", f"{_PROCESS}/contradictions", ""),
+    ("supportsize", f"{_PROCESS}/supportsize", "pixels of the density"),
 )
 
 _EARLIER_SUPPORT = f"{_IMAGE}/mask"
@@ -105,7 +111,9 @@ def read(path: Path) -> dict[str, Any]:
     if missing := [name for field, name, _ in _LAYOUT if field in _NEEDED and field not in values]:
         raise ValueError(f"it has no /{missing[0]}")
     values["pid"] = tuple(values["pid"].tolist())
-    for field in ("warnings", "masks", "reasons"):
+    if "center" in values:
+        values["center"] = tuple(values["center"].tolist())
+    for field in ("warnings", "masks", "reasons", "contradictions"):
         values[field] = tuple(values.get(field, "").splitlines())
     values["settings"] = _settings(values["settings"])
     return values | _judgement(values)
@@ -136,7 +144,9 @@ def _stored(value: Any) -> Any:
         return yaml.safe_dump(value.to_dict(), sort_keys=False)
     if isinstance(value, tuple):
         is_text = all(isinstance(item, str) for item in value)
-        return "\n".join(value) if is_text else np.array(value, np.int64)
+        is_whole = all(isinstance(item, int) for item in value)
+        kind = np.int64 if is_whole else np.float64
+        return "\n".join(value) if is_text else np.array(value, kind)
     return str(value) if isinstance(value, Verdict) else value
 
 

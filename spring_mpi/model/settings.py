@@ -55,8 +55,11 @@ class Init:
     gamma: float = option(
         0.5, "exponent of the start profile (1 - r^2/R^2)^gamma; 0.5 is a sphere", above=0, below=2
     )
-    supportsize: int = option(
-        60, "initial linear size of the support, in pixels of the rescaled grid", above=1
+    supportsize: int | Literal["auto"] = option(
+        60,
+        "initial linear size of the support, in pixels of the rescaled grid; auto: of each event, "
+        "from the extent of its object",
+        above=1,
     )
     itemsize_min: float = option(
         0.2, "smallest diameter of the start spheres, relative to supportsize", above=0, at_most=1
@@ -243,6 +246,8 @@ class Settings:
         """(section, key, message) for values that are legal alone but not together."""
         if self.init.itemsize_min > self.init.itemsize_max:
             yield "init", "itemsize_min", f"must be <= init.itemsize_max ({self.init.itemsize_max})"
+        if self.init.supportsize == "auto" and self.SW.mode == "area" and self.SW.area is None:
+            yield "init", "supportsize", "must be a number where SW.area is made of it"
         if self.SW.area_end > self.SW.area_start:
             yield "SW", "area_end", f"must be <= SW.area_start ({self.SW.area_start})"
         if self.SW.threshold * self.SW.threshold_spread >= 1:

@@ -63,6 +63,19 @@ class RecipeLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CentreLine:
+    """Where events have their centre: what this and all later runs expect."""
+
+    digest: str = _declared("expected")
+    """Of the data and their preparation."""
+    center: tuple[float, float] | None = _declared(default=None, read=tuple, write=list)
+    """(row, column), pixels of the frame; None where it is not known."""
+    events: int = 0
+    """In which it was found."""
+    looked_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JobLine:
     """A job is in another state, or more is known of it."""
 
@@ -132,10 +145,10 @@ class Exit:
     """Of an interruption."""
 
 
-Line = Header | Start | RecipeLine | JobLine | MessageLine | Exit
+Line = Header | Start | RecipeLine | CentreLine | JobLine | MessageLine | Exit
 
 _KINDS = {"journal": Header, "start": Start, "exit": Exit, "message": MessageLine,
-          "recipe": RecipeLine, "job": JobLine}  # fmt: skip
+          "recipe": RecipeLine, "expected": CentreLine, "job": JobLine}  # fmt: skip
 """Key that only lines of a kind have -> the kind."""
 _FIRST = ("t", "job", "state", "attempt", "worker", "reason", "request", "fingerprint")
 """What has stood first in the lines of jobs ever since; the order says nothing."""

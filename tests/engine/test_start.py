@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spring_mpi.engine.random import job_key
-from spring_mpi.engine.start import start_density, start_support
+from spring_mpi.engine.start import start_density, start_support, support_size
 from spring_mpi.model.settings import Init
 
 KEY = job_key(1, "test")
@@ -48,6 +48,14 @@ def test_the_support_has_the_size_asked_for(size: int) -> None:
         middle = size // 2
         assert support[middle].nonzero()[0].tolist() == list(range(middle - 5, middle + 6))
         assert support.sum() == area
+
+
+@pytest.mark.parametrize(
+    ("given", "extent", "size"), [(60, 10, 60), ("auto", 20, 32), ("auto", 60, 64), ("auto", 0, 32)]
+)
+def test_the_support_of_an_event(given: int | str, extent: float, size: int) -> None:
+    """A number is as given; auto is 1.6 times the extent, at most half, and a quarter without."""
+    assert support_size(settings_of(init__supportsize=given).init, extent, 128) == size
 
 
 def test_start_densities_are_reproducible_and_differ() -> None:

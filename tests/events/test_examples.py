@@ -43,7 +43,7 @@ def test_an_example_is_a_pattern(folder: Path, name: str) -> None:
     """The four keys fit `Pattern` as users call it, and the object fits its field of view."""
     with np.load(folder / name) as file:
         assert sorted(file) == ["center", "mask", "pattern", "pid"]
-        pattern = Pattern(**file, cropsize=1024, size=256, satvalue=3e4)
+        pattern = Pattern(**file, cropsize=1024, size=256, satvalue=3e4, gain=10.0)
     assert pattern.intensity.shape == (256, 256)
     assert pattern.warnings == ()
     assert max(map(abs, pattern.offset)) <= 1 / 8

@@ -110,7 +110,7 @@ def test_auto_uses_what_is_found_and_says_so() -> None:
     unknown = Pattern(blank, center="auto", center_prior=(40.0, 50.5))
     assert unknown.center == (40.0, 50.5)
     (told,) = (text for text in unknown.warnings if text.startswith("center: auto"))
-    assert told.endswith("that of other events, (40, 50.5), is used")
+    assert told.endswith("the one expected, (40, 50.5), is used")
 
 
 @pytest.mark.parametrize(("off", "is_told"), [(0.0, False), (0.5, False), (2.5, True)])

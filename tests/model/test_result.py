@@ -47,7 +47,9 @@ def made(*, is_complex: bool = False, **changes: Any) -> Result:
         "provenance": Provenance(
             seed=7, backend="reference", device="cpu", started=1.7e9, seconds=2.5,
             warnings=("one thing", "another: ä"), command="spring-batch a.yaml",
-            fingerprint="ab12", source="/data/run.cxi",
+            fingerprint="ab12", source="/data/run.cxi", center=(130.25, 128.5),
+            center_origin="given", satvalue=3e4, estimated_gain=8.25, supportsize=41,
+            contradictions=("centre: off", "gain: ä"),
         ),
     }  # fmt: skip
     return Result(**values | changes)

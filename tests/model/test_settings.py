@@ -55,8 +55,8 @@ def test_set_returns_the_object_itself() -> None:
         ("inti", "gamma", 1, "no section 'inti' in the settings; did you mean 'init'?"),
         ("init", "suportsize", 1, "no setting init.suportsize; did you mean 'supportsize'?"),
         ("ia", "it", 1, "no section 'ia' in the settings; did you mean 'IA'?"),
-        ("init", "supportsize", "80", "init.supportsize must be int, not '80'"),
-        ("init", "supportsize", True, "init.supportsize must be int, not True"),
+        ("init", "supportsize", "80", "init.supportsize must be int or auto, not '80'"),
+        ("init", "supportsize", True, "init.supportsize must be int or auto, not True"),
         ("init", "gamma", 2, "init.gamma must be >0 <2, not 2.0"),
         ("init", "gamma", float("nan"), "init.gamma must be finite, not nan"),
         ("SW", "mode", "level", "SW.mode must be threshold or area, not 'level'"),
@@ -170,4 +170,4 @@ def test_table_shows_the_present_value() -> None:
     """A changed value appears in its row."""
     table = Settings().set("init", "supportsize", 93).table()
     row = next(cells(line) for line in table.splitlines() if "supportsize" in cells(line)[1])
-    assert row[1:5] == ["supportsize", "93", "int", ">1"]
+    assert row[1:5] == ["supportsize", "93", "int or auto", ">1"]

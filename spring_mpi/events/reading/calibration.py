@@ -30,6 +30,8 @@ class Calibration:
     """Raw value at and above which a pixel is saturated."""
     geometry: GeometrySpec | None = None
     """Where the pixels are; None: frames are images."""
+    center_prior: tuple[float, float] | None = None
+    """(row, column) where other events have the centre, for ``auto``; no config says it."""
     gain_bits: str | None = None
     """A key of `CODINGS`, or `NO_GAIN_BITS`; None: what the reader says of the frames."""
 

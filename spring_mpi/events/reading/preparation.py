@@ -105,6 +105,7 @@ class Preparer:
             satvalue=calibrator.satvalue,
             background=values.background,
             gain=values.gain,
+            center_prior=calibration.center_prior or event.center,
         )
         suspicions = (*remarks(calibrator, event), *suspects.told(event.data, values.mask))
         return Prepared(pattern, values.exclusions, suspicions)
