@@ -168,6 +168,7 @@ def quick_job(tag: str = "", generations: int = 2) -> MPR:
         gain=np.full((64, 64), 2),
     )
     settings = Settings().set("global", "generations", generations).set("global", "popsize", 4)
+    settings = settings.set("global", "stop", "never")
     return MPR(pattern, settings.set("init", "supportsize", 8).set("IA", "it", 4), tag)
 
 

@@ -16,9 +16,10 @@ from spring_mpi.cli.view import main
 from spring_mpi.errors import RunDirectoryError, SourceError
 from spring_mpi.model.alignment import twin
 from spring_mpi.model.outcome import Outcome, State
+from spring_mpi.model.verdict import Verdict
 from spring_mpi.rundir.campaign import Alike
 from spring_mpi.rundir.status import write_status
-from spring_mpi.rundir.summary import SummaryFile
+from spring_mpi.rundir.summary import SummaryFile, read_summary
 
 JOBS = {"1-a": 0.3, "1-b": 0.1, "1-c": 0.2, "2-a": 0.5, "1-d": math.nan}
 
@@ -57,6 +58,22 @@ def test_variants_are_turned_like_the_best(rundir: Path) -> None:
     for one in variants:
         assert np.allclose(one.result.data, variants[0].result.data, atol=1e-6)
         assert np.array_equal(one.result.support, variants[0].result.support)
+
+
+def test_the_best_is_the_most_trusted(rundir: Path) -> None:
+    """A verdict counts more than an error, and a score more among equal verdicts."""
+    path = rundir / "summary.csv"
+    judged = {"1-a": (Verdict.GOOD, 0.5), "1-b": (Verdict.BAD, 0.9), "1-c": (Verdict.GOOD, 0.7)}
+    jobs = [
+        replace(job, verdict=verdict, score=score)
+        for name, job in read_summary(path).items()
+        for verdict, score in (judged.get(name, (None, None)),)
+    ]
+    SummaryFile(path, jobs).close()
+    variants = Campaign(rundir).variants("1")
+    assert [one.result.name for one in variants] == ["1-c", "1-a", "1-b", "1-d"]
+    said = "turned by 180 degrees to match 1-c"
+    assert [one.remark for one in variants] == ["", "", said, said]
 
 
 def test_files_keep_their_own_orientation(rundir: Path) -> None:

@@ -24,7 +24,7 @@ from helpers.campaigns import (
 LONG = {
     "events": {"slice": "0:1"},
     "settings": {
-        "global": {"generations": 60, "popsize": 8},
+        "global": {"generations": 60, "popsize": 8, "stop": "never"},
         "init": {"supportsize": 30},
         "IA": {"it": 20},
     },

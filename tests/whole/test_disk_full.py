@@ -51,7 +51,7 @@ THREE = {
         "mask": {"dataset": "mask", "bad": 1},
     },
     "settings": {
-        "global": {"generations": 60, "popsize": 8},
+        "global": {"generations": 60, "popsize": 8, "stop": "never"},
         "init": {"supportsize": 30},
         "IA": {"it": 10},
     },

@@ -16,7 +16,7 @@ from helpers.campaigns import Campaign, children, finish, is_gone, rank_processe
 # Long enough to be hit in the middle, short enough to be done again.
 SLOW = {
     "settings": {
-        "global": {"generations": 60, "popsize": 8},
+        "global": {"generations": 60, "popsize": 8, "stop": "never"},
         "init": {"supportsize": 30},
         "IA": {"it": 20},
     }

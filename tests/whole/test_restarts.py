@@ -13,7 +13,9 @@ from helpers.campaigns import Campaign, finish
 from whole.test_faults import SLOW, assert_completed_without_redoing, is_running_one
 from whole.test_steering import ctl
 
-LESS_SLOW = {"settings": SLOW["settings"] | {"global": {"generations": 25, "popsize": 8}}}
+LESS_SLOW = {
+    "settings": SLOW["settings"] | {"global": {"generations": 25, "popsize": 8, "stop": "never"}}
+}
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

@@ -143,8 +143,8 @@ def test_notice_and_requeue(
     slurm: Slurm, submit: Callable[..., str], tmp_path: Path, small: Callable[..., Campaign]
 ) -> None:
     """After the notice the job ends in order and goes on from the queue; nothing is done twice."""
-    settings = {"global": {"generations": 60, "popsize": 8}, "init": {"supportsize": 30},
-                "IA": {"it": 10}}  # fmt: skip
+    settings = {"global": {"generations": 60, "popsize": 8, "stop": "never"},
+                "init": {"supportsize": 30}, "IA": {"it": 10}}  # fmt: skip
     campaign = small(settings=settings, workers={"device": "cpu", "checkpoint": 1})
     job = submit(campaign, "--workers", "2", "--launch", "mpirun --bind-to none")
     slurm.wait_until(lambda: bool(campaign.in_state("done")))

@@ -17,7 +17,7 @@ from helpers.campaigns import Campaign, finish, rank_processes
 # Jobs that would run for minutes: they end because somebody stops them.
 ENDLESS: dict[str, Any] = {
     "settings": {
-        "global": {"generations": 20000, "popsize": 8},
+        "global": {"generations": 20000, "popsize": 8, "stop": "never"},
         "init": {"supportsize": 30},
         "IA": {"it": 20},
     },

@@ -40,9 +40,14 @@ GENERATION = re.compile(
     r"generation \d of 4: best error 0\.\d{4}, median 0\.\d{4}(, \d:\d\d left)?$"
 )
 # Whatever the machine, a job is still running when it is looked at.
-ENDLESS = {"settings": SLOW["settings"] | {"global": {"generations": 100_000, "popsize": 8}}}
+ENDLESS = {
+    "settings": SLOW["settings"]
+    | {"global": {"generations": 100_000, "popsize": 8, "stop": "never"}}
+}
 # A fast machine is through with SLOW before the view, drawn every 0.25 s, shows the job at work.
-SLOWER = {"settings": SLOW["settings"] | {"global": {"generations": 60, "popsize": 64}}}
+SLOWER = {
+    "settings": SLOW["settings"] | {"global": {"generations": 60, "popsize": 64, "stop": "never"}}
+}
 # The terminal on stdin becomes the one that controls the session: Ctrl-C typed there is a signal.
 _AT_HOME = """
 import fcntl, os, sys, termios
