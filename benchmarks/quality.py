@@ -1,8 +1,9 @@
 """The engine judged by simulated patterns whose truth is known.
 
 ``run`` reconstructs patterns, and writes a line of JSON for each: scores against the truth, and
-what the result says of itself. ``tables`` reads such files. Sets of seeds are disjoint:
-development and validation are for tuning, test is looked at when nothing is tuned any more.
+what the result says of itself. ``tables`` reads such files; ``compare`` sets them against the first
+of them, pattern by pattern. Sets of seeds are disjoint: development and validation are for tuning,
+test is looked at when nothing is tuned any more.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from known_truth.comparing import compared
 from known_truth.conditions import CLASSES
 from known_truth.hard import SEEDS, budgets, comparison, small_supports
 from known_truth.robustness import picture
@@ -44,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     tables = actions.add_parser("tables", help="tables of what was reconstructed")
     tables.add_argument("files", nargs="+", type=Path, metavar="FILE")
     tables.set_defaults(action=_tables)
+    compare = actions.add_parser("compare", help="searches, pattern by pattern")
+    compare.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="the first: others' base"
+    )
+    compare.set_defaults(action=_compare)
     hard = actions.add_parser("hard", help="memetic against conventional search")
     hard.add_argument("--seeds", type=int, default=SEEDS)
     hard.add_argument("--processes", type=int, default=1)
@@ -107,6 +114,11 @@ def _told(row: Row) -> str:
         f"{row['class']:12s} {row['seed']:6d} {is_right} {row['corr']:.3f} {row['band']:.3f} "
         f"{row['verdict']} {reasons}"
     )
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    first, *others = arguments.files
+    print("\n".join(compared(read(first), {file.stem: read(file) for file in others})))
 
 
 def _tables(arguments: argparse.Namespace) -> None:

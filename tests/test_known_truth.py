@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from known_truth.comparing import compared, interval, paired
 from known_truth.conditions import CLASSES, HARD, ordinary
 from known_truth.hard import COUNT, conventional, hard_sample, projections
 from known_truth.sample import SETS, Sample, sample, sample_of
@@ -183,3 +184,22 @@ def test_both_searches_have_equal_projections() -> None:
     assert projections(16, 4) == 6784
     known = hard_sample(0)
     assert scores(conventional(known, 1, 1), known.truth, known.hole_edge).corr > 0.3
+
+
+def test_searches_are_compared_by_what_both_have() -> None:
+    """Pattern by pattern, seeds of the engine averaged; the ratio is one of distances."""
+
+    def row(seed: int, engine_seed: int, right: bool, corr: float) -> dict[str, object]:
+        return {"class": "usual", "seed": seed, "engine_seed": engine_seed, "right": right,
+                "close": right, "corr": corr}  # fmt: skip
+
+    first = [row(1, 1, True, 0.99), row(1, 2, False, 0.9), row(2, 1, True, 0.99)]
+    other = [row(1, 1, True, 0.98), row(1, 2, True, 0.98), row(3, 1, True, 0.99)]
+    pairs = paired(first, other)
+    assert {key: len(both) for key, both in pairs.items()} == {("usual", 1): 2}
+    assert interval(pairs, lambda row: float(row["right"])) == (0.5, 0.5, 0.5)
+    assert list(compared(first, {"same": first, "none": []}))[2:] == [
+        "| same | 2 | 0.667 | +0.000 [+0.000, +0.000] | +0.000 [+0.000, +0.000] "
+        "| 1.00 [1.00, 1.00] |",
+        "| none | 0 | | | | |",
+    ]

@@ -156,7 +156,7 @@ class Loaded:
         first, second = self._waited(iterate), self._waited(iterate)
         again = self._seconds(iterate) / count
         step = backend._iteration.prepared(population.density, population.support, _RAAR, 0)
-        by_threshold = ShrinkWrap(2.0, np.full(popsize, 0.2, np.float32), 0, 4, size**2 // 4)
+        by_threshold = ShrinkWrap(2.0, 0.2, 0, 4, size**2 // 4)
         by_area = ShrinkWrap(2.0, None, size**2 // 40, 4, size**2 // 4)
         plan = crossover_plan(self._settings, [_KEY], 3)
         targets = best_of_islands(self._settings, np.arange(popsize, dtype=float))

@@ -105,7 +105,7 @@ def conventional(known: Sample, seed: int, generations: int) -> Density:
     rating = Rating(np.full(POPSIZE, np.inf), np.full(POPSIZE, np.inf))
     for improvement in range(2 * generations):
         before = backend.copy(population)
-        improved = _improved(backend, population, settings, key, improvement)
+        improved = _improved(backend, population, settings, improvement)
         # What became worse is undone, as in a memetic search.
         worse = rating.fitness < improved.fitness
         backend.replace(population, before, worse)
@@ -116,10 +116,8 @@ def conventional(known: Sample, seed: int, generations: int) -> Density:
     )
 
 
-def _improved(
-    backend: Backend, population: Any, settings: Settings, key: int, improvement: int
-) -> Rating:
-    wrap = shrink_wrap(settings, [key], SIZE, improvement)
+def _improved(backend: Backend, population: Any, settings: Settings, improvement: int) -> Rating:
+    wrap = shrink_wrap(settings, SIZE, improvement)
     for step in improvement_steps(settings):
         if step.algorithm == SHRINKWRAP:
             backend.shrinkwrap(population, wrap)

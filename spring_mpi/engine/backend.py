@@ -52,17 +52,13 @@ class ShrinkWrap:
 
     sigma: float
     """Standard deviation of the Gaussian, pixels."""
-    thresholds: NDArray[np.float32] | None
-    """(popsize,): shares of the maximum to exceed; None: keep ``area`` pixels."""
+    threshold: float | None
+    """Share of the maximum to exceed; None: keep ``area`` pixels."""
     area: int
-    """Pixels to keep where there are no thresholds."""
+    """Pixels to keep where there is no threshold."""
     least: int
     most: int
     """Limits of the area, pixels; a threshold that oversteps one keeps just that many."""
-
-    def of(self, part: slice) -> ShrinkWrap:
-        """That of these individuals alone."""
-        return self if self.thresholds is None else replace(self, thresholds=self.thresholds[part])
 
 
 @dataclass(frozen=True)

@@ -223,8 +223,8 @@ class Evolution:
 
     def _wrap(self, state: State) -> ShrinkWrap:
         if state.is_finishing:
-            return last_shrink_wrap(self._settings, self._keys, self._size)
-        return shrink_wrap(self._settings, self._keys, self._size, state.generation)
+            return last_shrink_wrap(self._settings, self._size)
+        return shrink_wrap(self._settings, self._size, state.generation)
 
     def _number(self, state: State) -> int:
         """Of the generation, among those that random numbers are drawn for.
@@ -257,7 +257,7 @@ class Evolution:
 
     def _archived(self, state: State, wrap: ShrinkWrap) -> State:
         """The archive brought up to date; a new target area starts it anew."""
-        area = wrap.area if wrap.thresholds is None else None
+        area = wrap.area if wrap.threshold is None else None
         is_new = area != state.archive_area
         better = (state.rating.fitness < state.archive_rating.fitness) | is_new
         self._backend.replace(state.archive, state.population, better)

@@ -24,7 +24,6 @@ class Purpose(IntEnum):
     START = 0
     DONORS = 1
     MIXING = 2
-    THRESHOLDS = 3
 
 
 def job_key(seed: int, name: str) -> int:

@@ -8,40 +8,33 @@ either direction).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..model.settings import Settings
 from .backend import Areas, Errors, ShrinkWrap
-from .random import Purpose, uniforms
 from .start import start_support
 
 _LEAST_AREA = 9
 _CONSTANT_FROM = 0.75
 
 
-def shrink_wrap(settings: Settings, keys: Sequence[int], size: int, generation: int) -> ShrinkWrap:
-    """The shrink-wrap of a generation: sigma falls geometrically, area linearly.
-
-    ``keys`` are those of the problems whose individuals are in the population.
-    """
+def shrink_wrap(settings: Settings, size: int, generation: int) -> ShrinkWrap:
+    """The shrink-wrap of a generation: sigma falls geometrically, area linearly."""
     last = max(settings.global_.generations - 1, 1)
-    return _shrink_wrap(settings, keys, size, min(generation / last, 1.0))
+    return _shrink_wrap(settings, size, min(generation / last, 1.0))
 
 
-def last_shrink_wrap(settings: Settings, keys: Sequence[int], size: int) -> ShrinkWrap:
+def last_shrink_wrap(settings: Settings, size: int) -> ShrinkWrap:
     """The shrink-wrap at which the schedule ends."""
-    return _shrink_wrap(settings, keys, size, 1.0)
+    return _shrink_wrap(settings, size, 1.0)
 
 
-def _shrink_wrap(settings: Settings, keys: Sequence[int], size: int, progress: float) -> ShrinkWrap:
+def _shrink_wrap(settings: Settings, size: int, progress: float) -> ShrinkWrap:
     """The shrink-wrap where so much of the schedule is over, 0 to 1."""
     rules = settings.SW
     return ShrinkWrap(
         sigma=_geometric(rules.sigma_start, rules.sigma_end, progress),
-        thresholds=_thresholds(settings, keys) if rules.mode == "threshold" else None,
+        threshold=rules.threshold if rules.mode == "threshold" else None,
         area=target_area(settings, size, progress),
         least=_LEAST_AREA,
         most=size**2 // 4,
@@ -64,22 +57,6 @@ def target_area(settings: Settings, size: int, progress: float) -> int:
 def fitness(errors: Errors, areas: Areas, settings: Settings) -> Errors:
     """What selection compares, lower is better: error x area^area_power, (popsize,)."""
     return errors * areas**settings.SW.area_power
-
-
-def _thresholds(settings: Settings, keys: Sequence[int]) -> NDArray[np.float32]:
-    """The threshold of every individual, (len(keys) * popsize,).
-
-    It is drawn once for each index, evenly in its logarithm: an individual and its trial are cut
-    alike, in all generations.
-    """
-    rules, popsize = settings.SW, settings.global_.popsize
-    if rules.threshold_spread == 1:
-        return np.full(len(keys) * popsize, rules.threshold, np.float32)
-    drawn = np.array(
-        [uniforms(key, Purpose.THRESHOLDS, 0, own, 1)[0] for key in keys for own in range(popsize)],
-        np.float64,
-    )
-    return (rules.threshold * rules.threshold_spread ** (2 * drawn - 1)).astype(np.float32)
 
 
 def _geometric(start: float, end: float, progress: float) -> float:

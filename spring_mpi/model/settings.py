@@ -108,12 +108,6 @@ class SW:
         "threshold", "keep what exceeds a share of the maximum, or a number of pixels"
     )
     threshold: float = option(0.10, "share of the maximum, threshold mode", above=0, below=1)
-    threshold_spread: float = option(
-        1.0,
-        "every individual has a threshold of its own, at most this factor below or above "
-        "SW.threshold; 1: all have that",
-        at_least=1,
-    )
     area: float | None = option(
         None, "area of the object in pixels, area mode; null: that of the initial support", above=0
     )
@@ -250,12 +244,6 @@ class Settings:
             yield "init", "supportsize", "must be a number where SW.area is made of it"
         if self.SW.area_end > self.SW.area_start:
             yield "SW", "area_end", f"must be <= SW.area_start ({self.SW.area_start})"
-        if self.SW.threshold * self.SW.threshold_spread >= 1:
-            yield (
-                "SW",
-                "threshold_spread",
-                f"must be < {1 / self.SW.threshold:g} (1 / SW.threshold)",
-            )
         least = 4 * self.global_.islands
         if self.global_.popsize < least:
             yield "global", "popsize", f"must be >= {least}: a crossover needs 4 in every island"

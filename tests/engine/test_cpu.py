@@ -7,16 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.physics import (
-    bounds_of,
-    disc,
-    lumps,
-    noise,
-    operators,
-    pattern_of,
-    settings_of,
-    shares,
-)
+from helpers.physics import bounds_of, disc, lumps, noise, operators, pattern_of, settings_of
 from numpy.typing import NDArray
 
 from spring_mpi.engine.algorithms import ALGORITHMS, rule
@@ -124,10 +115,9 @@ def test_errors_and_areas(pair: Any) -> None:
 
 
 CUTS = {
-    "threshold": ShrinkWrap(1.5, shares(*[0.2] * POPSIZE), 0, 4, 4000),
-    "each its own": ShrinkWrap(1.5, shares(0.02, 0.8, 0.1, 0.3, 0.05), 0, 4, 4000),
-    "too few": ShrinkWrap(1.5, shares(*[0.99] * POPSIZE), 0, 40, 4000),
-    "too many": ShrinkWrap(1.5, shares(*[0.01] * POPSIZE), 0, 4, 40),
+    "threshold": ShrinkWrap(1.5, 0.2, 0, 4, 4000),
+    "too few": ShrinkWrap(1.5, 0.99, 0, 40, 4000),
+    "too many": ShrinkWrap(1.5, 0.01, 0, 4, 40),
     "area": ShrinkWrap(2.0, None, 60, 4, 400),
     "area out of bounds": ShrinkWrap(2.0, None, 600, 4, 100),
     "no blur": ShrinkWrap(0.0, None, 60, 4, 400),
@@ -147,7 +137,7 @@ def test_shrinkwrap(pair: Any, size: int, constraint: str, cut: ShrinkWrap) -> N
     for backend, population in zip(pair, (one, other), strict=True):
         backend.shrinkwrap(population, cut)
     areas = (pair[0].areas(population) for population in (one, other))
-    assert np.abs(np.subtract(*areas)).max() <= (2 if cut.most == 4000 else 0)
+    assert np.abs(np.subtract(*areas)).max() <= (2 if cut.threshold == 0.2 else 0)
     for density, support in zip(before, other.support, strict=True):
         blurred = reference.blurred(np.abs(density), cut.sigma)
         assert blurred[~support].max() - blurred[support].min() < 1e-5 * blurred.max()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.hostmachine import HostMachine, SmallMachine
-from helpers.physics import bounds_of, disc, lumps, noise, pattern_of, settings_of, shares
+from helpers.physics import bounds_of, disc, lumps, noise, pattern_of, settings_of
 from numpy.typing import NDArray
 
 from spring_mpi.engine.algorithms import ALGORITHMS, rule
@@ -96,10 +96,9 @@ def test_errors_and_areas(pair: tuple[Any, Any]) -> None:
 
 
 CUTS = {
-    "threshold": ShrinkWrap(1.5, shares(*[0.2] * 6), 0, 4, 400),
-    "each its own": ShrinkWrap(1.5, shares(0.02, 0.8, 0.1, 0.3, 0.05, 0.6), 0, 4, 400),
-    "too few": ShrinkWrap(1.5, shares(*[0.99] * 6), 0, 40, 400),
-    "too many": ShrinkWrap(1.5, shares(*[0.01] * 6), 0, 4, 40),
+    "threshold": ShrinkWrap(1.5, 0.2, 0, 4, 400),
+    "too few": ShrinkWrap(1.5, 0.99, 0, 40, 400),
+    "too many": ShrinkWrap(1.5, 0.01, 0, 4, 40),
     "area": ShrinkWrap(2.0, None, 60, 4, 400),
     "area out of bounds": ShrinkWrap(2.0, None, 600, 4, 100),
 }
@@ -171,7 +170,7 @@ def test_of_equally_strong_pixels_the_first_are_kept(
     image = np.full((1, 4, 4), 2.0, np.float32)
     image[0, 2, 2] = 3
     density, support = image.copy(), np.zeros((1, 4, 4), np.uint8)
-    sizes = (np.int64(16), np.int32(1), shares(-1), *[np.int64(strongest)] * 3)
+    sizes = (np.int64(16), np.int32(1), np.float32(-1), *[np.int64(strongest)] * 3)
     host_machine.module("kernels.cu")("keep_strongest", (1, 1), image, density, support, *sizes)
     expected = np.zeros(16, np.uint8)
     expected[[10, *range(strongest - 1)]] = 1
@@ -185,7 +184,7 @@ def test_selection_is_the_rank_in_a_sorted_image(host_machine: HostMachine, coun
     image = noise(64, 3).astype(np.float32)
     image[0, :5] = (np.inf, -np.inf, 0.0, -0.0, 1e-42)
     support = np.zeros((1, 64, 64), np.uint8)
-    sizes = (np.int64(64**2), np.int32(1), shares(-1), *[np.int64(count)] * 3)
+    sizes = (np.int64(64**2), np.int32(1), np.float32(-1), *[np.int64(count)] * 3)
     host_machine.module("kernels.cu")(
         "keep_strongest", (1, 1), image[None], image[None].copy(), support, *sizes
     )
@@ -220,9 +219,7 @@ def test_where_memory_is_short_the_batch_is_halved(host_machine: HostMachine) ->
         backend.load([Problem(data_of(32, "positive"), KEY)], settings)
         population = backend.create(0)
         backend.iterate(population, rule("RAAR", IA()), 4)
-        backend.shrinkwrap(
-            population, ShrinkWrap(2.0, np.linspace(0.05, 0.5, 7, dtype=np.float32), 0, 4, 400)
-        )
+        backend.shrinkwrap(population, CUTS["area"])
         backend.register(population, np.zeros(7, int))
         populations.append((backend.save(population), backend.errors(population)))
     (one, errors), (other, other_errors) = populations

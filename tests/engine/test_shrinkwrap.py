@@ -6,17 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.physics import (
-    alone,
-    bounds_of,
-    disc,
-    loaded,
-    lumps,
-    noise,
-    operators,
-    settings_of,
-    shares,
-)
+from helpers.physics import alone, bounds_of, disc, loaded, lumps, noise, operators, settings_of
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -49,21 +39,21 @@ def test_equal_pixels_do_not_widen_the_area() -> None:
     few[4, 4:8] = 1.0
     for density in (few, 0 * few):
         assert support_after(density, ShrinkWrap(0.0, None, 40, 9, 272)).sum() == 40
-        assert support_after(density, ShrinkWrap(0.0, shares(0.1), 0, 9, 272)).sum() == 9
+        assert support_after(density, ShrinkWrap(0.0, 0.1, 0, 9, 272)).sum() == 9
     assert support_after(few, ShrinkWrap(0.0, None, 40, 9, 272))[4, 4:8].all()
 
 
 @pytest.mark.parametrize(("threshold", "area"), [(0.95, 20), (0.01, 100)])
 def test_a_threshold_is_guarded(threshold: float, area: int) -> None:
     """A threshold that keeps too few or too many pixels keeps the bound of the area."""
-    assert support_after(lumps(SIZE), ShrinkWrap(0.5, shares(threshold), 0, 20, 100)).sum() == area
+    assert support_after(lumps(SIZE), ShrinkWrap(0.5, threshold, 0, 20, 100)).sum() == area
 
 
 def test_a_threshold_between_the_guards_keeps_what_exceeds_it() -> None:
     """Without blur the support is where the density exceeds the share of its maximum."""
     density = lumps(SIZE)
     expected = density > 0.3 * density.max()
-    assert np.array_equal(support_after(density, ShrinkWrap(0.0, shares(0.3), 0, 9, 272)), expected)
+    assert np.array_equal(support_after(density, ShrinkWrap(0.0, 0.3, 0, 9, 272)), expected)
 
 
 @pytest.mark.parametrize("sigma", [2.0, 3.5])
@@ -79,7 +69,7 @@ def test_the_blur_is_a_gaussian_on_the_periodic_grid(size: int, sigma: float) ->
         blurred,
         atol=1e-3 * blurred.max(),
     )
-    backend.shrinkwrap(population, ShrinkWrap(sigma, shares(0.25), 0, 9, size**2))
+    backend.shrinkwrap(population, ShrinkWrap(sigma, 0.25, 0, 9, size**2))
     near = np.abs(blurred - 0.25 * blurred.max()) < 1e-3 * blurred.max()
     assert np.array_equal(population.support[0] | near, (blurred > 0.25 * blurred.max()) | near)
 
@@ -90,27 +80,27 @@ def test_schedules() -> None:
         global__generations=101, SW__mode="area", SW__area=100.0, SW__area_start=2.0,
         SW__area_end=1.0, SW__sigma_start=4.0, SW__sigma_end=1.0,
     )  # fmt: skip
-    wraps = [shrink_wrap(settings, [1], 64, generation) for generation in range(101)]
+    wraps = [shrink_wrap(settings, 64, generation) for generation in range(101)]
     ratios = [late.sigma / early.sigma for early, late in itertools.pairwise(wraps)]
     assert (wraps[0].sigma, wraps[50].sigma, wraps[100].sigma) == pytest.approx((4, 2, 1))
     assert ratios == pytest.approx([ratios[0]] * 100)
     assert [wraps[generation].area for generation in (0, 15, 30, 75, 76, 100)] == [
         200, 180, 160, 100, 100, 100,
     ]  # fmt: skip
-    assert {wrap.thresholds for wrap in wraps} == {None}
+    assert {wrap.threshold for wrap in wraps} == {None}
 
 
 def test_sigma_may_end_at_zero() -> None:
     """A schedule to or from zero is linear, and one generation has the first of everything."""
     settings = settings_of(global__generations=5, SW__sigma_start=2.0, SW__sigma_end=0.0)
-    assert [shrink_wrap(settings, [1], 64, step).sigma for step in range(5)] == [2, 1.5, 1, 0.5, 0]
-    assert shrink_wrap(settings_of(global__generations=1), [1], 64, 0).sigma == 3.0
+    assert [shrink_wrap(settings, 64, step).sigma for step in range(5)] == [2, 1.5, 1, 0.5, 0]
+    assert shrink_wrap(settings_of(global__generations=1), 64, 0).sigma == 3.0
 
 
 def test_the_area_without_a_given_one_is_the_start_supports() -> None:
     """`SW.area` null stands for the area of the initial support."""
     settings = settings_of(SW__mode="area", init__supportsize=20)
-    assert shrink_wrap(settings, [1], 64, 0).area == round(1.6 * disc(64, 20).sum())
+    assert shrink_wrap(settings, 64, 0).area == round(1.6 * disc(64, 20).sum())
 
 
 @given(st.floats(0, 2), st.integers(9, 2000))
@@ -121,27 +111,3 @@ def test_of_equal_errors_the_smaller_support_is_fitter(power: float, area: int) 
     )
     assert found[0] == pytest.approx(0.1 * area**power)
     assert found[0] <= found[1]
-
-
-def test_without_spread_the_threshold_is_everybodys() -> None:
-    """To the last bit, in every generation; in area mode there is none."""
-    settings = settings_of(SW__threshold=0.1, SW__threshold_spread=1.0, global__popsize=8)
-    for generation in (0, 50):
-        thresholds = shrink_wrap(settings, [1, 2], 64, generation).thresholds
-        assert np.array_equal(thresholds, np.full(16, 0.1, np.float32))
-
-
-def test_with_spread_every_individual_has_its_own_threshold() -> None:
-    """Evenly in the logarithm, the same in every generation, and whoever is worked on beside."""
-    settings = settings_of(SW__threshold=0.1, SW__threshold_spread=2.0, global__popsize=1000)
-    first, second, both = (
-        shrink_wrap(settings, keys, 64, generation).thresholds
-        for keys, generation in (([1], 0), ([2], 50), ([1, 2], 99))
-    )
-    assert np.array_equal(np.concatenate([first, second]), both)
-    share = np.log(first.astype(float) / 0.05) / np.log(4)
-    assert first.dtype == np.float32
-    assert -1e-6 < share.min() < 0.01
-    assert 0.99 < share.max() < 1 + 1e-6
-    assert np.quantile(share, (0.25, 0.5, 0.75)) == pytest.approx([0.25, 0.5, 0.75], abs=0.05)
-    assert not np.array_equal(first, second)

@@ -31,11 +31,6 @@ def lumps(size: int, row: float = 0.0, column: float = 0.0) -> Density:
     return density
 
 
-def shares(*values: float) -> NDArray[np.float32]:
-    """Thresholds of a shrink-wrap, one for each individual."""
-    return np.array(values, np.float32)
-
-
 def disc(size: int, diameter: float) -> NDArray[np.bool_]:
     """A disc about the middle."""
     axis = np.arange(size) - size // 2

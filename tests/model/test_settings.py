@@ -117,7 +117,6 @@ def test_a_section_must_be_a_mapping() -> None:
         ({}, []),
         ({"init": {"itemsize_min": 0.9, "itemsize_max": 0.5}}, [("init", "itemsize_min")]),
         ({"SW": {"area_start": 1.0}}, [("SW", "area_end")]),
-        ({"SW": {"threshold": 0.4, "threshold_spread": 3.0}}, [("SW", "threshold_spread")]),
         ({"global": {"islands": 3}}, [("global", "islands")]),
         ({"global": {"islands": 4, "popsize": 8}}, [("global", "popsize")]),
     ],

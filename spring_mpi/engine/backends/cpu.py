@@ -11,7 +11,7 @@ import ctypes
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import c_double, c_float, c_int64, c_uint32, c_void_p
+from ctypes import c_double, c_int64, c_uint32, c_void_p
 from typing import Any
 
 import numpy as np
@@ -110,14 +110,11 @@ class NativeOperators:
 
     def shrinkwrap(self, individuals: Sequence[Individual], wrap: ShrinkWrap) -> None:
         densities, supports = self._pair(individuals)
-        # One of each; without thresholds, or without a second individual, never looked at.
-        thresholds = (c_float * 2)(-1, -1)
-        if wrap.thresholds is not None:
-            thresholds[: len(individuals)] = wrap.thresholds.tolist()
+        threshold = -1.0 if wrap.threshold is None else wrap.threshold
         with self._room() as room:
-            self._library.shrink_wrap(
+            self._library.shrinkwrap(
                 self._handle, room, not self._is_real, *densities, *supports,
-                wrap.sigma, thresholds, wrap.area, wrap.least, wrap.most,
+                wrap.sigma, threshold, wrap.area, wrap.least, wrap.most,
             )  # fmt: skip
 
     def distance(self, density: Image) -> float:

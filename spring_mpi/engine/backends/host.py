@@ -81,10 +81,7 @@ class Operators(Protocol):
         """Run one algorithm ``count`` times, in place."""
 
     def shrinkwrap(self, individuals: Sequence[Individual], wrap: ShrinkWrap) -> None:
-        """Replace the supports, and clear the densities outside, in place.
-
-        The wrap is that of these individuals, with a threshold for each.
-        """
+        """Replace the supports, and clear the densities outside, in place."""
 
     def distance(self, density: Image) -> float:
         """Sum of the squared distances of all moduli to their bounds."""
@@ -101,14 +98,7 @@ class Operators(Protocol):
         """Write the child of a parent and of the donors a, b, c; see `engine.crossover`."""
 
 
-@dataclass(frozen=True)
-class Group:
-    """Individuals of one problem that are worked on together."""
-
-    operators: Operators
-    individuals: list[Individual]
-    part: slice
-    """Where they are in the population."""
+Group = tuple[Operators, list[Individual]]
 
 
 class HostBackend:
@@ -159,14 +149,16 @@ class HostBackend:
 
     def iterate(self, population: Population, rule: Rule, count: int) -> None:
         def improve(group: Group) -> None:
-            group.operators.iterate(group.individuals, rule, count)
+            operators, individuals = group
+            operators.iterate(individuals, rule, count)
 
         together = [operators.iterated_together for operators in self._operators]
         self._each(improve, self._groups(population, together))
 
     def shrinkwrap(self, population: Population, wrap: ShrinkWrap) -> None:
         def cut(group: Group) -> None:
-            group.operators.shrinkwrap(group.individuals, wrap.of(group.part))
+            operators, individuals = group
+            operators.shrinkwrap(individuals, wrap)
 
         together = [operators.wrapped_together for operators in self._operators]
         self._each(cut, self._groups(population, together))
@@ -241,8 +233,7 @@ class HostBackend:
             # No pair belongs to two problems, and so none changes with the number of problems.
             for start in range(first, last, step):
                 stop = min(start + step, last)
-                individuals = [population[index] for index in range(start, stop)]
-                yield Group(operators, individuals, slice(start, stop))
+                yield operators, [population[index] for index in range(start, stop)]
 
     def _each(self, action: Callable[[Item], Value], items: Iterable[Item]) -> list[Value]:
         """What the action returns for each item; items have nothing to do with one another."""

@@ -64,9 +64,9 @@ class NumpyOperators:
                 self._update(individual.density, individual.support, rule)
 
     def shrinkwrap(self, individuals: Sequence[Individual], wrap: ShrinkWrap) -> None:
-        for index, individual in enumerate(individuals):
+        for individual in individuals:
             blurred = self.blurred(np.abs(individual.density), wrap.sigma)
-            individual.support[:] = _kept(blurred, wrap, index)
+            individual.support[:] = _kept(blurred, wrap)
             np.multiply(individual.density, individual.support, out=individual.density)
 
     def distance(self, density: Image) -> float:
@@ -163,11 +163,11 @@ def _multiplicity(size: int) -> NDArray[np.float64]:
     return twice
 
 
-def _kept(image: Image, wrap: ShrinkWrap, index: int) -> Flags:
-    """The pixels that a shrink-wrap keeps of the blurred image of the individual ``index``."""
-    if wrap.thresholds is None:
+def _kept(image: Image, wrap: ShrinkWrap) -> Flags:
+    """The pixels that a shrink-wrap keeps of a blurred image."""
+    if wrap.threshold is None:
         return _strongest(image, min(max(wrap.area, wrap.least), wrap.most))
-    kept: Flags = image > wrap.thresholds[index] * image.max()
+    kept: Flags = image > wrap.threshold * image.max()
     area = int(np.count_nonzero(kept))
     if wrap.least <= area <= wrap.most:
         return kept

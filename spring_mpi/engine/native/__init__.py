@@ -26,9 +26,9 @@ _SIGNATURES = {
     "room_free": (None, [c_void_p]),
     "iterate": (None, [*[c_void_p] * 6, c_int, c_float, c_float, c_int, c_int]),
     "compare": (None, [c_void_p, c_void_p, c_int, c_void_p, POINTER(c_double)]),
-    "shrink_wrap": (
+    "shrinkwrap": (
         None,
-        [c_void_p, c_void_p, c_int, *[c_void_p] * 4, c_double, POINTER(c_float), *[c_int64] * 3],
+        [c_void_p, c_void_p, c_int, *[c_void_p] * 4, c_double, c_float, *[c_int64] * 3],
     ),
     "spectrum": (None, [c_void_p, c_void_p, c_int, c_void_p, c_void_p]),
     "correlate": (

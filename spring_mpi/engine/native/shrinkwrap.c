@@ -155,18 +155,18 @@ static void clear_outside(float *density, const uint8_t *support, size_t pixels,
     }
 }
 
-/* The second density and support may be NULL; each of the two has its own threshold. */
-EXPORT void shrink_wrap(const grid *grid, room *room, int is_complex, float *first, float *second,
-                        uint8_t *support, uint8_t *second_support, double sigma,
-                        const float thresholds[2], int64_t area, int64_t least, int64_t most) {
+/* The second density and support may be NULL. */
+EXPORT void shrinkwrap(const grid *grid, room *room, int is_complex, float *first, float *second,
+                       uint8_t *support, uint8_t *second_support, double sigma, float threshold,
+                       int64_t area, int64_t least, int64_t most) {
     const size_t pixels = (size_t)grid->n * grid->n;
     const image pair = {is_complex, first, second};
-    const cut cuts[2] = {{thresholds[0], area, least, most}, {thresholds[1], area, least, most}};
+    const cut cut = {threshold, area, least, most};
     const float *blurred = blur(grid, room, &pair, sigma);
-    keep(blurred, pixels, &cuts[0], support);
+    keep(blurred, pixels, &cut, support);
     clear_outside(first, support, pixels, is_complex);
     if (second) {
-        keep(blurred + pixels, pixels, &cuts[1], second_support);
+        keep(blurred + pixels, pixels, &cut, second_support);
         clear_outside(second, second_support, pixels, is_complex);
     }
 }

@@ -131,7 +131,7 @@ class GpuBackend:
 
         def cut(part: slice) -> None:
             density, support = population.density[part], population.support[part]
-            self._keep(self._blurred(density, transfer), density, support, wrap.of(part))
+            self._keep(self._blurred(density, transfer), density, support, wrap)
 
         self._workspace.in_batches(len(population), cut)
 
@@ -244,12 +244,10 @@ class GpuBackend:
 
     def _keep(self, blurred: Array, density: Array, support: Array, wrap: ShrinkWrap) -> None:
         area = min(max(wrap.area, wrap.least), wrap.most)
-        by_area = np.full(len(density), -1, np.float32)
-        thresholds = by_area if wrap.thresholds is None else wrap.thresholds
         self._kernels(
             "keep_strongest", (1, len(density)), blurred, density, support,
             np.int64(self._size**2), np.int32(1 if self._is_real else 2),
-            self._machine.xp.asarray(thresholds),
+            np.float32(-1 if wrap.threshold is None else wrap.threshold),
             np.int64(area), np.int64(wrap.least), np.int64(wrap.most),
         )  # fmt: skip
 

@@ -228,13 +228,12 @@ __device__ inline void clear(float *density, size_t pixel, int parts)
     for (int part = 0; part < parts; part++) density[pixel * parts + part] = 0;
 }
 
-// Keep the pixels above a threshold, a share of the maximum (where that is at least 0), or the
-// `area` strongest; a threshold that keeps fewer than `least` or more than `most` keeps just so
-// many. There is one threshold for each individual.
+// Keep the pixels above `threshold` of the maximum (where that is at least 0), or the `area`
+// strongest; a threshold that keeps fewer than `least` or more than `most` keeps just so many.
 // Of equally strong ones the first are kept. The density (`parts` floats a pixel) is cut along.
 extern "C" __global__ void keep_strongest(
     const float *blurred, float *density, byte *support, long long pixels, int parts,
-    const float *thresholds, long long area, long long least, long long most)
+    float threshold, long long area, long long least, long long most)
 {
     __shared__ float values[SELECT_THREADS];
     __shared__ double sums[SELECT_THREADS];
@@ -243,7 +242,6 @@ extern "C" __global__ void keep_strongest(
     byte *kept = support + blockIdx.y * pixels;
     float *cut = density + blockIdx.y * pixels * parts;
     long long rank = area;
-    float threshold = thresholds[blockIdx.y];
     bool by_rank = threshold < 0;
     float limit = 0;
     if (!by_rank) {
