@@ -111,7 +111,8 @@ def _examined(
     except SpringError as fault:
         problems += str(fault).splitlines()
         return None
-    return _Examined(plan, first, (*opened.remarks, unknown, uncentred))
+    cautions = dict.fromkeys(text for one in plan.variants for text in one.settings.cautions())
+    return _Examined(plan, first, (*opened.remarks, unknown, uncentred, *cautions))
 
 
 def _described(config: Config, examined: _Examined) -> Iterator[str]:

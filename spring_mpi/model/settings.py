@@ -10,6 +10,8 @@ from typing import Any, Literal
 from ..errors import SettingsError
 from .options import Option, option, options, suggest
 
+_FEWEST_ON_ISLAND = 8
+
 
 @dataclass(frozen=True)
 class Global:
@@ -249,6 +251,15 @@ class Settings:
             yield "global", "popsize", f"must be >= {least}: a crossover needs 4 in every island"
         elif self.global_.popsize % self.global_.islands:
             yield "global", "islands", f"must divide global.popsize ({self.global_.popsize})"
+
+    def cautions(self) -> Iterator[str]:
+        """What is legal, and known to harm; a sentence each."""
+        count, islands = self.global_.popsize // self.global_.islands, self.global_.islands
+        if islands > 1 and count < _FEWEST_ON_ISLAND:
+            yield (
+                f"global.islands: {islands} of {count} individuals each; fewer than "
+                f"{_FEWEST_ON_ISLAND} on one find less (raise global.popsize, or leave islands out)"
+            )
 
     def info(self) -> None:
         """Print the table of all settings."""

@@ -165,7 +165,7 @@ def furnish(folder: Path, mpirun: str) -> None:
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "configs").mkdir()
     for config in ROOT.glob("configs/*.yaml"):
-        text = config.read_text().replace("generations: 20", "generations: 2")
+        text = config.read_text().replace("generations: 30", "generations: 2")
         (folder / "configs" / config.name).write_text(text)
     for name, size, events in (("run34", 64, 8), ("data/run34", 1064, 2)):
         (folder / name).mkdir(parents=True)

@@ -170,3 +170,11 @@ def test_table_shows_the_present_value() -> None:
     table = Settings().set("init", "supportsize", 93).table()
     row = next(cells(line) for line in table.splitlines() if "supportsize" in cells(line)[1])
     assert row[1:5] == ["supportsize", "93", "int or auto", ">1"]
+
+
+def test_small_islands_are_warned_about() -> None:
+    """Fewer than eight individuals on one of several islands; one population may be small."""
+    small = Settings().set("global", "popsize", 16).set("global", "islands", 4)
+    assert ["4 of 4 individuals each" in text for text in small.cautions()] == [True]
+    for other in (small.copy().set("global", "islands", 2), Settings().set("global", "popsize", 4)):
+        assert not list(other.cautions())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,10 +68,8 @@ def assessed(
         size=data.size,
         is_real=settings.object.is_real,
         contradictions=[text for text in pattern.contradictions if not text.startswith(_GAIN)],
-        # The shape does not depend on the photon scale.
-        remarks=[f"{text}; noise, uncertainty and resolution are not on a photon scale"
-                 for text in pattern.contradictions if text.startswith(_GAIN)],
-    )  # fmt: skip
+        remarks=[*_off_scale(pattern), *settings.cautions()],
+    )
     modes = weak_modes(support, data)
     moved = registered(first.data, others)
     area = int(np.count_nonzero(support))
@@ -94,6 +92,13 @@ def assessed(
         sigma=sigma_map(first.data, support, first.std, moved, found, modes),
         weak_modes=images,
     )
+
+
+def _off_scale(pattern: Pattern) -> Iterator[str]:
+    """What the data say against the gain; the shape does not depend on the photon scale."""
+    for text in pattern.contradictions:
+        if text.startswith(_GAIN):
+            yield f"{text}; noise, uncertainty and resolution are not on a photon scale"
 
 
 def _no_resolution(certainty: Certainty, others: int, settings: Settings) -> str:
