@@ -232,6 +232,17 @@ def test_where_memory_is_short_the_batch_is_halved(host_machine: HostMachine) ->
     ]
 
 
+def test_each_problem_has_its_own_start_support(host_machine: HostMachine) -> None:
+    """Two problems of one population begin with supports of their own sizes."""
+    data, settings = data_of(32, "positive"), settings_of(global__popsize=4, init__supportsize=16)
+    pair: tuple[Any, Any] = (reference_backend(), GpuBackend(host_machine, print))
+    for backend in pair:
+        backend.load([Problem(data, KEY), Problem(data, KEY + 1, 9)], settings)
+    agree(pair, (pair[0].create(0), population := pair[1].create(0)))
+    areas = pair[1].areas(population)
+    assert areas[3] > 2 * areas[4]
+
+
 def test_no_room_for_one_individual_is_an_error(host_machine: HostMachine) -> None:
     backend = GpuBackend(SmallMachine(host_machine.builder, 0), lambda text: None)
     backend.load([Problem(data_of(32, "positive"), KEY)], settings_of(global__popsize=4))

@@ -99,6 +99,28 @@ def test_one_without_light_does_not_harm_the_others() -> None:
         assert arrays_of(outcome) == arrays_of(alone)
 
 
+def test_runs_end_one_by_one(host_machine: HostMachine) -> None:
+    """Also the emulated device takes cases out of a population, and goes on with the others."""
+    settings = settings_of(**SMALL | {
+        "global__generations": 10, "global__popsize": 4, "SW__area_power": 0.0,
+        "init__supportsize": 12, "SW__sigma_start": 1.0,
+    })  # fmt: skip
+    made = [small(number) for number in (1, 2)]
+    together = reconstruct_together([Case(one) for one in made], settings,
+                                    backend=GpuBackend(host_machine, print))  # fmt: skip
+    for one, outcome in zip(made, together, strict=True):
+        alone = reconstruct(one, settings, backend=GpuBackend(host_machine, print))
+        assert not isinstance(outcome, PatternError)
+        assert arrays_of(outcome) == arrays_of(alone)
+        assert outcome.generations_run == alone.generations_run
+
+
+def small(number: int) -> Pattern:
+    """A pattern on a smaller grid, which the emulated kernels are quicker on."""
+    density = 1e3 * number * lumps(32) + 5 * np.abs(noise(32, number))
+    return pattern_of(density, disc(32, number), pid=(number,), cropsize=32, size=32)
+
+
 def test_reports_are_those_of_each_alone() -> None:
     def reports(patterns: list[Pattern]) -> list[list[Progress]]:
         heard: list[list[Progress]] = [[] for _ in patterns]
