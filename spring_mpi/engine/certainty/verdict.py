@@ -15,8 +15,12 @@ from .figures import Figures
 
 EXCESS = 0.20
 TYPICAL = 0.06
-LOW, LOW_BAD = 0.14, 0.20
-LOW_ENOUGH = 0.05
+LOW, LOW_BAD = 0.11, 0.20
+LOW_ENOUGH = 0.07
+LOW_WITHOUT_CENTRE = 0.065
+"""Where the unmeasured centre hides `HIDDEN` speckles or more: what lies there is found from the
+pixels around it alone."""
+HIDDEN = 2.0
 CHI = 1.15
 NOISE, NOISE_BAD = 0.35, 0.60
 FRIEDEL, FRIEDEL_BAD = 0.50, 0.70
@@ -91,6 +95,7 @@ def _criteria(figures: Figures, size: int) -> Iterator[_Criterion]:
     is_explained = figures.chi <= CHI
     # A background that is left in, or negatives that are clipped, leave the shape alone.
     has_shape = is_explained or figures.low_excess <= LOW_ENOUGH
+    low = LOW_WITHOUT_CENTRE if figures.missing_speckles > HIDDEN else LOW
     explains = f"the density does not explain the data: {figures.excess:.0%} of the moduli"
     yield _Criterion(
         min(figures.typical_excess, TYPICAL) if has_shape else figures.typical_excess,
@@ -101,7 +106,7 @@ def _criteria(figures: Figures, size: int) -> Iterator[_Criterion]:
         EXCESS, _NEVER, f"{explains}, in few pixels, are beyond noise",
     )  # fmt: skip
     yield _Criterion(
-        min(figures.low_excess, LOW) if is_explained else figures.low_excess, LOW, LOW_BAD,
+        min(figures.low_excess, low) if is_explained else figures.low_excess, low, LOW_BAD,
         f"{explains}, and {figures.low_excess:.0%} of those that decide the shape, are beyond "
         "noise",
     )  # fmt: skip
