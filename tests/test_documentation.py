@@ -137,7 +137,8 @@ def test_limits_of_the_verdict() -> None:
     for row in (
         f"`typical_excess`, {chi} {low} | above {verdict.TYPICAL} | |",
         f"`excess`, {chi} | above {verdict.EXCESS:.2f} | |",
-        f"`low_excess`, {chi} | above {verdict.LOW} | above {verdict.LOW_BAD:.2f} |",
+        f"`low_excess`, {chi} | above {verdict.LOW}, or {verdict.LOW_WITHOUT_CENTRE} where "
+        f"`missing_speckles` is above {verdict.HIDDEN:.0f} | above {verdict.LOW_BAD:.2f} |",
         f"`noise` | above {verdict.NOISE} | above {verdict.NOISE_BAD:.2f} |",
         f"`friedel` | above {verdict.FRIEDEL:.2f} | above {verdict.FRIEDEL_BAD:.2f} |",
         f"`extent` | below {verdict.SMALL:.0f} px | below {verdict.SMALL_BAD:.0f} px |",
