@@ -36,8 +36,8 @@ from typing import Any
 import h5py
 import numpy as np
 from common import options, report
+from known_truth.scores import scores
 from numpy.typing import NDArray
-from truth import SIZE, compared
 
 from spring_mpi.config.quick import PRESET
 from spring_mpi.events.formats.simulated.diffraction import Detector, diffraction, shapes, truth
@@ -45,7 +45,7 @@ from spring_mpi.model.result import Result
 
 _COMPACT = ("sphere", "spheroid", "polyhedron", "aggregate")
 _PHOTONS, _FIRST_SEED = (10**5.5, 1e6, 10**6.5), 5000
-_RIGHT = 0.95
+SIZE, _HOLE_EDGE = 128, 3.5  # binned pixels
 _LOOK_EVERY, _PATIENCE = 0.005, 600.0
 _OPEN_MPI_AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
@@ -255,7 +255,7 @@ class _Seen:
 
 def _is_right(path: Path, known: Sequence[NDArray[np.floating]]) -> bool:
     result = Result.load(path)
-    return min(compared(result.data, known[result.pid[0]])) >= _RIGHT
+    return scores(result.data, known[result.pid[0]], _HOLE_EDGE).right
 
 
 def _merged(changes: dict[str, Any]) -> dict[str, dict[str, Any]]:

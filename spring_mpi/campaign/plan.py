@@ -207,7 +207,7 @@ class Plan:
             former_fingerprint=made.former_fingerprint,
             result=str(self.folder / self.result_file(name)),
             checkpoint=str(self.folder / checkpoint_file(name)),
-            checkpoint_every=self.config.workers.checkpoint,
+            checkpoint_every=self._checkpoint_every(made),
             room=self.config.workers.room,
             command=self._command,
             suspects=self.suspects if made.calibration is self.calibration else NOTHING_SUSPECT,
@@ -274,6 +274,10 @@ class Plan:
             return full, full
         first = [self._course(quickened(variant.settings, quick)) for variant in self.variants]
         return full, first
+
+    def _checkpoint_every(self, made: Blueprint) -> int:
+        """A quick job saves no state: it is soon done again, and there are many."""
+        return made.settings.global_.generations if made.full else self.config.workers.checkpoint
 
     def _course(self, settings: Settings) -> Course:
         return Course(settings, self.recipe(settings))

@@ -19,7 +19,10 @@ Changes = tuple[tuple[str, Any], ...]
 PRESET: Mapping[str, Any] = {
     "global.popsize": 8,
     "global.generations": 6,
+    "global.islands": 1,
     "global.runs": 1,
+    "IA.sequence": "auto",
+    "IA.it": 20,
 }
 """What ``quick: true`` stands for; see ``benchmarks/pace.py``."""
 

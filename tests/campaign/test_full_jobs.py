@@ -81,6 +81,7 @@ def test_what_both_jobs_are_made_from(plan: Callable[..., Plan]) -> None:
     assert (full.event, full.tag) == (quick.event, quick.tag)
     assert full.result == str(made.folder / f"results/{name}{FULL}.h5")
     assert made.identified(done(name + FULL, None)).pid == name
+    assert (quick.checkpoint_every, full.checkpoint_every) == (3, 5)
     assert made.kind(name) != made.kind(name + FULL)
 
 
