@@ -172,7 +172,7 @@ _TABLE = (
     Verb(
         "info", Changes.NOTHING, "what runs, and what waits",
         "It says whether the campaign is paused or draining, and shows the first 100 waiting jobs "
-        "with their positions.",
+        "with their positions; results by verdict stand at the end.",
         (Argument("all", FLAG, "every waiting job", default=False, is_option=True),),
     ),
     Verb(

@@ -183,7 +183,8 @@ def _draw_modes(figure: SubFigure, modes: Image, window: Window) -> None:
     """Small pictures of features, in colours about zero: how much of each there is, is open."""
     figure.suptitle("Not determined by the data, the least known first", fontsize=10)
     panels = figure.subplots(1, len(modes), squeeze=False)
-    for axes, mode in zip(panels.flat, modes, strict=True):
+    # Of complex ones the real part tells the shape as well as any other.
+    for axes, mode in zip(panels.flat, np.real(modes), strict=True):
         axes.set_axis_off()
         most = max(float(np.abs(mode).max()), 1e-30)
         axes.imshow(mode[window], cmap=SIGNED, vmin=-most, vmax=most)

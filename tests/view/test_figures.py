@@ -148,6 +148,8 @@ def test_features_that_the_data_do_not_determine(result: Result) -> None:
     """A small picture of each, in colours about zero; without any there is no row for them."""
     modes = np.stack([np.roll(result.data, shift, 0) - 0.2 for shift in range(3)])
     figure = plot_result(replace(result, weak_modes=modes.astype(np.float32)))
+    complex_modes: Any = (1j + 1) * modes
+    assert plot_result(replace(result, weak_modes=complex_modes)).subfigs
     below = figure.subfigs[1]
     assert below.get_suptitle().startswith("Not determined by the data")
     limits = [axes.images[0].get_clim() for axes in below.axes]

@@ -8,6 +8,8 @@ its CXI file lies beside what the frames are a link to, where that version did n
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,33 @@ def test_it_goes_on(former: Campaign) -> None:
     code, output = former.run()
     assert (code, "earlier version" in output) == (0, False), "it was looked into only once"
     assert "1 results are of an earlier revision of the engine and stay; to make them" in output
+
+
+def test_made_again_on_request(former: Campaign) -> None:
+    """A result of an earlier engine is made anew, and is one of this engine from then on."""
+    before = former.results()["0-0.h5"]
+    process = former.start("--serve")
+    try:
+        former.wait_for(lambda: len(set(former.in_state("done"))) == 3, process)
+        lines = former.in_state("done").count("0-0")
+        told = subprocess.run(
+            [sys.executable, "-m", "spring_mpi.cli.ctl", str(former.rundir), "retry"],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert told.stdout == "Adding 0-0 to queue\n"
+        former.wait_for(lambda: former.in_state("done").count("0-0") > lines, process)
+        subprocess.run(
+            [sys.executable, "-m", "spring_mpi.cli.ctl", str(former.rundir), "drain"], check=True
+        )
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    row = former.summary()["0-0"]
+    assert (row["remark"], row["verdict"] != "") == ("", True)
+    assert former.results()["0-0.h5"] != before
+    assert former.run()[0] == 0
+    assert former.summary()["0-0"] == row
 
 
 def test_a_mask_that_counts_now(masked: Campaign) -> None:
