@@ -19,9 +19,9 @@ from .sample import SETS, Sample, sample_of
 from .scores import scores
 
 KINDS = ("polyhedron", "blob", "aggregate", "hollow", "core_shell", "branched")
-SUPPORTS = (0.7, 0.85, 1.0, 1.25, 1.6, 2.0, 2.5)
-SPECKLES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
-PHOTONS = (3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0)
+SUPPORTS = (0.7, 0.85, 1.25, 1.8, 2.5)
+SPECKLES = (0.5, 1.5, 2.5, 3.5, 5.0)
+PHOTONS = (3.0, 3.5, 4.0, 4.5, 5.0, 6.0)
 """Powers of ten."""
 _SMALL, _LARGE = 25.0, 36.0
 """Extents: the smaller one leaves room for a support 2.5 times as large."""
