@@ -12,6 +12,7 @@ from known_truth.hard import COUNT, conventional, hard_sample, projections
 from known_truth.sample import SETS, Sample, sample, sample_of
 from known_truth.scores import coverage, registered, resolution, scores, twin
 from known_truth.statistics import bootstrap, ranking, wilson
+from known_truth.tables import all_tables
 
 from spring_mpi.errors import PatternError
 
@@ -203,3 +204,20 @@ def test_searches_are_compared_by_what_both_have() -> None:
         "| 1.00 [1.00, 1.00] |",
         "| none | 0 | | | | |",
     ]
+
+
+def test_tables_count_what_the_rows_say() -> None:
+    """Of 4 called good 3 are right; of 5 right 3 are called good; a refused one is not good."""
+    base = {
+        "class": "usual", "kind": "blob", "photons": 2e4, "missing_speckles": 1.0, "score": 0.5,
+        "is_complex": False, "gain_is_right": True, "close": False, "engine_seed": 1, "corr": 0.99,
+        "band": 0.99, "seed": 7, "resolution_px": 3.0, "true_resolution": 2.9, "reasons": [], "cpu_seconds": 1.0,
+    }  # fmt: skip
+    told = [("good", True)] * 3 + [("good", False), ("doubtful", True), ("refused", True)]
+    text = all_tables([base | {"verdict": verdict, "right": right} for verdict, right in told])
+    assert "6 patterns, 16.7% of them wrong, 6 with 10^4 to 10^5 photons" in text
+    assert "precision of good: 3/4 = 0.75" in text
+    assert "recall up to 2.5 speckles: 3/5 = 0.60" in text
+    assert "wrong called good: 1/1 = 1.00" in text
+    assert "resolution within 1.3, all good: 4/4 = 1.00" in text
+    assert "'always 2.00 px' 0/4" in text
