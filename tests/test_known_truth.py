@@ -211,7 +211,8 @@ def test_tables_count_what_the_rows_say() -> None:
     base = {
         "class": "usual", "kind": "blob", "photons": 2e4, "missing_speckles": 1.0, "score": 0.5,
         "is_complex": False, "gain_is_right": True, "close": False, "engine_seed": 1, "corr": 0.99,
-        "band": 0.99, "seed": 7, "resolution_px": 3.0, "true_resolution": 2.9, "reasons": [], "cpu_seconds": 1.0,
+        "band": 0.99, "seed": 7, "resolution_px": 3.0, "true_resolution": 2.9, "reasons": [],
+        "cpu_seconds": 1.0,
     }  # fmt: skip
     told = [("good", True)] * 3 + [("good", False), ("doubtful", True), ("refused", True)]
     text = all_tables([base | {"verdict": verdict, "right": right} for verdict, right in told])
