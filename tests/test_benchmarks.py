@@ -45,6 +45,22 @@ def test_simulated_workers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "count"),
     [
+        ("answers", 7),
+        pytest.param("pace", 2, marks=pytest.mark.long),
+        pytest.param("follow", 3, marks=pytest.mark.long),
+    ],
+)
+def test_pace(tmp_path: Path, part: str, count: int) -> None:
+    """Every part gives all its figures; a share is one."""
+    size = ("--hits", "4", "--rounds", "1", "--every", "0.2")
+    found = figures("pace", tmp_path, *size, "--only", part)
+    assert len(found) == count
+    assert all(value <= 1 for label, value in found.items() if label.startswith("share"))
+
+
+@pytest.mark.parametrize(
+    ("part", "count"),
+    [
         ("throughput", 2),
         ("idle", 3),
         pytest.param("children", 2, marks=pytest.mark.long),

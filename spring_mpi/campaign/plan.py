@@ -186,8 +186,10 @@ class Plan:
 
     def kind(self, name: str) -> str | None:
         """Jobs of equal kind may share a population; None: that one may not."""
-        if name in self.numbers and name not in self.added:
-            return self._courses(self.numbers[name])[0].kind
+        planned = quick_name(name) if self.is_full(name) else name
+        if planned in self.numbers and planned not in self.added:
+            first, full = self._courses(self.numbers[planned])
+            return (first if planned == name else full).kind
         made = self.blueprint(name)
         return Course(made.settings, made.recipe).kind
 
