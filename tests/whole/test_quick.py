@@ -64,7 +64,7 @@ def test_doubtful_ones_have_a_full_job_behind_all_others(judging: Callable[..., 
     assert [row["pid"] for row in campaign.summary().values()] == [*"1234", *"13"]
 
 
-@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("ranks", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_exactly_once_after_a_kill(judging: Callable[..., Campaign], ranks: int) -> None:
     """Rank 0 is killed when a full job runs: nothing is done twice, and none is left out."""
     slow = SETTINGS | {"global": {"generations": 40, "popsize": 8, "stop": "never"}}
