@@ -89,8 +89,13 @@ def look(
     centre = estimate_centre(photons, measured, binning, prior)
     if centre is None or not centre.is_sure:
         return Findings(centre, plateau, None)
-    # What detectors make of neighbours differs between pixels and their sums: the milder counts.
-    found = (photon_scale(photons, measured, centre.center, step) for step in {1, binning})
+    # Detectors share light between neighbours, and pairs may be unlike for other reasons than
+    # noise: what is nearest to the gain that is given counts.
+    ways = {(1, False), (1, True), (binning, False)}
+    found = (
+        photon_scale(photons, measured, centre.center, step, is_local=is_local)
+        for step, is_local in ways
+    )
     scales = sorted(filter(None, found), key=lambda scale: abs(math.log(scale.factor)))
     return Findings(centre, plateau, scales[0] if scales else None)
 

@@ -49,7 +49,12 @@ class PhotonScale:
 
 
 def photon_scale(
-    photons: NDArray[np.floating], measured: Flags, center: tuple[float, float], binning: int = 1
+    photons: NDArray[np.floating],
+    measured: Flags,
+    center: tuple[float, float],
+    binning: int = 1,
+    *,
+    is_local: bool = False,
 ) -> PhotonScale | None:
     """The scale that the noise of a frame has about its centre; None where it does not tell.
 
@@ -62,9 +67,16 @@ def photon_scale(
         (rows, columns); what is not measured may have any value.
     binning
         Pixels that are summed along a side; only sums of measured pixels count.
+    is_local
+        Whether the differences of two neighbouring pairs are compared: noise that neighbours share
+        does not count then, nor what makes them unlike in the same way.
     """
     first, second, valid = _pairs(photons, measured, center, binning)
-    total, unlike = first + second, (first - second) ** 2
+    total, difference = first + second, first - second
+    if is_local:
+        total, valid = total[:, :-1:2] + total[:, 1::2], valid[:, :-1:2] & valid[:, 1::2]
+        difference = difference[:, :-1:2] - difference[:, 1::2]
+    unlike = difference**2
     levels = list(_levels(total, unlike, valid))
     if len(levels) < 4:
         return None
@@ -144,11 +156,11 @@ def _fitted(sums: Values, variances: Values, numbers: Values) -> PhotonScale | N
         errors = np.sqrt((2 * fitted**2 + factor**2 * fitted) / numbers)
         errors += _LEAST_ERROR * variances.max()
         solution, _ = optimize.nnls(terms / errors[:, None], variances / errors)
-        fitted, factor = terms @ solution, solution[1] / size[1]
+        fitted, factor = terms @ solution, float(solution[1] / size[1])
     used = solution > 0
     if not used[1]:
         return None
     weighted = (terms / errors[:, None])[:, used]
     place = int(used[:1].sum())
-    error = math.sqrt(np.linalg.pinv(weighted.T @ weighted)[place, place]) / size[1]
+    error = float(math.sqrt(np.linalg.pinv(weighted.T @ weighted)[place, place]) / size[1])
     return PhotonScale(factor, error) if factor > _LEAST_SIGNIFICANCE * error else None
