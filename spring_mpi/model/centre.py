@@ -82,6 +82,27 @@ def estimate_centre(
     return CentreEstimate(place, sureness)
 
 
+def unlikeness(
+    photons: NDArray[np.floating], measured: Flags, center: Place, binning: int = 1
+) -> float:
+    """1 less the correlation of a frame with itself, turned about a centre; parameters as above.
+
+    The centre is taken to half a binned pixel.
+    """
+    step = binning * max(1, math.ceil(max(photons.shape) / binning / _LARGEST))
+    image, known = _binned(photons, measured, step)
+    spans = []
+    for coordinate, length in zip(_to_binned(center, step), image.shape, strict=True):
+        total = round(2 * coordinate)
+        spans.append(slice(max(0, total - length + 1), max(0, min(length - 1, total) + 1)))
+    part, inside = image[tuple(spans)], known[tuple(spans)]
+    both = inside & inside[::-1, ::-1]
+    one, other = part[both], part[::-1, ::-1][both]
+    if len(one) < 2 or one.std() == 0:
+        return 1.0
+    return 1 - float(np.corrcoef(one, other)[0, 1])
+
+
 def _to_frame(place: Place, step: int) -> Place:
     return (place[0] * step + (step - 1) / 2, place[1] * step + (step - 1) / 2)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .centre import CentreEstimate, Place, estimate_centre
+from .centre import CentreEstimate, Place, estimate_centre, unlikeness
 from .photon_scale import PhotonScale, photon_scale
 from .saturation import Plateau, find_plateau
 
@@ -20,6 +20,9 @@ AUTO = "auto"
 """What stands for a value that is to be found."""
 LEAST_MISFIT = 0.7
 """Binned pixels by which a centre is wrong; less is seldom to be seen in a reconstruction."""
+_WORSE = 2.5
+"""How many times as unlike the pairs of a wrong centre are, at least. In bright patterns they are 6
+to 50 times as unlike; of less, other faults are the cause."""
 _MISSCALED = 2.0
 """Factor by which a gain is wrong."""
 _BEYOND = 1e30
@@ -56,7 +59,12 @@ class Findings:
     @property
     def is_on_photon_scale(self) -> bool:
         """Whether the gain is right within a factor of 2, as far as the frame tells."""
-        return self.scale is None or 1 / _MISSCALED < self.scale.factor < _MISSCALED
+        if self.scale is None:
+            return True
+        factor, (low, high) = self.scale.factor, self.scale.bounds
+        is_large = factor >= _MISSCALED and low >= math.sqrt(_MISSCALED)
+        is_small = factor <= 1 / _MISSCALED and high <= 1 / math.sqrt(_MISSCALED)
+        return not (is_large or is_small)
 
 
 def look(
@@ -82,10 +90,7 @@ def look(
         Raw units per photon, as given.
     """
     plateau = find_plateau(raw, usable, photon)
-    with np.errstate(invalid="ignore"):
-        measured = usable & (np.abs(photons) < _BEYOND)
-    if plateau is not None:
-        measured &= ~(raw >= plateau.start)
+    measured = _measured(raw, photons, usable, plateau)
     centre = estimate_centre(photons, measured, binning, prior)
     if centre is None or not centre.is_sure:
         return Findings(centre, plateau, None)
@@ -100,9 +105,19 @@ def look(
     return Findings(centre, plateau, scales[0] if scales else None)
 
 
+def _measured(
+    raw: NDArray[Any], photons: NDArray[np.floating], usable: Flags, plateau: Plateau | None
+) -> Flags:
+    """The pixels whose values are what they say."""
+    with np.errstate(invalid="ignore"):
+        measured: Flags = usable & (np.abs(photons) < _BEYOND)
+    return measured if plateau is None else measured & ~(raw >= plateau.start)
+
+
 def contradictions(
     findings: Findings,
     raw: NDArray[Any],
+    photons: NDArray[np.floating],
     usable: Flags,
     *,
     center: Place,
@@ -122,12 +137,16 @@ def contradictions(
     is_given
         Whether the centre was given, or is the middle of the frame.
     """
-    if (found := findings.center) and math.dist(found, center) >= LEAST_MISFIT * binning:
-        whose = "is given" if is_given else "the middle of the frame, is used"
-        yield (
-            f"centre: Friedel pairs say ({found[0]:.1f}, {found[1]:.1f}), but "
-            f"({center[0]:.6g}, {center[1]:.6g}), {whose}"
-        )
+    found = findings.center
+    if found and math.dist(found, center) >= LEAST_MISFIT * binning:
+        measured = _measured(raw, photons, usable, findings.plateau)
+        there, here = (unlikeness(photons, measured, place, binning) for place in (center, found))
+        if there > _WORSE * here:
+            whose = "is given" if is_given else "the middle of the frame, is used"
+            yield (
+                f"centre: Friedel pairs say ({found[0]:.1f}, {found[1]:.1f}), but "
+                f"({center[0]:.6g}, {center[1]:.6g}), {whose}"
+            )
     if plateau := findings.plateau:
         level = math.inf if satvalue is None else satvalue
         below = int((usable & (raw >= plateau.start) & (raw < level)).sum())

@@ -131,8 +131,8 @@ class Pattern:
         self.satvalue = self._used_satvalue(satvalue)
         self.contradictions = tuple(
             contradictions(
-                self.findings, self.raw, usable, center=self.center, is_given=self.is_centered,
-                binning=binning, satvalue=self.satvalue, gain=scale,
+                self.findings, self.raw, photons, usable, center=self.center,
+                is_given=self.is_centered, binning=binning, satvalue=self.satvalue, gain=scale,
             )
         )  # fmt: skip
         clipped = np.zeros_like(usable)

@@ -31,6 +31,11 @@ _FEWEST_ALIKE = 16.0
 _BLUR = 1.5
 """Pixels, of the brightness that sorts pairs into levels: not that of the pairs themselves, which
 would favour noise."""
+_ROUNDING = 1e-3
+"""Photons, which no background of single precision is off by."""
+_MOST_CUT, _NEAR = 0.02, 3.0
+"""Share of the pixels that may be at the floor of values that are cut off there, and the standard
+deviation of the neighbourhood that it is taken of, pixels."""
 _TURNS = 4
 """Of the fit: what it says of the noise weighs the levels of the next one."""
 _LEAST_ERROR = 1e-9
@@ -46,6 +51,11 @@ class PhotonScale:
     """The frame's unit over a photon: 3 where the frame's values are three times too large."""
     error: float
     """Standard deviation of the factor."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which the factor is, unless chance has it: two standard deviations away."""
+        return self.factor - 2 * self.error, self.factor + 2 * self.error
 
 
 def photon_scale(
@@ -72,6 +82,10 @@ def photon_scale(
         does not count then, nor what makes them unlike in the same way.
     """
     first, second, valid = _pairs(photons, measured, center, binning)
+    if (floor := _floor(photons, measured)) is not None:
+        # Noise that was cut off there is missing.
+        one, other, _ = _pairs(floor * 1.0, measured, center, binning)
+        valid &= _share_near(one + other, valid) < _MOST_CUT * 2 * binning**2
     total, difference = first + second, first - second
     if is_local:
         total, valid = total[:, :-1:2] + total[:, 1::2], valid[:, :-1:2] & valid[:, 1::2]
@@ -82,6 +96,33 @@ def photon_scale(
         return None
     sums, variances, numbers = (np.array(column) for column in zip(*levels, strict=True))
     return _fitted(sums, variances, numbers)
+
+
+def _floor(photons: NDArray[np.floating], measured: Flags) -> Flags | None:
+    """The pixels where a detector's noise was cut off at zero; None where none was.
+
+    Photons that are counted have zeros, too, but no fractions beside them.
+    """
+    values = photons[measured]
+    if not len(values) or values.min() < -_ROUNDING:
+        return None
+    with np.errstate(invalid="ignore"):
+        floor = measured & (photons <= _ROUNDING)
+    low = values[(values > _ROUNDING) & (values < 1.5)]
+    is_cut = floor.sum() > _MOST_CUT * len(values) and (low < 0.7).sum() > 0.1 * len(low) > 0
+    return floor if is_cut else None
+
+
+def _share_near(numbers: Values, valid: Flags) -> Values:
+    """The mean of the valid numbers about each one."""
+    from scipy import ndimage
+
+    total, share = (
+        ndimage.gaussian_filter(image, _NEAR, mode="constant")
+        for image in (np.where(valid, numbers, 0), valid.astype(np.float64))
+    )
+    near: Values = total / np.maximum(share, 1e-3)
+    return near
 
 
 def _pairs(

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]
 
-_WIDTH = 0.03
-"""Of the plateau's highest value: how far its values spread."""
+_WIDTHS = (0.03, 0.06, 0.12)
+"""Of the plateau's highest value: how far its values may spread, where a background was subtracted
+or a gain divided by after clipping."""
+_MARGIN = 1.5
+"""Widths from the highest value down to where pixels are taken for saturated."""
 _FEWEST = 8
 """Pixels of a plateau."""
 _STEEP = 4.0
@@ -19,6 +22,8 @@ _STEEP = 4.0
 ends by itself, the next lower values hold as many pixels or more."""
 _STRAY = 16
 """Pixels above a plateau, at most: hot ones, and those that something else has hit."""
+_MOST = 8
+"""A plateau is less than one of so many pixels."""
 _LEAST_TOGETHER = 0.5
 """Of a plateau's pixels, that touch another one of it: saturated are the middles of speckles."""
 
@@ -28,7 +33,8 @@ class Plateau:
     """Saturated pixels."""
 
     start: float
-    """Raw value at and above which a pixel is saturated."""
+    """Raw value at and above which a pixel is taken for saturated, a little below the plateau: a
+    saturated pixel that counts as measured does harm, the converse hardly."""
     top: float
     """Highest raw value of the plateau; what is higher are single pixels."""
     pixels: int
@@ -48,20 +54,24 @@ def find_plateau(raw: NDArray[Any], measured: Flags, photon: float = 0.0) -> Pla
     if measured.sum() < 2 * _FEWEST:
         return None
     values = raw[measured].astype(np.float64)
-    kept = min(len(values), _FEWEST + _STRAY + len(values) // 8)
-    values = np.sort(np.partition(values, -kept)[-kept:])[::-1]
-    for top in np.unique(values[:_STRAY])[::-1].tolist():
-        width = max(_WIDTH * top, photon)
-        if top <= 0 or width >= top / 2:
-            return None
-        above, inside, below = np.searchsorted(-values, [-top, width - top, 2 * width - top])
-        pixels = int(inside - above)
-        if inside == len(values):
-            return None
-        if pixels >= _FEWEST + above and pixels >= _STEEP * (below - inside):
-            plateau = Plateau(top - width, top, int(inside))
-            return plateau if _is_together(raw, measured, plateau) else None
+    kept = min(len(values), _FEWEST + _STRAY + len(values) // _MOST)
+    falling = -np.sort(-np.partition(values, -kept)[-kept:])
+    for top in np.unique(falling[:_STRAY])[::-1].tolist():
+        for share in _WIDTHS:
+            width = max(share * top, photon)
+            if 2 * width < top and _is_plateau(falling, top, width):
+                start = top - _MARGIN * width
+                found = Plateau(start, top, int(np.searchsorted(-falling, -start)))
+                return found if _is_together(raw, measured, found) else None
     return None
+
+
+def _is_plateau(falling: NDArray[np.float64], top: float, width: float) -> bool:
+    """Whether the values of that width below ``top`` make one."""
+    above, inside, below = np.searchsorted(-falling, [-top, width - top, 2 * width - top])
+    number = int(inside - above)
+    is_steep = number >= _FEWEST + above and number >= _STEEP * (below - inside)
+    return bool(is_steep and inside < len(falling))
 
 
 def _is_together(raw: NDArray[Any], measured: Flags, plateau: Plateau) -> bool:

@@ -36,7 +36,8 @@ def test_told_everywhere(gapped: Callable[..., Campaign]) -> None:
     assert campaign.run()[0] == 0
     assert (campaign.rundir / "rank0.log").read_text().count(TOLD) == 1
     for path in (campaign.rundir / "results").iterdir():
-        (told,) = (one for one in Result.load(path).provenance.warnings if str(VALUE) in one)
+        warnings = Result.load(path).provenance.warnings
+        (told,) = (one for one in warnings if f"hold {VALUE}" in one)
         assert told.startswith(TOLD)
         assert f"add {{bad: {VALUE}}} to data.mask" in told
 
