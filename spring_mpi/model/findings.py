@@ -27,8 +27,6 @@ _MISSCALED = 2.0
 """Factor by which a gain is wrong."""
 _BEYOND = 1e30
 """Photons that no pixel has, and whose squares no number of single precision holds."""
-_FEWEST = 8
-"""Pixels of a plateau below ``satvalue`` that are worth a word."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +145,13 @@ def contradictions(
                 f"centre: Friedel pairs say ({found[0]:.1f}, {found[1]:.1f}), but "
                 f"({center[0]:.6g}, {center[1]:.6g}), {whose}"
             )
-    if plateau := findings.plateau:
-        level = math.inf if satvalue is None else satvalue
-        below = int((usable & (raw >= plateau.start) & (raw < level)).sum())
-        if below >= max(_FEWEST, plateau.pixels / 2):
-            yield (
-                f"satvalue: {plateau.pixels} pixels form a plateau from {plateau.start:.6g} to "
-                f"{plateau.top:.6g} raw units, "
-                + ("and no satvalue is given" if satvalue is None else f"below {satvalue:.6g}")
-            )
+    plateau = findings.plateau
+    if plateau and (satvalue is None or satvalue > plateau.top):
+        yield (
+            f"satvalue: {plateau.pixels} pixels form a plateau from {plateau.start:.6g} to "
+            f"{plateau.top:.6g} raw units, "
+            + ("and no satvalue is given" if satvalue is None else f"below {satvalue:.6g}")
+        )
     if findings.scale and not findings.is_on_photon_scale:
         yield (
             f"gain: the noise of Friedel pairs says {findings.scale.factor * gain:.3g} raw units "
