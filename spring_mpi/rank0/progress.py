@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ..model.names import quick_name
 from ..model.outcome import State
 from ..worker.messages import Equipment, Progressed, Ready
 from .decisions import Record
@@ -33,6 +34,8 @@ class Progress:
     """When the running jobs were given out, seconds on the clock."""
     done: int = 0
     """Jobs done in this run."""
+    lasted: dict[bool, tuple[float, int]] = field(default_factory=dict)
+    """Whether they are full jobs -> seconds, and number, of the jobs done in this run."""
     under_way: float = 0.0
     """What the running jobs made on their workers, in jobs."""
 
@@ -77,6 +80,11 @@ class Progress:
     def ended(self, record: Record) -> None:
         """A job runs no more."""
         self.done += record.state is State.DONE
+        if record.state is State.DONE and record.name in self.started:
+            kind = bool(quick_name(record.name))
+            seconds, number = self.lasted.get(kind, (0.0, 0))
+            lasted = self.clock() - self.started[record.name]
+            self.lasted[kind] = seconds + lasted, number + 1
         if pace := self.paces.pop(record.name, None):
             self.under_way = max(0.0, self.under_way - pace.made)
         self.started.pop(record.name, None)

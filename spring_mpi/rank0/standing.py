@@ -98,4 +98,17 @@ class Standing:
         elapsed = progress.elapsed
         if not made or elapsed <= 0:
             return 0.0, None
-        return 3600 * made / elapsed, left * elapsed / made
+        seconds = self._left_of_both() if self._queue.waiting.behind else left * elapsed / made
+        return 3600 * made / elapsed, seconds
+
+    def _left_of_both(self) -> float | None:
+        """Seconds left where full jobs wait behind others; None before one of either was done."""
+        counts, full = self._queue.jobs.counts, self._queue.waiting.behind
+        numbers = {False: counts[State.WAITING] - full, True: full}
+        numbers[not numbers[False]] += counts[State.RUNNING]
+        needed = {kind: number for kind, number in numbers.items() if number}
+        if not needed.keys() <= self._progress.lasted.keys():
+            return None
+        means = {kind: seconds / done for kind, (seconds, done) in self._progress.lasted.items()}
+        spent = sum(number * means[kind] for kind, number in needed.items())
+        return spent / max(len(self._queue.workers), 1)

@@ -23,6 +23,11 @@ class Waiting(MutableMapping[str, int]):
         """From now on a job waits behind all others, also those that are added later."""
         self._last_ones.add(name)
 
+    @property
+    def behind(self) -> int:
+        """How many wait behind all others."""
+        return len(self._behind)
+
     def put_first(self, name: str, attempts: int = 0) -> None:
         """At the very front, wherever it was."""
         self._behind.pop(name, None)

@@ -219,6 +219,19 @@ def test_time_left_of_a_job(rank0: Rank0) -> None:
     assert rank0.progress.busy("a", rank0.queue.running["a"]).seconds_left == 0.0
 
 
+def test_time_left_of_full_jobs(rank0: Rank0) -> None:
+    """They last longer than the quick ones: how long is known when one of them is done."""
+    rank0.ready()
+    rank0.done(10.0, "a")
+    assert rank0.standing.overview(9).seconds_left == 30.0
+    rank0.queue.follow_up(["a~full", "b~full"])
+    assert rank0.standing.overview(9).seconds_left is None
+    for at, name in ((20.0, "b"), (30.0, "c"), (40.0, "d"), (140.0, "a~full")):
+        rank0.give()
+        rank0.done(at, name)
+    assert rank0.standing.overview(9).seconds_left == 100.0
+
+
 def test_a_new_attempt_has_its_own_rate(rank0: Rank0) -> None:
     """What a lost attempt made says nothing of the next one."""
     rank0.ready()
