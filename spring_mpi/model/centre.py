@@ -151,11 +151,15 @@ def _search(image: Values, known: Flags, prior: Place | None) -> tuple[Place, fl
 
 def _refined(image: Values, known: Flags, about: Place) -> Place | None:
     """The centre, known to `_SLACK` pixels: without padding, for nothing then wraps around."""
-    half = int(min(min(about[axis], image.shape[axis] - 1 - about[axis]) for axis in (0, 1)))
-    if half < 4 * _SLACK:
+    from scipy import fft
+
+    reach = int(min(min(about[axis], image.shape[axis] - 1 - about[axis]) for axis in (0, 1)))
+    if reach < 4 * _SLACK:
         return None
-    middle = [round(coordinate) for coordinate in about]
-    window = tuple(slice(max(place - half, 0), place + half + 1) for place in middle)
+    side = 2 * reach
+    while fft.next_fast_len(side, real=True) > side:
+        side -= 1
+    window = tuple(slice(first := round(place - (side - 1) / 2), first + side) for place in about)
     part, inside = image[window], known[window].copy()
     inside[:_SLACK], inside[-_SLACK:], inside[:, :_SLACK], inside[:, -_SLACK:] = (False,) * 4
     part = part * inside

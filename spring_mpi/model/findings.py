@@ -25,6 +25,8 @@ _WORSE = 2.5
 to 50 times as unlike; of less, other faults are the cause."""
 _MISSCALED = 2.0
 """Factor by which a gain is wrong."""
+_NEAR_ENOUGH = math.log(1.25)
+"""Of the logarithm of a photon scale, for which no other way is tried."""
 _BEYOND = 1e30
 """Photons that no pixel has, and whose squares no number of single precision holds."""
 
@@ -92,15 +94,24 @@ def look(
     centre = estimate_centre(photons, measured, binning, prior)
     if centre is None or not centre.is_sure:
         return Findings(centre, plateau, None)
-    # Detectors share light between neighbours, and pairs may be unlike for other reasons than
-    # noise: what is nearest to the gain that is given counts.
-    ways = {(1, False), (1, True), (binning, False)}
-    found = (
-        photon_scale(photons, measured, centre.center, step, is_local=is_local)
-        for step, is_local in ways
-    )
-    scales = sorted(filter(None, found), key=lambda scale: abs(math.log(scale.factor)))
-    return Findings(centre, plateau, scales[0] if scales else None)
+    return Findings(centre, plateau, _scale(photons, measured, centre.center, binning))
+
+
+def _scale(
+    photons: NDArray[np.floating], measured: Flags, center: Place, binning: int
+) -> PhotonScale | None:
+    """The photon scale by the way that has it nearest to the gain that is given.
+
+    Detectors share light between neighbours, and pairs may be unlike for other reasons than noise.
+    """
+    nearest: PhotonScale | None = None
+    for step, is_local in dict.fromkeys([(binning, False), (1, False), (1, True)]):
+        found = photon_scale(photons, measured, center, step, is_local=is_local)
+        if found and (nearest is None or found.misfit < nearest.misfit):
+            nearest = found
+        if nearest and nearest.misfit < _NEAR_ENOUGH:
+            break
+    return nearest
 
 
 def _measured(

@@ -53,6 +53,11 @@ class PhotonScale:
     """Standard deviation of the factor."""
 
     @property
+    def misfit(self) -> float:
+        """How far the factor is from 1, up or down, in its logarithm."""
+        return abs(math.log(self.factor))
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Between which the factor is, unless chance has it: two standard deviations away."""
         return self.factor - 2 * self.error, self.factor + 2 * self.error
