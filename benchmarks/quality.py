@@ -23,7 +23,7 @@ from known_truth.sample import SETS
 from known_truth.tables import all_tables
 
 COUNTS = {
-    **dict.fromkeys(CLASSES, 25), "standard": 10, "usual": 10, "thin": 10, "dim": 70,
+    **dict.fromkeys(CLASSES, 25), "standard": 10, "usual": 10, "thin": 10, "dim": 75,
     "very_dim": 30, "blank": 40, "polarity": 30, "double_far": 45, "centre": 60,
     "unmasked_gap": 40, "mixture": 60, "coherence": 35,
 }  # fmt: skip
