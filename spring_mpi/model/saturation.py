@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]
 
-_WIDTHS = (0.03, 0.06, 0.12)
-"""Of the plateau's highest value: how far its values may spread, where a background was subtracted
-or a gain divided by after clipping."""
+_WIDTHS = ((0.03, 8), (0.06, 24))
+"""How far the values of a plateau may spread, as a share of the highest one, where a background was
+subtracted or a gain divided by after clipping; and the fewest pixels that it then has."""
 _MARGIN = 1.5
 """Widths from the highest value down to where pixels are taken for saturated."""
-_FEWEST = 8
-"""Pixels of a plateau."""
 _STEEP = 4.0
 """So many times as many pixels as in the next lower values of that width has a plateau: where light
 ends by itself, the next lower values hold as many pixels or more."""
@@ -51,26 +49,26 @@ def find_plateau(raw: NDArray[Any], measured: Flags, photon: float = 0.0) -> Pla
     photon
         Raw units per photon, less than which is no step between two values; 0: not known.
     """
-    if measured.sum() < 2 * _FEWEST:
+    if not measured.any():
         return None
     values = raw[measured].astype(np.float64)
-    kept = min(len(values), _FEWEST + _STRAY + len(values) // _MOST)
+    kept = min(len(values), _STRAY + len(values) // _MOST)
     falling = -np.sort(-np.partition(values, -kept)[-kept:])
     for top in np.unique(falling[:_STRAY])[::-1].tolist():
-        for share in _WIDTHS:
+        for share, fewest in _WIDTHS:
             width = max(share * top, photon)
-            if 2 * width < top and _is_plateau(falling, top, width):
+            if 2 * width < top and _is_plateau(falling, top, width, fewest):
                 start = top - _MARGIN * width
                 found = Plateau(start, top, int(np.searchsorted(-falling, -start)))
                 return found if _is_together(raw, measured, found) else None
     return None
 
 
-def _is_plateau(falling: NDArray[np.float64], top: float, width: float) -> bool:
+def _is_plateau(falling: NDArray[np.float64], top: float, width: float, fewest: int) -> bool:
     """Whether the values of that width below ``top`` make one."""
     above, inside, below = np.searchsorted(-falling, [-top, width - top, 2 * width - top])
     number = int(inside - above)
-    is_steep = number >= _FEWEST + above and number >= _STEEP * (below - inside)
+    is_steep = number >= fewest + above and number >= _STEEP * (below - inside)
     return bool(is_steep and inside < len(falling))
 
 
