@@ -22,7 +22,7 @@ LOW_WITHOUT_CENTRE = 0.065
 pixels around it alone."""
 HIDDEN = 2.0
 CHI = 1.15
-NOISE, NOISE_BAD = 0.35, 0.60
+NOISE, NOISE_BAD = 0.25, 0.60
 FRIEDEL, FRIEDEL_BAD = 0.50, 0.70
 SMALL, SMALL_BAD = 8.0, 6.0
 """Pixels of the density."""
