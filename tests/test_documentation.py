@@ -140,6 +140,7 @@ def test_limits_of_the_verdict() -> None:
         f"`low_excess`, {chi} | above {verdict.LOW}, or {verdict.LOW_WITHOUT_CENTRE} where "
         f"`missing_speckles` is above {verdict.HIDDEN:.0f} | above {verdict.LOW_BAD:.2f} |",
         f"`noise` | above {verdict.NOISE} | above {verdict.NOISE_BAD:.2f} |",
+        f"`floor` | above {verdict.FLOOR} | |",
         f"`friedel` | above {verdict.FRIEDEL:.2f} | above {verdict.FRIEDEL_BAD:.2f} |",
         f"`extent` | below {verdict.SMALL:.0f} px | below {verdict.SMALL_BAD:.0f} px |",
         f"`extent / size` | above {verdict.LARGE} | above {verdict.LARGE_BAD} |",

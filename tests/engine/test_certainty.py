@@ -230,6 +230,7 @@ def test_other_runs_are_moved_onto_the_first() -> None:
          "decide the shape"),
         ({"noise": 0.4}, Verdict.DOUBTFUL, "too few photons"),
         ({"noise": 0.9}, Verdict.BAD, "too few photons"),
+        ({"floor": 0.6}, Verdict.DOUBTFUL, "a blank would look alike"),
         ({"friedel": 0.6}, Verdict.DOUBTFUL, "not centrosymmetric"),
         ({"friedel": 0.9}, Verdict.BAD, "not centrosymmetric"),
         ({"extent": 5.0}, Verdict.BAD, "is it a hit?"),

@@ -21,7 +21,7 @@ from spring_mpi.errors import PatternError
 from spring_mpi.model.pattern import Pattern
 from spring_mpi.model.result import Result
 
-SIZE = 32
+SIZE = 48
 SMALL = {
     "global__generations": 24, "global__popsize": 8, "init__supportsize": 14, "IA__it": 12,
     "SW__sigma_start": 1.5, "SW__sigma_end": 0.8,
@@ -93,7 +93,7 @@ def test_runs_have_their_own_numbers_and_supports() -> None:
     standing = Standing.of(Case(pattern()), settings)
     problems = []
     backend = reference_backend()
-    for size in (14, 14, 16):
+    for size in (14, 14, 19):
         problem = standing.problem
         problems.append(problem.key)
         assert problem.supportsize == size

@@ -23,6 +23,7 @@ pixels around it alone."""
 HIDDEN = 2.0
 CHI = 1.15
 NOISE, NOISE_BAD = 0.25, 0.60
+FLOOR = 0.50
 FRIEDEL, FRIEDEL_BAD = 0.50, 0.70
 SMALL, SMALL_BAD = 8.0, 6.0
 """Pixels of the density."""
@@ -113,6 +114,10 @@ def _criteria(figures: Figures, size: int) -> Iterator[_Criterion]:
     yield _Criterion(
         figures.noise, NOISE, NOISE_BAD,
         f"too few photons for an object of this size: noise alone is {figures.noise:.0%}",
+    )  # fmt: skip
+    yield _Criterion(
+        figures.floor, FLOOR, _NEVER,
+        f"noise makes {figures.floor:.0%} of the moduli: a blank would look alike",
     )  # fmt: skip
     yield _Criterion(
         figures.friedel, FRIEDEL, FRIEDEL_BAD,
