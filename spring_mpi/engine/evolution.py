@@ -18,12 +18,10 @@ from .backend import Arrays, Backend, Errors, Flags, ShrinkWrap
 from .crossover import best_of_islands, crossover_plan
 from .sequence import SHRINKWRAP, improvement_steps
 from .shrinkwrap import fitness, last_shrink_wrap, shrink_wrap
+from .state_arrays import FITNESS, IS_FINISHING, NO_AREA, named, part_of, side_by_side
 
 # Iterations of ER after which a density lies within its support, so that errors can be compared.
 _SETTLING = 3
-_NO_AREA = -1
-_FITNESS, _IS_FINISHING = "scores", "is_finishing"
-"""Their names among the arrays of a checkpoint."""
 _SAME_ERRORS = 1e-4
 """Relative; processors and backends round otherwise, one pixel more or less makes more."""
 
@@ -129,19 +127,19 @@ class Evolution:
 
         They are good until the next step.
         """
-        area = _NO_AREA if state.archive_area is None else state.archive_area
+        area = NO_AREA if state.archive_area is None else state.archive_area
         individuals = {
-            **_named("population", self._backend.save(state.population)),
-            **_named("population", _stored(state.rating)),
-            **_named("archive", self._backend.save(state.archive)),
-            **_named("archive", _stored(state.archive_rating)),
+            **named("population", self._backend.save(state.population)),
+            **named("population", _rated(state.rating)),
+            **named("archive", self._backend.save(state.archive)),
+            **named("archive", _rated(state.archive_rating)),
         }
         for part in self.parts():
             own = {name: array[part] for name, array in individuals.items()}
             yield own | {
                 "archive.area": np.array(area),
                 "history": state.history[:, part],
-                _IS_FINISHING: np.array(state.is_finishing),
+                IS_FINISHING: np.array(state.is_finishing),
             }
 
     def restore(self, problems: Sequence[Arrays]) -> State:
@@ -155,31 +153,31 @@ class Evolution:
         """
         for arrays in problems:
             self._check(arrays)
-        arrays = _side_by_side(problems)
-        population, archive = _part("population", arrays), _part("archive", arrays)
+        arrays = side_by_side(problems)
+        population, archive = part_of("population", arrays), part_of("archive", arrays)
         individuals = self._backend.restore(population)
         self._check_errors(individuals, population["errors"])
         area = int(problems[0]["archive.area"])
         return State(
             generation=len(arrays["history"]),
             population=individuals,
-            rating=Rating(population[_FITNESS], population["errors"]),
+            rating=Rating(population[FITNESS], population["errors"]),
             archive=self._backend.restore(archive),
-            archive_rating=Rating(archive[_FITNESS], archive["errors"]),
-            archive_area=None if area == _NO_AREA else area,
+            archive_rating=Rating(archive[FITNESS], archive["errors"]),
+            archive_area=None if area == NO_AREA else area,
             history=arrays["history"],
             # Earlier versions knew no other stage than the search.
-            is_finishing=bool(problems[0].get(_IS_FINISHING, False)),
+            is_finishing=bool(problems[0].get(IS_FINISHING, False)),
         )
 
     def _check(self, arrays: Arrays) -> None:
         """Raise ValueError for arrays that are not those of this evolution."""
         popsize, generation = self._settings.global_.popsize, len(arrays.get("history", ()))
-        least = 0 if arrays.get(_IS_FINISHING) else 1
+        least = 0 if arrays.get(IS_FINISHING) else 1
         if not least <= generation <= self._settings.global_.generations:
             raise ValueError(f"it has {generation} generations")
         images = dict.fromkeys(("density", "support"), (popsize, self._size, self._size))
-        numbers = dict.fromkeys((_FITNESS, "errors"), (popsize,))
+        numbers = dict.fromkeys((FITNESS, "errors"), (popsize,))
         shapes = {"history": (generation, popsize), "archive.area": ()}
         for part in ("population", "archive"):
             shapes |= {f"{part}.{name}": shape for name, shape in (images | numbers).items()}
@@ -265,45 +263,6 @@ class Evolution:
         return replace(state, archive_rating=archive_rating, archive_area=area)
 
 
-def finishing(arrays: Arrays) -> Arrays:
-    """What `Evolution.save` gave of a problem, where its finishing generations begin.
-
-    In area mode the archive starts anew: searches that ended at different areas go on alike.
-    """
-    return {
-        **arrays,
-        "history": np.empty((0, arrays["history"].shape[1])),
-        "archive.area": np.array(_NO_AREA),
-        _IS_FINISHING: np.array(True),
-    }
-
-
-def _stored(rating: Rating) -> Arrays:
+def _rated(rating: Rating) -> Arrays:
     """A rating as a checkpoint has it."""
-    return {_FITNESS: rating.fitness, "errors": rating.errors}
-
-
-def _named(part: str, arrays: Arrays) -> Arrays:
-    """The arrays of a part of the state, under names that tell the part."""
-    return {f"{part}.{name}": array for name, array in arrays.items()}
-
-
-def _side_by_side(problems: Sequence[Arrays]) -> Arrays:
-    """The arrays of all problems as those of one state."""
-    if len(problems) == 1:
-        return problems[0]
-    return {
-        name: np.concatenate([arrays[name] for arrays in problems], axis=int(name == "history"))
-        for name, array in problems[0].items()
-        if array.ndim
-    }
-
-
-def _part(part: str, arrays: Arrays) -> Arrays:
-    """The inverse of `_named`, among the arrays of all parts."""
-    prefix = f"{part}."
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
+    return {FITNESS: rating.fitness, "errors": rating.errors}

@@ -13,11 +13,11 @@ from ..model.result import Provenance, Result
 from ..model.settings import Settings
 from .backend import Backend
 from .case import Case, Report
+from .case_state import CaseState
 from .certainty.assessment import assessed
 from .checkpoints import NO_CHECKPOINTS, Checkpoints
 from .requirements import can_share, check
 from .runs import Solver
-from .standing import Standing
 
 
 def reconstruct(
@@ -75,8 +75,8 @@ def reconstruct_together(
         raise SettingsError("global.popsize must be even where several patterns share a population")
     began = time.time()
     outcomes = []
-    for standing in Solver(settings, backend, pulse).solve(cases):
-        outcomes.append(_outcome(standing))
+    for case_state in Solver(settings, backend, pulse).solve(cases):
+        outcomes.append(_outcome(case_state))
         pulse()
     seconds = (time.time() - began) / len(cases)
     return [
@@ -87,14 +87,14 @@ def reconstruct_together(
     ]  # fmt: skip
 
 
-def _outcome(standing: Standing) -> Result | PatternError:
+def _outcome(case_state: CaseState) -> Result | PatternError:
     """The result of a case, its provenance still without backend and time."""
-    case, pattern = standing.case, standing.case.pattern
-    if not standing.runs:
+    case, pattern = case_state.case, case_state.case.pattern
+    if not case_state.runs:
         return PatternError(f"pattern {pattern.name}: no individual kept any density")
-    first = standing.runs[0]
-    others = [run.average.data for run in standing.runs[1:]]
-    assessment = assessed(pattern, standing.settings, first.average, others, first.history)
+    first = case_state.runs[0]
+    others = [run.average.data for run in case_state.runs[1:]]
+    assessment = assessed(pattern, case_state.settings, first.average, others, first.history)
     return Result(
         **vars(first.average),
         **vars(assessment),
@@ -105,22 +105,22 @@ def _outcome(standing: Standing) -> Result | PatternError:
         mask=(~pattern.measured).astype(np.uint8),
         error=first.error,
         error_history=first.history.astype(np.float32),
-        generations_run=standing.budget.used,
-        settings=standing.settings.copy(),
-        provenance=_provenance(standing),
+        generations_run=case_state.budget.used,
+        settings=case_state.settings.copy(),
+        provenance=_provenance(case_state),
     )
 
 
-def _provenance(standing: Standing) -> Provenance:
+def _provenance(case_state: CaseState) -> Provenance:
     """What job and pattern say of the result; the rest is added by those who know it."""
-    pattern = standing.case.pattern
+    pattern = case_state.case.pattern
     return Provenance(
-        seed=standing.case.seed,
+        seed=case_state.case.seed,
         warnings=pattern.warnings,
         center=pattern.center,
         center_origin=pattern.center_origin,
         satvalue=pattern.satvalue,
         estimated_gain=pattern.estimated_gain,
         contradictions=pattern.contradictions,
-        supportsize=standing.supportsize,
+        supportsize=case_state.supportsize,
     )

@@ -14,8 +14,8 @@ import numpy as np
 from ..model.settings import Settings
 from .backend import Arrays, Backend
 from .case import Case
+from .case_state import CaseState
 from .evolution import Evolution, Stage, State
-from .standing import Standing
 
 
 @dataclass(frozen=True)
@@ -29,33 +29,33 @@ class Solver:
     backend: Backend
     pulse: Callable[[], None]
 
-    def solve(self, cases: Sequence[Case]) -> list[Standing]:
+    def solve(self, cases: Sequence[Case]) -> list[CaseState]:
         """Where each case stands when all its runs are over."""
-        standings = [Standing.of(case, self.settings) for case in cases]
+        states = [CaseState.of(case, self.settings) for case in cases]
         first: list[Arrays] | None = None
-        if len(cases) == 1 and (found := self._continued(standings[0])):
-            standings, first = [found[0]], [found[1]]
-        while going := [number for number, standing in enumerate(standings) if standing.goes_on]:
-            ended = self._run([standings[number] for number in going], first)
+        if len(cases) == 1 and (found := self._continued(states[0])):
+            states, first = [found[0]], [found[1]]
+        while going := [number for number, case_state in enumerate(states) if case_state.goes_on]:
+            ended = self._run([states[number] for number in going], first)
             first = None
-            for number, standing in zip(going, ended, strict=True):
-                standings[number] = standing
-        return standings
+            for number, case_state in zip(going, ended, strict=True):
+                states[number] = case_state
+        return states
 
-    def _continued(self, standing: Standing) -> tuple[Standing, Arrays] | None:
+    def _continued(self, case_state: CaseState) -> tuple[CaseState, Arrays] | None:
         """What the only case's checkpoint holds."""
 
-        def restored(arrays: Arrays) -> tuple[Standing, Arrays]:
-            found = standing.restored(arrays)
+        def restored(arrays: Arrays) -> tuple[CaseState, Arrays]:
+            found = case_state.restored(arrays)
             evolution = self._evolution([found])
             (stage,) = evolution.stages(evolution.restore([arrays]))  # raises for other patterns
-            standing.case.report(found.progress(stage))
+            case_state.case.report(found.progress(stage))
             return found, arrays
 
-        return standing.case.checkpoints.load(restored)
+        return case_state.case.checkpoints.load(restored)
 
-    def _run(self, group: Sequence[Standing], start: list[Arrays] | None) -> list[Standing]:
-        """The standings after one more run of each; ``start``: where its stage goes on."""
+    def _run(self, group: Sequence[CaseState], start: list[Arrays] | None) -> list[CaseState]:
+        """The states after one more run of each; ``start``: where its stage goes on."""
         group, arrays = list(group), self._stage(group, start)
         going = [n for n, last in enumerate(arrays) if group[n].must_finish(last)]
         for number in going:
@@ -64,9 +64,9 @@ class Solver:
             finished = self._stage([group[n] for n in going], [arrays[n] for n in going])
             for number, last in zip(going, finished, strict=True):
                 arrays[number] = last
-        return [standing.after(last) for standing, last in zip(group, arrays, strict=True)]
+        return [case_state.after(last) for case_state, last in zip(group, arrays, strict=True)]
 
-    def _stage(self, group: Sequence[Standing], start: list[Arrays] | None) -> list[Arrays]:
+    def _stage(self, group: Sequence[CaseState], start: list[Arrays] | None) -> list[Arrays]:
         """Step each case to the end of its stage; what `Evolution.save` gives of it then."""
         ended: dict[int, Arrays] = {}
         left = list(range(len(group)))
@@ -89,31 +89,31 @@ class Solver:
             state = evolution.step(state)
             self._tell([group[number] for number in left], evolution, state)
 
-    def _evolution(self, group: Sequence[Standing]) -> Evolution:
+    def _evolution(self, group: Sequence[CaseState]) -> Evolution:
         """The evolution of the cases' current runs, which the backend is loaded with."""
-        problems = [standing.problem for standing in group]
+        problems = [case_state.problem for case_state in group]
         self.backend.load(problems, self.settings)
         keys = [problem.key for problem in problems]
         return Evolution(self.backend, self.settings, keys, group[0].bounds.size, self.pulse)
 
-    def _tell(self, group: Sequence[Standing], evolution: Evolution, state: State) -> None:
+    def _tell(self, group: Sequence[CaseState], evolution: Evolution, state: State) -> None:
         """Report how far each case is, and keep its state where one is due."""
         due = set()
         for number, stage in enumerate(evolution.stages(state)):
-            standing = group[number]
-            progress, every = standing.progress(stage), standing.case.checkpoints.every
-            standing.case.report(progress)
-            if every and progress.generation % every == 0 and not standing.ends_job(stage):
+            case_state = group[number]
+            progress, every = case_state.progress(stage), case_state.case.checkpoints.every
+            case_state.case.report(progress)
+            if every and progress.generation % every == 0 and not case_state.ends_job(stage):
                 due.add(number)
         for number, arrays in enumerate(evolution.save(state) if due else ()):
             if number in due:
                 group[number].case.checkpoints.save(group[number].arrays(arrays))
 
 
-def _offer(standing: Standing, stage: Stage, arrays: Arrays) -> None:
+def _offer(case_state: CaseState, stage: Stage, arrays: Arrays) -> None:
     """The arrays of the last generation: they are saved only if the result cannot be."""
-    if standing.ends_job(stage):
-        standing.case.checkpoints.offer_last(lambda: standing.arrays(arrays))
+    if case_state.ends_job(stage):
+        case_state.case.checkpoints.offer_last(lambda: case_state.arrays(arrays))
 
 
 def _copied(arrays: Arrays) -> Arrays:

@@ -13,10 +13,10 @@ from spring_mpi.engine.average import average
 from spring_mpi.engine.backend import Problem
 from spring_mpi.engine.backends.reference import reference_backend
 from spring_mpi.engine.case import Case, Progress
+from spring_mpi.engine.case_state import CaseState
 from spring_mpi.engine.evolution import Evolution
 from spring_mpi.engine.mpr import reconstruct, reconstruct_together
 from spring_mpi.engine.random import job_key
-from spring_mpi.engine.standing import Standing
 from spring_mpi.errors import PatternError
 from spring_mpi.model.pattern import Pattern
 from spring_mpi.model.result import Result
@@ -73,7 +73,7 @@ def test_a_run_without_stops_is_the_whole_schedule() -> None:
     key = job_key(1, "1")
     case = Case(made)
     assert case.key() == key
-    backend.load([Problem(Standing.of(case, settings).bounds, key)], settings)
+    backend.load([Problem(CaseState.of(case, settings).bounds, key)], settings)
     evolution = Evolution(backend, settings, [key], SIZE)
     state = evolution.start()
     for _ in range(24):
@@ -90,17 +90,17 @@ def test_runs_have_their_own_numbers_and_supports() -> None:
     """Another seed each; the third starts from a support 1.35 times as large, at most half the
     grid."""
     settings = settings_of(**SMALL)
-    standing = Standing.of(Case(pattern()), settings)
+    case_state = CaseState.of(Case(pattern()), settings)
     problems = []
     backend = reference_backend()
     for size in (14, 14, 19):
-        problem = standing.problem
+        problem = case_state.problem
         problems.append(problem.key)
         assert problem.supportsize == size
         evolution = Evolution(backend, settings, [problem.key], SIZE)
         backend.load([problem], settings)
         (arrays,) = evolution.save(evolution.step(evolution.start()))
-        standing = standing.after(arrays)
+        case_state = case_state.after(arrays)
     assert len(set(problems)) == 3
 
 

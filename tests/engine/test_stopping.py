@@ -85,7 +85,7 @@ def jobs(draw: st.DrawFn) -> tuple[Budget, list[tuple[int, int]]]:
 
 
 def walk(budget: Budget, lengths: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """(done, expected) after every generation of a whole job, as `Standing.progress` has it."""
+    """(done, expected) after every generation of a whole job, as `CaseState.progress` has it."""
     shares = []
     for wanted, finishing in lengths:
         if not budget.has_another:

@@ -12,8 +12,9 @@ from .average import Average, average
 from .backend import Arrays, Errors, Problem
 from .bounds import ModulusBounds, modulus_bounds
 from .case import Case, Progress
-from .evolution import Stage, finishing
+from .evolution import Stage
 from .start import support_size
+from .state_arrays import finishing, named, part_of
 from .stopping import FINISHING, Budget
 
 _LARGER = 1.35
@@ -50,7 +51,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Standing:
+class CaseState:
     """Where the job of one case stands."""
 
     case: Case
@@ -64,7 +65,7 @@ class Standing:
     """False where no individual of a run kept any density."""
 
     @classmethod
-    def of(cls, case: Case, settings: Settings) -> Standing:
+    def of(cls, case: Case, settings: Settings) -> CaseState:
         """Before the first generation."""
         bounds = modulus_bounds(
             case.pattern, symmetric=settings.object.is_real, bounded=bool(settings.global_.bounds)
@@ -114,11 +115,11 @@ class Standing:
             return False
         return not self.budget.after(self._generations(stage)).has_another
 
-    def finishing(self, arrays: Arrays) -> tuple[Standing, Arrays]:
+    def finishing(self, arrays: Arrays) -> tuple[CaseState, Arrays]:
         """With the search over that ended with these arrays; those of the next stage."""
         return replace(self, searched=arrays["history"]), finishing(arrays)
 
-    def after(self, arrays: Arrays) -> Standing:
+    def after(self, arrays: Arrays) -> CaseState:
         """With the current run over, which ended with these arrays."""
         history = self._history(arrays["history"])
         budget = self.budget.after(len(history))
@@ -150,26 +151,24 @@ class Standing:
         searched = np.empty((0, 0)) if self.searched is None else self.searched
         made = sum(self.budget.used) + len(searched) + len(state["history"])
         runs = {
-            f"run{number}.{name}": array
+            name: array
             for number, run in enumerate(self.runs)
-            for name, array in run.arrays().items()
+            for name, array in named(f"run{number}", run.arrays()).items()
         }
         return {**state, **runs, _SEARCHED: searched, MADE: np.array(made)}
 
-    def restored(self, arrays: Arrays) -> Standing:
-        """The standing that `arrays` were made of; KeyError or ValueError where they are not."""
-        standing, number = self, 0
-        while any(name.startswith(f"run{number}.") for name in arrays):
-            prefix = f"run{number}."
-            run = Run.of({name.removeprefix(prefix): array for name, array in arrays.items()
-                          if name.startswith(prefix)})  # fmt: skip
-            budget = standing.budget.after(len(run.history))
-            standing = replace(standing, runs=(*standing.runs, run), budget=budget)
+    def restored(self, arrays: Arrays) -> CaseState:
+        """The state that `arrays` were made of; KeyError or ValueError where they are not."""
+        found, number = self, 0
+        while arrays_of_run := part_of(f"run{number}", arrays):
+            run = Run.of(arrays_of_run)
+            budget = found.budget.after(len(run.history))
+            found = replace(found, runs=(*found.runs, run), budget=budget)
             number += 1
         # Earlier versions had one run, and no other stage than its search.
         searched = arrays.get(_SEARCHED)
         is_known = searched is not None and searched.size
-        return replace(standing, searched=searched if is_known else None)
+        return replace(found, searched=searched if is_known else None)
 
     def _generations(self, stage: Stage) -> int:
         """Of the current run so far."""
