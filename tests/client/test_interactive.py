@@ -57,6 +57,7 @@ def endless(supportsize: int = 60) -> Settings:
     return (
         Settings()
         .set("global", "generations", 100000)
+        .set("global", "stop", "never")
         .set("global", "popsize", 4)
         .set("init", "supportsize", supportsize)
         .set("IA", "it", 4)
