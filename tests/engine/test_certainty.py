@@ -221,7 +221,7 @@ def test_other_runs_are_moved_onto_the_first() -> None:
     [
         ({}, Verdict.GOOD, ""),
         ({"typical_excess": 0.08, "low_excess": 0.08, "excess": 0.08, "chi": 2.0},
-         Verdict.DOUBTFUL, "does not explain the data: 8%"),
+         Verdict.DOUBTFUL, "its moduli are off by 8%"),
         ({"typical_excess": 0.08, "low_excess": 0.08, "excess": 0.08, "chi": 1.1},
          Verdict.GOOD, ""),
         ({"typical_excess": 0.08, "low_excess": 0.03, "excess": 0.09, "chi": 2.0},
@@ -264,6 +264,17 @@ def test_better_figures_have_better_scores() -> None:
     plain = judged(GOOD, size=128, is_real=True).score
     for name, value in {"friedel": 0.45, "noise": 0.2, "extent": 8.5}.items():
         assert judged(replace(GOOD, **{name: value}), size=128, is_real=True).score < plain
+
+
+def test_what_is_excused_still_ranks() -> None:
+    """Good results whose misfit other figures excuse differ in score by these."""
+    excused = replace(GOOD, typical_excess=0.09, excess=0.1, chi=2.0)
+    scores = [
+        judged(replace(excused, low_excess=low), size=128, is_real=True).score
+        for low in (0.02, 0.04, 0.06)
+    ]
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == 3
 
 
 def test_trust_sorts_by_verdict_then_score() -> None:

@@ -97,19 +97,24 @@ def _criteria(figures: Figures, size: int) -> Iterator[_Criterion]:
     # A background that is left in, or negatives that are clipped, leave the shape alone.
     has_shape = is_explained or figures.low_excess <= LOW_ENOUGH
     low = LOW_WITHOUT_CENTRE if figures.missing_speckles > HIDDEN else LOW
-    explains = f"the density does not explain the data: {figures.excess:.0%} of the moduli"
+    explains = (
+        "the density does not explain the data: beyond noise its moduli are off by "
+        f"{figures.excess:.0%}"
+    )
     yield _Criterion(
-        min(figures.typical_excess, TYPICAL) if has_shape else figures.typical_excess,
-        TYPICAL, _NEVER, f"{explains} are beyond noise",
+        _within(figures.typical_excess, TYPICAL, figures.low_excess / LOW_ENOUGH)
+        if has_shape else figures.typical_excess,
+        TYPICAL, _NEVER, explains,
     )  # fmt: skip
     yield _Criterion(
-        min(figures.excess, EXCESS) if is_explained else figures.excess,
-        EXCESS, _NEVER, f"{explains}, in few pixels, are beyond noise",
+        _within(figures.excess, EXCESS, figures.chi / CHI) if is_explained else figures.excess,
+        EXCESS, _NEVER, f"{explains}, most of it in few pixels",
     )  # fmt: skip
     yield _Criterion(
-        min(figures.low_excess, low) if is_explained else figures.low_excess, low, LOW_BAD,
-        f"{explains}, and {figures.low_excess:.0%} of those that decide the shape, are beyond "
-        "noise",
+        _within(figures.low_excess, low, figures.chi / CHI)
+        if is_explained else figures.low_excess,
+        low, LOW_BAD,
+        f"{explains}, and by {figures.low_excess:.0%} at the frequencies that decide the shape",
     )  # fmt: skip
     yield _Criterion(
         figures.noise, NOISE, NOISE_BAD,
@@ -132,6 +137,14 @@ def _criteria(figures: Figures, size: int) -> Iterator[_Criterion]:
         f"it extends over {figures.extent:.0f} pixels, more than half of the grid: not sampled; "
         "two particles, or bin less",
     )  # fmt: skip
+
+
+def _within(value: float, limit: float, share: float) -> float:
+    """The value, where it is within its limit; else that share of the limit, at most all of it.
+
+    What another figure excuses is no ground for doubt, but still ranks by that figure.
+    """
+    return value if value <= limit else limit * min(share, 1.0)
 
 
 def _remarks(figures: Figures) -> Iterator[str]:
