@@ -78,6 +78,7 @@ def test_every_array_of_a_state_is_kept() -> None:
     (saved,) = evolution.save(evolution.restore([arrays]))
     # The rest is of the job, of which this is one stage.
     assert bits(saved) == bits({name: arrays[name] for name in saved})
+    assert arrays.keys() - saved.keys() == {"made", "searched"}
 
 
 def test_a_state_of_another_pattern_is_refused() -> None:

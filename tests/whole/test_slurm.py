@@ -207,7 +207,7 @@ def test_an_array_of_parts(
         assert slurm.ended(f"{job}_{element}") == ("COMPLETED", "0:0"), output(tmp_path)
     code, told = campaign.run("--merge")
     assert code == 0, told
-    assert "all 3 parts: 4 done; 4 results (" in told
+    assert re.search(r"^all 3 parts: 4 done; 4 results \([^()]+\) in ", told, re.MULTILINE)
     with open(campaign.rundir / "summary.csv", newline="") as summary:
         files = [campaign.rundir / row["file"] for row in csv.DictReader(summary)]
     assert len(files) == 4
