@@ -14,7 +14,7 @@ from ..config.config import load_config
 from ..config.quick import of_both
 from ..config.sections import Config
 from ..engine.requirements import check as check_settings
-from ..engine.start import support_size
+from ..engine.requirements import support_size
 from ..errors import ConfigError, SpringError
 from ..events.geometry import read_geometry
 from ..events.index.remarks import flagged, remarks

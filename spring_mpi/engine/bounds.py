@@ -47,7 +47,7 @@ def modulus_bounds(pattern: Pattern, *, symmetric: bool, bounded: bool) -> Modul
     """
     intensity, measured, saturated = pattern.intensity, pattern.measured, pattern.saturated
     if symmetric:
-        intensity, measured, saturated = _friedel_mean(intensity, measured, saturated)
+        intensity, measured, saturated = _symmetric(intensity, measured, saturated)
     known: Moduli = np.sqrt(np.maximum(intensity, 0), dtype=np.float32)
     lower = np.where(measured | saturated, known, np.float32(0))
     upper = np.where(measured, known, np.float32(np.inf))
@@ -64,7 +64,19 @@ def partner(array: NDArray[Any]) -> NDArray[Any]:
     return np.fft.fftshift(np.roll(shifted[::-1, ::-1], 1, axis=(0, 1)))
 
 
-def _friedel_mean(
+def friedel_mean(
+    intensity: NDArray[np.floating], measured: NDArray[np.bool_]
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Mean of what is measured of a pixel and its partner, and of how many: 0, 1 or 2.
+
+    The mean has the type of the intensity, and is 0 where neither is measured.
+    """
+    counted = np.where(measured, intensity, 0)
+    number = measured.astype(np.float32) + partner(measured)
+    return (counted + partner(counted)) / np.maximum(number, 1), number
+
+
+def _symmetric(
     intensity: NDArray[np.float32], measured: NDArray[np.bool_], saturated: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
     """Intensity, measured and saturated pixels of an exactly symmetric pattern.
@@ -72,14 +84,16 @@ def _friedel_mean(
     A measured partner says more than a saturated or masked pixel; of two saturated ones the
     higher value is the bound.
     """
-    twin, twin_measured, twin_saturated = map(partner, (intensity, measured, saturated))
-    counts = np.where(measured, intensity, 0) + np.where(twin_measured, twin, 0)
-    number = measured.astype(np.float32) + twin_measured
+    twin, twin_saturated = map(partner, (intensity, saturated))
+    mean, number = friedel_mean(intensity, measured)
     # Both partners are at least as bright as either says.
     floor = np.maximum(np.where(saturated, intensity, 0), np.where(twin_saturated, twin, 0))
     known = number > 0
-    mean = np.where(known, counts / np.maximum(number, 1), floor).astype(np.float32)
-    return mean, known, (saturated | twin_saturated) & ~known
+    return (
+        np.where(known, mean, floor).astype(np.float32),
+        known,
+        (saturated | twin_saturated) & ~known,
+    )
 
 
 def missing_bound(

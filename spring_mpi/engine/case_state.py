@@ -13,16 +13,15 @@ from .backend import Arrays, Errors, Problem
 from .bounds import ModulusBounds, modulus_bounds
 from .case import Case, Progress
 from .evolution import Stage
-from .start import support_size
+from .requirements import MADE, support_size
 from .state_arrays import finishing, named, part_of
 from .stopping import FINISHING, Budget
 
 _LARGER = 1.35
 """How many times as large the initial support of the third run is (measured: it tells more wrong
 answers from right ones than other sizes do)."""
-MADE, _SEARCHED = "made", "searched"
-"""Names among the arrays of a checkpoint: generations of all runs so far; the history of a search
-that is over."""
+_SEARCHED = "searched"
+"""Name of the array of a checkpoint that holds the history of a search that is over."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def crossing(profile: Profile, level: float) -> float:
     return float(left + (right - left) * (profile[left] - level) / drop)
 
 
-def resolution(profile: Profile, level: float = 1 / np.e) -> float | None:
+def resolution(profile: Profile, level: float) -> float | None:
     """Full-period resolution in pixels: size over the radius where the profile crosses.
 
     None where the profile starts below the level or is unknown, as that of a single individual is;

@@ -6,7 +6,6 @@ they are is our own choice: up to ``init.items`` of them, anywhere inside the su
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +15,6 @@ from ..model.settings import Init
 from .random import Purpose, uniforms
 
 _NUMBERS_PER_ITEM = 5
-_ROOM = 1.6
-"""Of the initial support over the extent that an autocorrelation shows."""
 
 
 class Sphere(NamedTuple):
@@ -30,28 +27,6 @@ class Sphere(NamedTuple):
     column: float
     strength: complex
     """The density at the centre; real where densities are."""
-
-
-def support_size(init: Init, object_size: float, size: int) -> int:
-    """Linear size of the initial support of one pattern, pixels of the density.
-
-    That of ``supportsize``; with ``auto`` a little more than the object's extent by its
-    autocorrelation, which is 0.65 to 1.06 of the true one in nine of ten patterns, but not more
-    than half the field of view, beyond which nothing is sampled; a quarter of it where the extent
-    is not known.
-
-    Parameters
-    ----------
-    object_size
-        `Pattern.object_size`, 0 if unknown.
-    size
-        Side of the pattern.
-    """
-    if not isinstance(init.supportsize, str):
-        return init.supportsize
-    if not object_size:
-        return size // 4
-    return min(math.ceil(_ROOM * object_size), size // 2)
 
 
 def start_support(init: Init, size: int) -> NDArray[np.bool_]:

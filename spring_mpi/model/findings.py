@@ -23,6 +23,8 @@ LEAST_MISFIT = 0.7
 _WORSE = 2.5
 """How many times as unlike the pairs of a wrong centre are, at least. In bright patterns they are 6
 to 50 times as unlike; of less, other faults are the cause."""
+GAIN = "gain:"
+"""How what the frame says against the gain begins."""
 _MISSCALED = 2.0
 """Factor by which a gain is wrong."""
 _NEAR_ENOUGH = math.log(1.25)
@@ -165,6 +167,6 @@ def contradictions(
         )
     if findings.scale and not findings.is_on_photon_scale:
         yield (
-            f"gain: the noise of Friedel pairs says {findings.scale.factor * gain:.3g} raw units "
+            f"{GAIN} the noise of Friedel pairs says {findings.scale.factor * gain:.3g} raw units "
             f"per photon, not {gain:.3g}"
         )

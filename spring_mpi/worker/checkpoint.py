@@ -18,6 +18,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from ..engine.requirements import MADE
 from ..events.formats.npy import read_header
 from ..system.files import delete, replace_file
 from .messages import Job
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from ..engine.backend import Arrays
 
 Made = TypeVar("Made")
-MADE = "made"
-"""The array that holds the generations of all runs so far."""
 _FORMAT = 1
 
 

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 from helpers.physics import disc, lumps, noise, pattern_of
 
-from spring_mpi.engine.certainty.agreement import agreement, registered, resolution
+from spring_mpi.engine.certainty.agreement import LEVEL, agreement, registered
+from spring_mpi.engine.certainty.assessment import _no_resolution
 from spring_mpi.engine.certainty.data import Data
 from spring_mpi.engine.certainty.figures import Figures, extent, figures, second_part
+from spring_mpi.engine.certainty.misfit import Misfit
 from spring_mpi.engine.certainty.modes import Modes, weak_modes
 from spring_mpi.engine.certainty.noise import expected_misfit, read_noise
 from spring_mpi.engine.certainty.uncertainty import mode_variances, sigma_map
 from spring_mpi.engine.certainty.verdict import judged
-from spring_mpi.engine.metrics import spectrum
+from spring_mpi.engine.metrics import resolution, spectrum
 from spring_mpi.model.pattern import Pattern
+from spring_mpi.model.settings import Settings
 from spring_mpi.model.verdict import Verdict, tally_of_verdicts, trust
 
 SIZE = 64
@@ -42,7 +45,8 @@ def recorded(density: np.ndarray, read: float = 0.0, seed: int = 1, **options: A
 
 
 def found(pattern: Pattern, density: np.ndarray = DENSITY, *, is_real: bool = True) -> Figures:
-    return figures(density, SUPPORT, Data.of(pattern, is_real=is_real), HISTORY)
+    data = Data.of(pattern, is_real=is_real)
+    return figures(density, SUPPORT, data, Misfit.of(density, data), HISTORY)
 
 
 @pytest.mark.parametrize("expected", [0.0, 0.05, 0.7, 4.0, 40.0, 3000.0])
@@ -123,8 +127,8 @@ def test_read_noise_of_clipped_pixels() -> None:
 
 def test_the_missing_centre_is_told_in_speckles() -> None:
     """Rings 0 to 2 are missing, and the extent is 20 of 64: 2 x 2.5 x 20 / 64."""
-    holed = pattern_of(DENSITY, disc(SIZE, 6))
-    told = figures(DENSITY, disc(SIZE, 19), Data.of(holed, is_real=True), HISTORY)
+    data = Data.of(pattern_of(DENSITY, disc(SIZE, 6)), is_real=True)
+    told = figures(DENSITY, disc(SIZE, 19), data, Misfit.of(DENSITY, data), HISTORY)
     assert told.missing_speckles == pytest.approx(2 * 2.5 * 20 / 64, rel=0.02)
     assert found(recorded(DENSITY)).missing_speckles == 0
 
@@ -197,16 +201,21 @@ def test_uncertainty_grows_with_all_it_is_made_of() -> None:
 def test_runs_that_agree_resolve_all_that_noise_leaves() -> None:
     """Equal bright densities: 2 px; a run that differs from radius 16 on: 64 / 16 px."""
     sharp = 1e4 * DENSITY + 5e3 * SUPPORT * noise(SIZE, 4)
-    same = agreement(sharp, [sharp, sharp], 200, Data.of(pattern_of(sharp), is_real=True), 0.0)
-    assert resolution(same) == 2.0
+    assert resolution(agreed(sharp, [sharp, sharp]), LEVEL) == 2.0
     transform = spectrum(sharp)
     axis = np.arange(SIZE) - SIZE // 2
     transform[np.hypot(axis[:, None], axis[None, :]) >= 16] *= -1
     other = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(transform), norm="ortho")).real
-    mixed = agreement(sharp, [sharp, other], 200, Data.of(pattern_of(sharp), is_real=True), 0.0)
-    assert resolution(mixed) == pytest.approx(SIZE / 16, rel=0.1)
-    holed = Data.of(pattern_of(sharp, disc(SIZE, 9)), is_real=True)
-    assert np.isnan(agreement(sharp, [sharp], 200, holed, 0.0)[:4]).all()
+    mixed = agreed(sharp, [sharp, other])
+    assert resolution(mixed, LEVEL) == pytest.approx(SIZE / 16, rel=0.1)
+    assert np.isnan(agreed(sharp, [sharp], hole=9)[:4]).all()
+
+
+def agreed(density: np.ndarray, others: list[np.ndarray], hole: float = 0) -> np.ndarray:
+    """The agreement of a density, whose noiseless pattern is measured, with other runs."""
+    mask = disc(SIZE, hole) if hole else None
+    data = Data.of(pattern_of(density, mask), is_real=True)
+    return agreement(density, others, 200, data, Misfit.of(density, data))
 
 
 def test_other_runs_are_moved_onto_the_first() -> None:
@@ -248,6 +257,16 @@ def test_verdicts_have_reasons(changes: dict[str, float], verdict: Verdict, reas
     assert 0 <= certainty.score <= 1
     assert certainty.is_interior_determined == (changes.get("missing_speckles", 0) <= 2.5)
     assert certainty.figures["excess"] == changes.get("excess", GOOD.excess)
+
+
+def test_no_resolution_has_its_reason() -> None:
+    """A good result whose runs agree nowhere says so; with a resolution there is no reason."""
+    good, settings = judged(GOOD, size=128, is_real=True), Settings()
+    assert _no_resolution(good, 2, 3.0, settings) == ""
+    assert "agree nowhere" in _no_resolution(good, 2, None, settings)
+    assert "used up" in _no_resolution(good, 0, None, settings)
+    doubtful = judged(replace(GOOD, friedel=0.6), size=128, is_real=True)
+    assert _no_resolution(doubtful, 2, 3.0, settings) == "the result is doubtful"
 
 
 def test_what_cannot_be_known_is_doubtful() -> None:

@@ -42,7 +42,7 @@ def test_the_prtf_of_identical_members_is_one(members: int) -> None:
     density = lumps(SIZE)
     profile = prtf(np.stack([density] * members), amplitude_of(noise(SIZE, 2)), EVERYWHERE)
     assert np.allclose(profile, 1)
-    assert resolution(profile) == 2.0
+    assert resolution(profile, 0.5) == 2.0
 
 
 def test_the_prtf_of_random_phases_falls_with_their_number() -> None:
@@ -58,7 +58,7 @@ def test_the_prtf_of_one_member_is_unknown() -> None:
     """One density agrees with itself, right or wrong: no transfer function, no resolution."""
     profile = prtf(lumps(SIZE)[None], amplitude_of(lumps(SIZE)), EVERYWHERE)
     assert np.isnan(profile).all()
-    assert resolution(profile) is None
+    assert resolution(profile, 0.5) is None
 
 
 def test_the_prtf_knows_measured_rings_only() -> None:

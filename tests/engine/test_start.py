@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spring_mpi.engine.random import job_key
-from spring_mpi.engine.start import start_density, start_support, support_size
+from spring_mpi.engine.requirements import support_size
+from spring_mpi.engine.start import start_density, start_support
 from spring_mpi.model.settings import Init
 
 KEY = job_key(1, "test")

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from ...model.alignment import Anchor
 from ...model.rings import Profile, ratio, ring_sums
-from ..metrics import crossing, ring_correlation, spectrum
-from .data import Data, Values
-from .noise import expected_misfit
+from ..metrics import ring_correlation
+from .data import Data
+from .misfit import Misfit
 
 _RINGS = 3
 """Over which correlations are averaged: a ring of a small object has few independent values."""
 LEVEL = 0.5
+"""Where the agreement falls below it the resolution ends."""
 _HIDDEN = 8.0
 """Power that is wrong in a ring over what shows in its moduli (measured)."""
 
@@ -33,7 +34,7 @@ def agreement(
     others: Sequence[NDArray[np.inexact]],
     area: int,
     data: Data,
-    noise: float,
+    misfit: Misfit,
 ) -> Profile:
     """C(q) at radius 0, 1, ... pixels, (size // 2,); nan within the unmeasured centre.
 
@@ -47,27 +48,26 @@ def agreement(
         (size, size), registered.
     area
         Of the support, pixels.
-    noise
-        Read noise, photons.
+    misfit
+        Of the density.
     """
     size = len(density)
     curves = [smoothed(ring_correlation(density, other)) for other in others]
-    modulus = np.abs(spectrum(density)).astype(np.float64)
-    signal = smoothed(ratio(ring_sums(modulus**2), ring_sums(np.ones_like(modulus))))
+    power = misfit.modulus**2
+    signal = smoothed(ratio(ring_sums(power), ring_sums(np.ones_like(power))))
     relative = area / (2 * size**2 * np.maximum(signal, np.finfo(float).tiny))
-    relative += _HIDDEN * _unexplained(modulus, data, noise)
+    relative += _HIDDEN * _unexplained(misfit, data)
     profile: Profile = np.min(curves, axis=0) / np.sqrt(1 + relative)
     profile[: int(np.ceil(data.hole_radius))] = np.nan
     return profile
 
 
-def _unexplained(modulus: Values, data: Data, noise: float) -> Profile:
+def _unexplained(misfit: Misfit, data: Data) -> Profile:
     """Of every ring the misfit of the moduli that noise does not explain, over the power."""
     inside = data.measured
-    misfit, power = np.zeros_like(modulus), np.where(inside, data.modulus**2, 0)
-    expected = expected_misfit(modulus[inside] ** 2, data.partners[inside], noise)
-    misfit[inside] = (modulus - data.modulus)[inside] ** 2 - expected
-    sums, powers = (smoothed(ring_sums(values, inside)) for values in (misfit, power))
+    unexplained, power = np.zeros(inside.shape), np.zeros(inside.shape)
+    unexplained[inside], power[inside] = misfit.found - misfit.expected, misfit.powers
+    sums, powers = (smoothed(ring_sums(values)) for values in (unexplained, power))
     return np.nan_to_num(ratio(np.maximum(sums, 0), powers))
 
 
@@ -77,12 +77,3 @@ def smoothed(profile: Profile) -> Profile:
     ones = np.ones(_RINGS)
     sums = np.convolve(np.where(known, profile, 0), ones, mode="same")
     return ratio(sums, np.convolve(known.astype(float), ones, mode="same"))
-
-
-def resolution(profile: Profile) -> float | None:
-    """Full period at which the agreement first falls below one half, pixels of the density.
-
-    2.0 where it never does; None where it is below from the start.
-    """
-    radius = crossing(profile, LEVEL)
-    return float(2 * len(profile) / radius) if radius else None

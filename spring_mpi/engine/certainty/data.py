@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...model.pattern import Pattern
 from ...model.rings import ring_sums
-from ..bounds import partner
+from ..bounds import friedel_mean
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -39,10 +39,8 @@ class Data:
         single, flags = pattern.intensity.astype(np.float64), pattern.measured
         if not is_real:
             return cls(single, flags, flags.astype(np.int8), single, flags, is_real)
-        counted = np.where(flags, single, 0)
-        partners = flags.astype(np.int8) + partner(flags)
-        mean = (counted + partner(counted)) / np.maximum(partners, 1)
-        return cls(mean, partners > 0, partners, single, flags, is_real)
+        mean, partners = friedel_mean(single, flags)
+        return cls(mean, partners > 0, partners.astype(np.int8), single, flags, is_real)
 
     @property
     def size(self) -> int:

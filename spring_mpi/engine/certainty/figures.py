@@ -10,16 +10,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.rings import radii
-from ..metrics import spectrum
-from .data import Data, Values
-from .noise import expected_misfit, read_noise
+from .data import Data
+from .misfit import Misfit, share
 
 _COUNTED = 4.0
 """Photons in a Friedel pair from which on it is compared: fewer say next to nothing."""
 _LEAST_FREEDOM = 0.05
-_LEFT_OUT = 0.005
-"""Share of the measured pixels."""
 _DIRECTIONS = 24
 
 
@@ -67,6 +63,7 @@ def figures(
     density: NDArray[np.inexact],
     support: NDArray[np.bool_],
     data: Data,
+    misfit: Misfit,
     error_history: NDArray[np.floating],
 ) -> Figures:
     """The figures of an averaged density.
@@ -75,15 +72,14 @@ def figures(
     ----------
     density, support
         (size, size).
+    misfit
+        Of the density.
     error_history
         (generations, popsize).
     """
-    modulus = np.abs(spectrum(density)).astype(np.float64)
-    noise = read_noise(data.single, data.single_measured, modulus**2)
-    misfit = Misfit.of(modulus, data, noise)
     area, measured = int(np.count_nonzero(support)), int(np.count_nonzero(data.measured))
     freedom = max(1 - 2 * area / max(measured, 1), _LEAST_FREEDOM)
-    chi2 = _share(misfit.found.sum(), misfit.expected.sum()) / freedom
+    chi2 = share(misfit.found.sum(), misfit.expected.sum()) / freedom
     norm, width = float(np.linalg.norm(density)), extent(support)
     return Figures(
         error_of_average=float(np.sqrt(misfit.found.sum() / misfit.power)),
@@ -93,58 +89,13 @@ def figures(
         low_excess=misfit.low_excess(data),
         chi=float(np.sqrt(chi2)),
         noise=float(np.sqrt(area * max(1.0, chi2) / 2)) / norm if norm else np.inf,
-        friedel=friedel_difference(data, noise),
+        friedel=friedel_difference(data, misfit.read_noise),
         missing_speckles=2 * data.hole_radius * width / data.size,
         extent=width,
         rise=_rise(error_history),
         second_part=second_part(density, support),
-        read_noise=noise,
+        read_noise=misfit.read_noise,
     )
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """Squared differences of moduli from the data, on the measured pixels, photons."""
-
-    found: Values
-    expected: Values
-    """What noise makes of them."""
-    powers: Values
-    """The data's own squares."""
-
-    @classmethod
-    def of(cls, modulus: Values, data: Data, noise: float) -> Misfit:
-        """Of the moduli of a density, (size, size), and that read noise."""
-        inside, measured = data.measured, data.modulus[data.measured]
-        return cls(
-            (modulus[inside] - measured) ** 2,
-            expected_misfit(modulus[inside] ** 2, data.partners[inside], noise),
-            measured**2,
-        )
-
-    @property
-    def power(self) -> float:
-        """Sum of the data's squares; more than 0."""
-        return float(max(self.powers.sum(), np.finfo(np.float64).tiny))
-
-    @property
-    def is_typical(self) -> NDArray[np.bool_]:
-        """False for the pixels that differ most."""
-        last = len(self.found) - 1
-        rank = min(int((1 - _LEFT_OUT) * len(self.found)), last)
-        return np.asarray(self.found <= np.partition(self.found, rank)[rank])
-
-    def excess(self, where: NDArray[np.bool_]) -> float:
-        """The root of what noise does not explain there, relative to all power."""
-        unexplained = float((self.found - self.expected)[where].sum())
-        return float(np.sqrt(max(unexplained, 0.0) / self.power))
-
-    def low_excess(self, data: Data) -> float:
-        """See `Figures.low_excess`; relative to the power in that band."""
-        radius = radii(data.size)[data.measured]
-        band = (radius >= data.hole_radius) & (radius <= data.size / 6)
-        unexplained = float((self.found - self.expected)[band].sum())
-        return float(np.sqrt(_share(max(unexplained, 0.0), float(self.powers[band].sum()))))
 
 
 def friedel_difference(data: Data, noise: float) -> float:
@@ -183,15 +134,10 @@ def second_part(density: NDArray[np.inexact], support: NDArray[np.bool_]) -> flo
     if count < 2:
         return 0.0
     weights = np.bincount(parts.ravel(), weights=np.abs(density).ravel(), minlength=count + 1)[1:]
-    return _share(float(np.sort(weights)[-2]), float(weights.sum()))
+    return share(float(np.sort(weights)[-2]), float(weights.sum()))
 
 
 def _rise(error_history: NDArray[np.floating]) -> float:
     best = error_history.min(axis=1) if error_history.size else np.zeros(1)
     lowest = float(best.min())
     return float(best[-1]) / lowest - 1 if lowest > 0 else 0.0
-
-
-def _share(part: float, whole: float) -> float:
-    """The quotient; 0 where the whole is 0."""
-    return float(part / whole) if whole > 0 else 0.0
