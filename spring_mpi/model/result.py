@@ -114,7 +114,7 @@ class Result:
     """Between two islands, radius 0, 1, ... pixels; empty with one island."""
     resolution_px: float | None
     """Full period at which `agreement` falls below 0.5, pixels of the density; None where the
-    verdict is not good, and where no independent run was made."""
+    verdict is not good, where no independent run was made, and where the runs agree nowhere."""
     members: int
     """How many individuals were averaged."""
     settings: Settings
